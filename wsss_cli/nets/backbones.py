@@ -1,0 +1,123 @@
+"""Backbones by name: torchvision's image classifiers without their heads, and a tiny one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torchvision.models as zoo
+from torch import nn
+from torchvision.models.vgg import cfgs as vgg_layouts
+from torchvision.models.vgg import make_layers as vgg_layers
+
+from .base import Backbone, remove_strides
+from .names import BACKBONES, OUTPUT_STRIDES, RESNETS
+from .norms import freeze_batchnorm
+from .parameters import parameter_groups
+from .pretrained import load_backbone_weights
+from .tiny import CHANNELS as TINY_CHANNELS
+from .tiny import tiny_stages
+
+NAMES = BACKBONES
+
+__all__ = [
+    "NAMES",
+    "Backbone",
+    "build_backbone",
+    "freeze_batchnorm",
+    "load_backbone_weights",
+    "parameter_groups",
+]
+
+CHANNELS = {
+    "resnet18": (64, 64, 128, 256, 512),
+    "resnet34": (64, 64, 128, 256, 512),
+    "resnet50": (64, 256, 512, 1024, 2048),
+    "resnet101": (64, 256, 512, 1024, 2048),
+    "mobilenet_v2": (16, 24, 32, 96, 1280),
+    "mobilenet_v3_large": (16, 24, 40, 112, 960),
+    "vgg16": (128, 256, 512, 512, 512),
+    "tiny": TINY_CHANNELS,
+}
+# index in torchvision's `features` at which each stage starts, and the end
+FEATURES = {
+    "mobilenet_v2": (0, 2, 4, 7, 14, 19),
+    "mobilenet_v3_large": (0, 2, 4, 7, 13, 17),
+    # from conv1_1, pool2, pool3, pool4, pool5: s8 and s16 end in conv4_3 and conv5_3, as PSA takes
+    "vgg16": (0, 9, 16, 23, 30, 31),
+}
+STRIDES = (2, 4, 8, 16, 32)
+RESNET_STRIDES = (4, 4, 8, 16, 32)  # the stem includes a pool
+
+
+def build_backbone(name: str, output_stride: int = 16, dilated: bool = False) -> Backbone:
+    """A backbone with freshly initialised weights.
+
+    Args:
+        name: one of `NAMES`.
+        output_stride: image pixels per cell of the last map, 8, 16 or 32 (as trained on ImageNet).
+            Smaller ones come from setting the last strides to 1.
+        dilated: also dilate what follows a removed stride (`remove_strides`), so that
+            receptive fields stay those of the pretraining. IRN's classifier does not; DeepLab
+            does. No difference at stride 32.
+
+    Returns:
+        The network, in train mode, nothing frozen.
+
+    Raises:
+        ValueError: unknown name or stride.
+    """
+    if name not in NAMES:
+        raise ValueError(f"unknown backbone {name!r}; there are {', '.join(NAMES)}")
+    if output_stride not in OUTPUT_STRIDES:
+        raise ValueError(f"output stride {output_stride}: choose 8, 16 or 32")
+    body, stages = _body(name)
+    full = RESNET_STRIDES if name in RESNETS else STRIDES
+    strides = [min(stride, output_stride) for stride in full]
+    backbone = Backbone(name, body, stages, CHANNELS[name], strides, dilated)
+    dilation = 1
+    for stage, stride in zip(backbone.stages(), full, strict=True):
+        if stride > output_stride:
+            dilation = remove_strides(stage, dilated, dilation)
+    if name == "vgg16":
+        _remove_pool_strides(backbone, output_stride, dilated)
+    return backbone
+
+
+def _body(name: str) -> tuple[dict[str, nn.Module], Sequence[Sequence[str]]]:
+    """Modules under torchvision's own names, and the paths that make up each stage."""
+    if name == "tiny":
+        body = tiny_stages()
+        return body, [[key] for key in body]
+    if name in RESNETS:
+        net = getattr(zoo, name)(weights=None, num_classes=1)
+        body = {key: child for key, child in net.named_children() if key not in ("avgpool", "fc")}
+        stem = [key for key in body if not key.startswith("layer")]
+        return body, [stem, *([f"layer{k}"] for k in range(1, 5))]
+    if name == "vgg16":
+        features = _vgg_features()
+    else:
+        features = getattr(zoo, name)(weights=None, num_classes=1).features
+    starts = FEATURES[name]
+    spans = zip(starts[:-1], starts[1:], strict=True)
+    return {"features": features}, [[f"features.{k}" for k in range(*span)] for span in spans]
+
+
+def _vgg_features() -> nn.Sequential:
+    """VGG-16's convolutions, initialised as torchvision does, without its 120 M classifier."""
+    features = vgg_layers(vgg_layouts["D"])
+    for module in features:
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.MaxPool2d):
+            module.ceil_mode = True  # sides ceil(n / 2), also when odd; nothing changes when even
+    return features
+
+
+def _remove_pool_strides(backbone: Backbone, output_stride: int, dilated: bool) -> None:
+    """VGG's strides sit in its pools: pool4 and pool5 become 3 x 3 of stride 1, as in PSA."""
+    for path, stride in (("23", 16), ("30", 32)):
+        if stride > output_stride:
+            setattr(backbone.features, path, nn.MaxPool2d(3, stride=1, padding=1))
+    if dilated and output_stride < 16:
+        remove_strides(backbone.stages()[3], dilate=True, dilation=2)

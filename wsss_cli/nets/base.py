@@ -1,0 +1,138 @@
+"""The one interface of all backbones, and the removal of their strides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+STAGES = 5
+
+
+class Backbone(nn.Module):
+    """A feature extractor in five stages.
+
+    State-dict keys are those of the network it was made from (torchvision's, less the
+    classifier), whatever the output stride, so that one weights file fits all variants.
+
+    Attributes:
+        name: as in `names.BACKBONES`.
+        channels: of the five returned maps.
+        strides: image pixels per cell of the five returned maps; rising, the last is the
+            output stride.
+        output_stride, dilated: what `build_backbone` was asked for.
+        frozen_stages: how many stages, counted from the image, get no gradient.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        body: Mapping[str, nn.Module],
+        stages: Sequence[Sequence[str]],
+        channels: Sequence[int],
+        strides: Sequence[int],
+        dilated: bool,
+    ) -> None:
+        """Wrap named modules; `stages` lists, per stage, the paths of those run in turn."""
+        super().__init__()
+        if not len(stages) == len(channels) == len(strides) == STAGES:
+            raise ValueError(f"a backbone has {STAGES} stages")
+        for key, module in body.items():
+            self.add_module(key, module)
+        self.name = name
+        self.channels = tuple(channels)
+        self.strides = tuple(strides)
+        self.output_stride = self.strides[-1]
+        self.dilated = dilated
+        self.frozen_stages = 0
+        self._paths = tuple(tuple(paths) for paths in stages)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Plain values that `build_backbone(**config)` rebuilds this architecture from."""
+        return {"name": self.name, "output_stride": self.output_stride, "dilated": self.dilated}
+
+    def stages(self) -> list[list[nn.Module]]:
+        """The modules of each of the five stages, in the order they run."""
+        return [[self.get_submodule(path) for path in paths] for paths in self._paths]
+
+    def freeze_stages(self, count: int) -> Backbone:
+        """Fix the first `count` stages: no gradient, no statistics, eval mode survives `.train()`.
+
+        IRN's classifier trains with 2 (stem and the stride-4 stage), PSA's VGG with 1 (conv1 and
+        conv2), IRNet with all 5. Stages already frozen stay frozen.
+
+        Raises:
+            ValueError: count is not 0..5.
+        """
+        if not 0 <= count <= STAGES:
+            raise ValueError(f"freeze 0 to {STAGES} stages, not {count}")
+        self.frozen_stages = max(self.frozen_stages, count)
+        for module in self._frozen_modules():
+            module.requires_grad_(False)
+        return self.train(self.training)
+
+    def _frozen_modules(self) -> list[nn.Module]:
+        return [module for stage in self.stages()[: self.frozen_stages] for module in stage]
+
+    def train(self, mode: bool = True) -> Backbone:
+        super().train(mode)
+        for module in self._frozen_modules():
+            module.eval()
+        return self
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Five feature maps [stem, s4, s8, s16, last].
+
+        Args:
+            x: (B, 3, H, W) float, normalised RGB; any H, W >= 1.
+
+        Returns:
+            Map k is (B, channels[k], ceil(H / strides[k]), ceil(W / strides[k])). The maps of
+            frozen stages are detached, from the image too.
+        """
+        maps = []
+        recording = torch.is_grad_enabled()
+        for index, stage in enumerate(self.stages()):
+            with torch.set_grad_enabled(recording and index >= self.frozen_stages):
+                for module in stage:
+                    x = module(x)
+            maps.append(x)
+        return maps
+
+
+def remove_strides(modules: Iterable[nn.Module], dilate: bool, dilation: int = 1) -> int:
+    """Turn the strided convolutions of a stage into stride 1, in place.
+
+    With `dilate`, convolutions after a removed stride get twice the dilation, while the one that
+    had the stride keeps the dilation before it. On every second cell the result is then exactly
+    that of the strided network (the "hole" algorithm; Chen et al., DeepLab, arXiv:1606.00915,
+    section 3.1). For bottleneck ResNets this is torchvision's `replace_stride_with_dilation`.
+    Without `dilate` later convolutions simply see a map twice as large, as in IRN's ResNet-50.
+
+    Args:
+        modules: of one stage, whose convolutions are registered in the order they run, apart from
+            1 x 1 shortcuts.
+        dilate: see above.
+        dilation: in force before the stage.
+
+    Returns:
+        The dilation in force after the stage.
+    """
+    for module in modules:
+        for conv in module.modules():
+            if not isinstance(conv, nn.Conv2d):
+                continue
+            strided = conv.stride[0] > 1
+            factor = conv.stride[0]
+            conv.stride = (1, 1)
+            if conv.kernel_size[0] == 1:
+                continue  # a shortcut, beside the convolution that is counted, or no extent
+            if dilate:
+                conv.dilation = (dilation, dilation)
+                side = dilation * (conv.kernel_size[0] - 1) // 2
+                conv.padding = (side, side)
+                dilation *= factor if strided else 1
+    return dilation

@@ -1,0 +1,118 @@
+"""Weights for backbones: from torchvision, from a file, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import WsssError
+from .base import Backbone
+
+IMAGENET, RANDOM = "imagenet", "random"
+CLASSIFIER_KEYS = ("classifier.", "fc.")  # torchvision's ImageNet heads
+OWN_PREFIX = "backbone."  # in the state dict of our networks
+HINT_FILE = "give --backbone-weights FILE with a torchvision state dict, or `random`"
+
+
+def load_backbone_weights(backbone: Backbone, source: str | Path | Mapping[str, Tensor]) -> None:
+    """Fill a backbone with pretrained weights.
+
+    Args:
+        backbone: changed in place.
+        source: 'imagenet' for torchvision's first published weights (IMAGENET1K_V1, which the
+            papers used), downloaded into the torch hub cache; 'random' to keep the
+            initialisation; a path to a torchvision state dict or to weights of ours; or such a
+            state dict itself. Half precision becomes float32. Keys of an ImageNet classifier
+            are ignored; of a whole network of ours ('backbone.' keys) only the backbone is taken.
+
+    Raises:
+        WsssError: unreadable file, one that needs code to run, download failed, or keys and
+            shapes that are not exactly the backbone's.
+    """
+    if isinstance(source, Mapping):
+        _load(backbone, source, "the given weights")
+    elif source == IMAGENET:
+        _load(backbone, _imagenet(backbone.name), f"ImageNet weights of {backbone.name}")
+    elif source != RANDOM:
+        _load(backbone, _read(Path(source)), str(source))
+
+
+def _imagenet(name: str) -> Mapping[str, Tensor]:
+    if name == "tiny":
+        raise WsssError(
+            "tiny: there are no ImageNet weights for it", "use --backbone-weights random"
+        )
+    from torchvision.models import get_model_weights
+
+    weights = get_model_weights(name)["IMAGENET1K_V1"]
+    try:
+        return weights.get_state_dict(
+            progress=False, check_hash=True, map_location="cpu", weights_only=True
+        )
+    except (OSError, RuntimeError) as error:  # URLError is an OSError; a bad hash a RuntimeError
+        raise WsssError(
+            f"cannot download ImageNet weights of {name} from {weights.url}: {error}", HINT_FILE
+        ) from error
+
+
+def _read(path: Path) -> Mapping[str, Tensor]:
+    try:
+        # weights_only: a pickle that names anything but tensors and plain values is refused
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise WsssError(f"{path}: no such file", HINT_FILE) from error
+    except Exception as error:  # a damaged file can raise nearly anything
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise WsssError(
+            f"{path}: not a file of plain tensors, nothing was run from it ({reason})", HINT_FILE
+        ) from error
+
+
+def _backbone_entries(source: Any, label: str) -> dict[str, Any]:
+    """The backbone's own entries of a state dict, or of a weights file of ours."""
+    if isinstance(source, Mapping) and isinstance(source.get("state_dict"), Mapping):
+        source = source["state_dict"]
+    if not isinstance(source, Mapping) or not all(isinstance(key, str) for key in source):
+        raise WsssError(f"{label}: holds no state dict", HINT_FILE)
+    if any(key.startswith(OWN_PREFIX) for key in source):
+        return {k[len(OWN_PREFIX) :]: v for k, v in source.items() if k.startswith(OWN_PREFIX)}
+    return {k: v for k, v in source.items() if not k.startswith(CLASSIFIER_KEYS)}
+
+
+def _load(backbone: Backbone, source: Any, label: str) -> None:
+    given = _backbone_entries(source, label)
+    wanted = backbone.state_dict()
+    # files from before PyTorch 0.4.1 lack the batch counters, which nothing of ours reads
+    missing = [k for k in wanted if k not in given and not k.endswith("num_batches_tracked")]
+    unexpected = [k for k in given if k not in wanted]
+    shape = [k for k in wanted if k in given and not _fits(given[k], wanted[k])]
+    problems = [
+        f"{len(keys)} {what}, first {keys[0]}"
+        for what, keys in (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("of other shape or type", shape),
+        )
+        if keys
+    ]
+    if problems:
+        raise WsssError(
+            f"{label}: does not fit {backbone.name}, which has {len(wanted)} tensors: "
+            + "; ".join(problems),
+            f"is it of another network than {backbone.name}? See --backbone",
+        )
+    backbone.load_state_dict({key: given.get(key, value) for key, value in wanted.items()})
+
+
+def _fits(value: Any, like: Tensor) -> bool:
+    """Same shape, and a float for a float: integers would be quantised weights."""
+    return (
+        isinstance(value, Tensor)
+        and not value.is_complex()
+        and value.is_floating_point() == like.is_floating_point()
+        and value.shape == like.shape
+    )
