@@ -1,5 +1,5 @@
 """`python -m wsss_cli` is `wsss`."""
 
-from .cli import app
+from .cli import entry
 
-app(prog_name="wsss")
+entry()

@@ -6,7 +6,6 @@ right and below. Cell centres sit at s*i + (s-1)/2, which is align_corners=False
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 

@@ -1,0 +1,146 @@
+"""Items of varying shape in a few large HDF5 data sets: ragged columns.
+
+    /ids                    (n,) utf-8, rising bytewise, so that a look-up is a binary search
+    /<field>/values         (total,) all items' values, row-major, one after another
+    /<field>/offset         (n + 1,) int64: item i is values[offset[i]:offset[i + 1]]
+    /<field>/shape          (n, ndim) int32: item i's shape; -1 where it lacks an optional field
+
+One HDF5 data set per image reads more plainly but costs about 500 bytes each, more than a small
+item, and takes seven times as long to write (benchmarks/bench_artifacts.py has the figures).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import h5py
+import numpy as np
+
+from .schema import Field, Schema
+
+CHUNK = 1 << 16  # values a chunk: what one small read has to decompress
+GZIP_LEVEL = 1  # levels above cost time and win a few per cent on maps and labels
+BUFFER = 1 << 22  # values gathered before they are written
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def write_columns(
+    file: h5py.File,
+    schema: Schema,
+    ids: Sequence[str],
+    shapes: Callable[[str], Shapes],
+    dtypes: Mapping[str, str],
+    read: Callable[[str], Mapping[str, np.ndarray]],
+) -> None:
+    """Write items as columns, holding one buffer a field in memory.
+
+    Args:
+        file: open for writing.
+        schema: its fields.
+        ids: in the order to be written: rising.
+        shapes: gives an id's shape per field it has.
+        dtypes: dtype name per field; those of fields that no item has may be missing.
+        read: gives an id's arrays.
+    """
+    encoded = [image_id.encode() for image_id in ids]
+    width = max(map(len, encoded), default=1)
+    file["ids"] = np.array(encoded, dtype=h5py.string_dtype("utf-8", max(width, 1)))
+    columns = [
+        _Column(file, field, [shapes(i).get(field.name) for i in ids], dtypes.get(field.name))
+        for field in schema.fields
+    ]
+    for image_id in ids:
+        arrays = read(image_id)
+        for column in columns:
+            if column.name in arrays:
+                column.append(arrays[column.name])
+    for column in columns:
+        column.flush()
+
+
+class _Column:
+    """One field's data sets, filled in order through a buffer."""
+
+    def __init__(
+        self,
+        file: h5py.File,
+        field: Field,
+        shapes: Sequence[tuple[int, ...] | None],
+        dtype: str | None,
+    ) -> None:
+        self.name = field.name
+        rows = [shape if shape is not None else (-1,) * field.ndim for shape in shapes]
+        counts = [int(np.prod(shape)) if shape is not None else 0 for shape in shapes]
+        offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
+        group = file.create_group(field.name)
+        group["shape"] = np.array(rows, np.int32).reshape(len(rows), field.ndim)
+        group["offset"] = offsets
+        total = int(offsets[-1])
+        numpy_dtype = np.dtype(dtype or field.dtypes[0])
+        filters = (
+            {
+                "chunks": (min(total, CHUNK),),
+                "compression": "gzip",
+                "compression_opts": GZIP_LEVEL,
+                "shuffle": numpy_dtype.itemsize > 1,
+            }
+            if field.compress and total
+            else {}
+        )
+        self._values = group.create_dataset("values", (total,), numpy_dtype, **filters)
+        self._pending: list[np.ndarray] = []
+        self._pending_size = 0
+        self._written = 0
+
+    def append(self, array: np.ndarray) -> None:
+        self._pending.append(array.reshape(-1))
+        self._pending_size += array.size
+        if self._pending_size >= BUFFER:
+            self.flush(whole_chunks=True)
+
+    def flush(self, whole_chunks: bool = False) -> None:
+        """Write what is pending; `whole_chunks` keeps a remainder, so that none is packed twice."""
+        if not self._pending_size:
+            return
+        values = np.concatenate(self._pending)
+        end = self._written + len(values)
+        if whole_chunks:
+            end -= end % CHUNK
+        count = end - self._written
+        self._values[self._written : end] = values[:count]
+        self._pending = [values[count:]]
+        self._pending_size = len(values) - count
+        self._written = end
+
+
+class ColumnReader:
+    """Random access to one field of an open file."""
+
+    def __init__(self, file: h5py.File, field: Field) -> None:
+        group = file[field.name]
+        self._values = group["values"]
+        self._offset = group["offset"]
+        self._shape = group["shape"]
+        if self._values.dtype.name not in field.dtypes or self._shape.shape[1] != field.ndim:
+            raise ValueError(f"field {field.name} is {self._values.dtype.name}")
+
+    def __getitem__(self, index: int) -> np.ndarray | None:
+        shape = self._shape[index]
+        if (shape < 0).any():
+            return None
+        start, stop = self._offset[index : index + 2]
+        return self._values[start:stop].reshape(shape)
+
+    def shapes(self) -> np.ndarray:
+        """(n, ndim) int32 of all items."""
+        return self._shape[:]
+
+    @property
+    def dtype(self) -> str:
+        return self._values.dtype.name
+
+    @property
+    def holds_values(self) -> bool:
+        """Whether any item has a value; if none has, the dtype was never chosen."""
+        return self._values.size > 0

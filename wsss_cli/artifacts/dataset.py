@@ -1,0 +1,150 @@
+"""The dataset artifact as stages see it: images, tags, masks and splits by image id."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..core.images import decode_image, decode_mask
+from ..core.labels import IGNORE
+from ..errors import WsssError
+from . import provenance
+from .provenance import Source
+from .schema import DATASET
+from .store import Artifact, open_artifact
+
+
+class DatasetReader(Artifact):
+    """A `wsss/dataset` open for reading. Picklable, like every artifact."""
+
+    def encoded_image(self, image_id: str) -> bytes:
+        """The image file's own bytes, from inside the artifact or from where it links to."""
+        stored = self.field(image_id, "image")
+        if stored is not None:
+            return stored.tobytes()
+        linked = self.field(image_id, "path")
+        if linked is None:
+            raise WsssError(f"{self.path}: image {image_id!r} has neither bytes nor a path")
+        path = self.path.resolve().parent / linked.tobytes().decode()
+        try:
+            return path.read_bytes()
+        except OSError as err:
+            raise WsssError(
+                f"{path}: {err.strerror or 'cannot be read'} (linked from {self.path})",
+                "put the images back where they were, or pack again without --link",
+            ) from None
+
+    def image(self, image_id: str) -> np.ndarray:
+        """(H, W, 3) uint8 RGB, upright."""
+        encoded = self.encoded_image(image_id)
+        try:
+            return decode_image(encoded)
+        except ValueError as err:
+            raise WsssError(f"{self.path}: image {image_id!r}: {err}", "pack it again") from None
+
+    def mask(self, image_id: str) -> np.ndarray | None:
+        """(H, W) uint8 labels, IGNORE where void; None where the image has no mask."""
+        encoded = self.field(image_id, "mask")
+        if encoded is None:
+            return None
+        try:
+            mask = decode_mask(encoded.tobytes())
+        except ValueError as err:
+            raise WsssError(f"{self.path}: mask of {image_id!r}: {err}", "pack it again") from None
+        if ((mask > len(self.classes)) & (mask != IGNORE)).any():
+            raise WsssError(f"{self.path}: mask of {image_id!r} has labels of no class")
+        return mask
+
+    def has_mask(self, image_id: str) -> bool:
+        return self.field(image_id, "mask") is not None
+
+    def tags(self, image_id: str) -> np.ndarray:
+        """(T,) uint16 class indices present, rising."""
+        tags = self.field(image_id, "tags")
+        assert tags is not None
+        return tags
+
+    def size(self, image_id: str) -> tuple[int, int]:
+        """(H, W) of the upright image."""
+        size = self.field(image_id, "size")
+        assert size is not None
+        return int(size[0]), int(size[1])
+
+    @property
+    def splits(self) -> list[str]:
+        """Names of the splits that it was packed with, sorted."""
+        self._open()
+        assert self._file is not None
+        return sorted(self._file["splits"]) if "splits" in self._file else []
+
+    def split(self, name: str | None) -> list[str]:
+        """The ids of a split, rising; all ids for None.
+
+        Raises:
+            WsssError: no split of that name.
+        """
+        if name is None:
+            return self.ids
+        known = self.splits
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            raise WsssError(f"{self.path}: has no split {name!r}", f"it has: {listed}")
+        assert self._file is not None
+        rows = self._file[f"splits/{name}"][:]
+        ids = self._encoded_ids()
+        return [ids[row].decode() for row in rows]
+
+
+def open_dataset(path: str | Path | None, *sources: Source) -> DatasetReader:
+    """Open the data set at `path`, or else the one that the first of `sources` was made from.
+
+    Raises:
+        WsssError: no path is given or recorded, the recorded file has gone or has changed since.
+        And whatever `open_artifact` raises.
+    """
+    expected = None
+    if path is None:
+        path, expected = _recorded(sources)
+    artifact = open_artifact(path, DATASET)
+    if expected is not None and artifact.run != expected:
+        raise WsssError(
+            f"{path}: is not the data set that {sources[0].path} was made from",
+            f"name it with --data {os.fspath(path)} to use it all the same",
+        )
+    reader = DatasetReader(artifact.path, artifact.attributes)
+    check_classes(reader, *sources)
+    return reader
+
+
+def check_classes(first: Artifact, *others: Source) -> None:
+    """Refuse inputs whose class names differ: their class indices would mean other things.
+
+    Raises:
+        WsssError: naming the first difference.
+    """
+    for other in others:
+        names: Sequence[str] = getattr(other, "classes", first.classes)
+        if list(names) != first.classes:
+            pairs = zip([*first.classes, None], [*names, None], strict=False)
+            mine, theirs = next((a, b) for a, b in pairs if a != b)
+            raise WsssError(
+                f"{first.path} and {other.path}: class names differ "
+                f"(first {mine!r} against {theirs!r})",
+                "use files that were made from the same classes",
+            )
+
+
+def _recorded(sources: Sequence[Source]) -> tuple[Path, str]:
+    for source in sources:
+        if source.data is not None:
+            path = provenance.locate_data(source.data, source.path)
+            if not path.exists():
+                raise WsssError(
+                    f"{path}: no such file (the data set that {source.path} records)",
+                    "name the data set with --data or WSSS_DATA",
+                )
+            return path, source.data["run"]
+    raise WsssError("no data set given", "name one with --data or WSSS_DATA; `wsss pack` makes one")

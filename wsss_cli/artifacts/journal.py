@@ -1,0 +1,163 @@
+"""The append-only file that holds a running stage's finished items.
+
+HDF5 is not crash-safe: a killed writer can leave a file that does not open. So items go to a
+journal first, each as one record with a checksum. Whatever instant the process dies at, the
+records before the last are whole, a torn last one is recognised and dropped, and the same
+command continues from there. `writer.finish` turns the journal into the artifact.
+
+    b"wsss journal 1\n"
+    record*   <u4 payload length> <u4 crc32 of payload> payload
+    payload   JSON line, then zlib-compressed arrays one after another
+
+The first record is the header (what run this is); every further one is an item.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import struct
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from ..errors import WsssError
+
+try:
+    import fcntl
+except ImportError:  # no advisory locks on this system: two writers are the user's affair
+    fcntl = None  # type: ignore[assignment]
+
+MAGIC = b"wsss journal 1\n"
+FRAME = struct.Struct("<II")
+ZLIB_LEVEL = 1  # a tenth of level 6's time; label maps already shrink 50-fold
+
+
+class Journal:
+    """Items finished so far, by id. Opened for one writer at a time."""
+
+    def __init__(self, path: Path, header: Mapping[str, Any], restart: bool) -> None:
+        """Open or begin the journal at `path`.
+
+        Args:
+            path: the journal's file.
+            header: what identifies the run; a journal of another run is not continued.
+            restart: begin anew where the journal on disk is of another run.
+
+        Raises:
+            WsssError: another process writes it, or it belongs to another run.
+        """
+        self.path = path
+        self._positions: dict[str, int] = {}
+        self.shapes: dict[str, dict[str, tuple[int, ...]]] = {}
+        self.dtypes: dict[str, str] = {}
+        self._stream: IO[bytes] = open(path, "a+b")  # noqa: SIM115 - closed by close()
+        try:
+            self._lock()
+            self._load(dict(header), restart)
+        except BaseException:
+            self._stream.close()
+            raise
+
+    def __contains__(self, image_id: str) -> bool:
+        return image_id in self._positions
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def append(self, image_id: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Add one finished item; it survives a kill as soon as this returns."""
+        blobs = [zlib.compress(np.ascontiguousarray(a).data, ZLIB_LEVEL) for a in arrays.values()]
+        fields = [
+            [name, array.dtype.name, list(array.shape), len(blob)]
+            for (name, array), blob in zip(arrays.items(), blobs, strict=True)
+        ]
+        head = json.dumps({"id": image_id, "fields": fields}).encode() + b"\n"
+        position = self._write(head + b"".join(blobs))
+        self._note(image_id, fields, position)
+
+    def read(self, image_id: str) -> dict[str, np.ndarray]:
+        """The arrays of one finished item."""
+        self._stream.seek(self._positions[image_id])
+        payload = self._next_payload()
+        assert payload is not None  # it was whole when its position was noted
+        head, _, body = payload.partition(b"\n")
+        arrays, start = {}, 0
+        for name, dtype, shape, length in json.loads(head)["fields"]:
+            raw = zlib.decompress(body[start : start + length])
+            arrays[name] = np.frombuffer(raw, dtype).reshape(shape)
+            start += length
+        return arrays
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def remove(self) -> None:
+        """Delete the journal, once the artifact made from it is in place."""
+        self.path.unlink(missing_ok=True)
+        self._stream.close()
+
+    def _lock(self) -> None:
+        if fcntl is None:
+            return
+        try:
+            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as err:
+            if err.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise WsssError(
+                    f"{self.path}: another wsss process is writing it",
+                    "wait for it, or give this one another --out",
+                ) from None
+            # a file system without locks: go on unguarded
+
+    def _load(self, header: dict[str, Any], restart: bool) -> None:
+        """Read what is whole, drop a torn tail, and begin anew where there is no header."""
+        found = self._read_header()
+        if found is not None and found != header and not restart:
+            raise WsssError(
+                f"{self.path}: holds the unfinished work of another run (other inputs or options)",
+                "repeat that command to finish it, or add --force to discard it",
+            )
+        if found != header:
+            self._stream.truncate(0)
+            self._stream.write(MAGIC)
+            self._write(json.dumps(header).encode() + b"\n")
+            return
+        end = self._stream.tell()
+        while (payload := self._next_payload()) is not None:
+            item = json.loads(payload.partition(b"\n")[0])
+            self._note(item["id"], item["fields"], end)
+            end = self._stream.tell()
+        self._stream.truncate(end)
+
+    def _read_header(self) -> dict[str, Any] | None:
+        self._stream.seek(0)
+        if self._stream.read(len(MAGIC)) != MAGIC:
+            return None
+        payload = self._next_payload()
+        return json.loads(payload) if payload is not None else None
+
+    def _note(self, image_id: str, fields: list[list[Any]], position: int) -> None:
+        self._positions[image_id] = position
+        self.shapes[image_id] = {name: tuple(shape) for name, _, shape, _ in fields}
+        for name, dtype, _, _ in fields:
+            self.dtypes.setdefault(name, dtype)
+
+    def _write(self, payload: bytes) -> int:
+        self._stream.seek(0, os.SEEK_END)
+        position = self._stream.tell()
+        self._stream.write(FRAME.pack(len(payload), zlib.crc32(payload)) + payload)
+        self._stream.flush()
+        return position
+
+    def _next_payload(self) -> bytes | None:
+        frame = self._stream.read(FRAME.size)
+        if len(frame) < FRAME.size:
+            return None
+        length, checksum = FRAME.unpack(frame)
+        payload = self._stream.read(length)
+        return payload if len(payload) == length and zlib.crc32(payload) == checksum else None

@@ -1,0 +1,181 @@
+"""Network weights as `.pt` files: plain tensors and plain values, never code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..errors import WsssError
+from . import provenance
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+VERSION = 1
+MADE_BY = {"wsss/cls": "train-cls", "wsss/aff": "train-aff", "wsss/seg": "train-seg"}
+
+
+@dataclass
+class Weights:
+    """A loaded weights file.
+
+    Attributes:
+        path: where it lies.
+        kind: wsss/cls, wsss/aff or wsss/seg.
+        config: what `nets` needs to build the network again.
+        classes: class names, by class index.
+        params: every training option that changes the numbers.
+        history: one dict of figures an epoch.
+        seed, inputs, run, data: as in an artifact.
+        state_dict: the network's tensors.
+    """
+
+    path: Path
+    kind: str
+    config: dict[str, Any]
+    classes: list[str]
+    params: dict[str, Any]
+    seed: int | None
+    inputs: list[dict[str, str]]
+    run: str
+    data: dict[str, str] | None
+    state_dict: dict[str, Tensor] = field(repr=False)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    created_by: str = ""
+    command: list[str] = field(default_factory=list)
+
+
+def weights_run(
+    kind: str,
+    *,
+    params: Mapping[str, Any],
+    seed: int | None,
+    classes: Sequence[str],
+    inputs: Sequence[provenance.Source],
+    ids: Sequence[str] = (),
+) -> str:
+    """The run digest of a training: what its checkpoint and its weights are known by."""
+    return provenance.run_digest(kind, VERSION, params, seed, classes, inputs, ids)
+
+
+def save_weights(
+    path: str | Path,
+    *,
+    kind: str,
+    config: Mapping[str, Any],
+    classes: Sequence[str],
+    params: Mapping[str, Any],
+    seed: int | None,
+    inputs: Sequence[provenance.Source],
+    state_dict: Mapping[str, Tensor],
+    history: Sequence[Mapping[str, Any]] = (),
+    ids: Sequence[str] = (),
+) -> None:
+    """Write weights whole: to a temporary name, then renamed.
+
+    Raises:
+        WsssError: the disk is full or not writable.
+    """
+    path = Path(path)
+    write_torch(
+        path,
+        {
+            "kind": kind,
+            "version": VERSION,
+            "created_by": f"wsss {__version__}",
+            "command": provenance.command(),
+            "config": dict(config),
+            "classes": list(classes),
+            "params": dict(params),
+            "seed": seed,
+            "inputs": provenance.describe_inputs(inputs),
+            "data": provenance.data_record(inputs, path),
+            "run": weights_run(
+                kind, params=params, seed=seed, classes=classes, inputs=inputs, ids=ids
+            ),
+            "history": [dict(row) for row in history],
+            "state_dict": {name: t.detach().cpu() for name, t in state_dict.items()},
+        },
+    )
+
+
+def load_weights(path: str | Path, kind: str | None = None) -> Weights:
+    """Read a weights file on the CPU; nothing in it can run code.
+
+    Args:
+        path: the file.
+        kind: what it must be; None takes any of ours.
+
+    Raises:
+        WsssError: missing, damaged, not ours, of another kind, of a newer version.
+    """
+    path = Path(path)
+    found = read_torch(path)
+    if not isinstance(found, dict) or found.get("kind") not in MADE_BY:
+        raise WsssError(f"{path}: not weights of wsss's", "`wsss train-cls` writes such files")
+    if kind is not None and found["kind"] != kind:
+        raise WsssError(
+            f"{path}: holds {found['kind']}, not {kind}", f"`wsss {MADE_BY[kind]}` writes {kind}"
+        )
+    if found.get("version", 0) > VERSION:
+        raise WsssError(
+            f"{path}: {found['kind']} version {found['version']}, this wsss reads {VERSION}",
+            f"update wsss, or rerun `wsss {MADE_BY[found['kind']]}` with this one",
+        )
+    values = {key: value for key, value in found.items() if key != "version"}
+    try:
+        return Weights(path=path, **values)
+    except TypeError as err:
+        reason = str(err).replace("Weights.__init__() ", "")
+        raise WsssError(
+            f"{path}: damaged ({reason})", f"rerun `wsss {MADE_BY[found['kind']]}`"
+        ) from None
+
+
+def read_torch(path: Path) -> Any:
+    """`torch.load` restricted to tensors and plain values, with errors of one line."""
+    import pickle
+
+    import torch
+
+    if not path.is_file():
+        reason = "is a folder" if path.is_dir() else "no such file"
+        raise WsssError(f"{path}: {reason}")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise WsssError(
+            f"{path}: holds more than tensors and plain values, and was not read",
+            "weights that need code to load are refused",
+        ) from None
+    except PermissionError:
+        raise WsssError(f"{path}: permission denied") from None
+    except Exception as err:  # torch raises many kinds for damaged files
+        reason = (str(err).splitlines() or [type(err).__name__])[0]
+        raise WsssError(f"{path}: not a weights file ({reason})") from None
+
+
+def write_torch(path: Path, value: Any) -> None:
+    """`torch.save` to a temporary name beside `path`, synced, then renamed into place.
+
+    Raises:
+        WsssError: the disk is full or not writable.
+    """
+    import torch
+
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as stream:
+            torch.save(value, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as err:
+        reason = err.strerror if isinstance(err, OSError) and err.strerror else str(err)
+        raise WsssError(f"{path}: cannot be written ({reason.splitlines()[0]})") from err
+    finally:
+        temporary.unlink(missing_ok=True)

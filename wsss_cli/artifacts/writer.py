@@ -1,0 +1,255 @@
+"""Writing artifacts: item by item into a journal, then whole and at once into place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ..errors import UsageError, WsssError
+from . import provenance
+from .columns import Shapes, write_columns
+from .journal import Journal
+from .schema import DATASET, Schema
+from .shards import Shard
+
+
+class Writer:
+    """An artifact being written; see `create`. Leaving the `with` block finishes it."""
+
+    def __init__(
+        self,
+        path: Path,
+        schema: Schema,
+        attributes: dict[str, Any],
+        todo: Sequence[str],
+        force: bool,
+    ) -> None:
+        self.path = path
+        self.schema = schema
+        self._attributes = attributes
+        self._expected = list(todo)
+        header = {name: attributes[name] for name in ("schema", "schema_version", "run", "shard")}
+        with _write_errors(path):
+            self._journal = Journal(partial_path(path), header, restart=force)
+        for stale in path.parent.glob(f".{path.name}.*.tmp"):
+            stale.unlink(missing_ok=True)
+
+    @property
+    def todo(self) -> list[str]:
+        """This shard's ids that are not done yet, rising."""
+        return [image_id for image_id in self._expected if image_id not in self._journal]
+
+    @property
+    def total(self) -> int:
+        """All of this shard's ids."""
+        return len(self._expected)
+
+    def __len__(self) -> int:
+        return len(self._journal)
+
+    def put(self, image_id: str, **arrays: np.ndarray | None) -> None:
+        """Add one finished item; None leaves an optional field out.
+
+        Raises:
+            ValueError: a field of the wrong dtype or number of axes, or a required one missing.
+            WsssError: the disk is full or not writable.
+        """
+        present = {name: np.asarray(a) for name, a in arrays.items() if a is not None}
+        for name, array in present.items():
+            self.schema.field(name).check(array)
+            if array.dtype.name != self._journal.dtypes.get(name, array.dtype.name):
+                raise ValueError(f"field {name}: {array.dtype.name} differs from earlier items")
+        for field in self.schema.fields:
+            if not field.optional and field.name not in present:
+                raise ValueError(f"field {field.name} of {image_id!r} is missing")
+        if image_id not in self._journal:
+            with _write_errors(self.path):
+                self._journal.append(image_id, present)
+
+    def drop(self, image_id: str) -> None:
+        """Expect this id no longer: the stage says why and goes on without it."""
+        self._expected.remove(image_id)
+
+    def finish(self) -> None:
+        """Write the artifact from the journal, put it in place, and delete the journal."""
+        missing = self.todo
+        if missing:
+            raise AssertionError(f"{len(missing)} items were not put, first {missing[0]!r}")
+        journal = self._journal
+        write_artifact(
+            self.path,
+            self.schema,
+            self._attributes,
+            self._expected,
+            journal.shapes.__getitem__,
+            journal.dtypes,
+            journal.read,
+        )
+        journal.remove()
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            self._journal.close()
+
+
+def create(
+    path: str | Path,
+    schema: Schema,
+    *,
+    classes: Sequence[str],
+    params: Mapping[str, Any],
+    inputs: Sequence[provenance.Source] = (),
+    ids: Sequence[str],
+    seed: int | None = None,
+    shard: Shard | None = None,
+    splits: Mapping[str, Sequence[str]] | None = None,
+    force: bool = False,
+) -> Writer:
+    """Begin an artifact, or go on with one that the same command began.
+
+    Args:
+        path: where it will stand once finished; `<path>.partial` holds finished items till then.
+        schema: its kind.
+        classes: class names, by class index.
+        params: every option that changes the numbers; JSON-able.
+        inputs: artifacts and weights that it is made from.
+        ids: all image ids of the run, before sharding.
+        seed: the random seed, where there is one.
+        shard: the part of `ids` to do.
+        splits: a dataset's named lists of ids.
+        force: replace an existing file, and discard unfinished work of another run.
+
+    Raises:
+        UsageError: the file exists and `force` is not given.
+        WsssError: the folder is missing or not writable; another run's unfinished work is there.
+    """
+    path, shard = Path(path), shard or Shard()
+    check_target(path, force)
+    run = provenance.run_digest(schema.name, schema.version, params, seed, classes, inputs, ids)
+    attributes: dict[str, Any] = {
+        "schema": schema.name,
+        "schema_version": schema.version,
+        "created_by": provenance.CREATED_BY,
+        "command": provenance.command(),
+        "classes": list(classes),
+        "params": dict(params),
+        "seed": seed,
+        "inputs": provenance.describe_inputs(inputs),
+        "data": provenance.data_record(inputs, path),
+        "run": run,
+        "shard": str(shard),
+    }
+    if splits is not None:
+        attributes["splits"] = {name: sorted(set(members)) for name, members in splits.items()}
+    return Writer(path, schema, attributes, shard.take(ids), force)
+
+
+def check_target(path: Path, force: bool) -> None:
+    """Refuse early what would fail late: an existing or unwritable output."""
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder", "--out names a file")
+    if path.exists() and not force:
+        raise UsageError(f"{path}: exists already", "add --force to replace it")
+    if not path.parent.is_dir():
+        raise WsssError(f"{path.parent}: no such folder", "make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise WsssError(f"{path.parent}: not writable")
+
+
+def partial_path(path: Path) -> Path:
+    """Where a stage keeps what it has finished so far."""
+    return path.with_name(path.name + ".partial")
+
+
+def write_artifact(
+    path: Path,
+    schema: Schema,
+    attributes: Mapping[str, Any],
+    ids: Sequence[str],
+    shapes: Callable[[str], Shapes],
+    dtypes: Mapping[str, str],
+    read: Callable[[str], Mapping[str, np.ndarray]],
+) -> None:
+    """Write a whole artifact beside `path` and rename it into place.
+
+    Shared by the stages, whose items come from a journal, and by merge, whose items come from
+    shards. A data set's run is named by its contents too, since nothing else identifies them.
+    """
+    attributes = {**attributes, "n_items": len(ids)}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    contents = hashlib.sha256()
+
+    def read_and_note(image_id: str) -> Mapping[str, np.ndarray]:
+        arrays = read(image_id)
+        if schema is DATASET:
+            _note_contents(contents, image_id, arrays)
+        return arrays
+
+    try:
+        with _write_errors(path):
+            with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
+                write_columns(file, schema, ids, shapes, dtypes, read_and_note)
+                splits = attributes.pop("splits", {})
+                _write_splits(file, splits, ids)
+                if schema is DATASET:
+                    attributes["run"] = provenance.digest(
+                        attributes["run"], splits, contents.hexdigest()
+                    )
+                for name, value in attributes.items():
+                    file.attrs[name] = json.dumps(value, ensure_ascii=False, sort_keys=True)
+            _sync(temporary)
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_splits(file: h5py.File, splits: Mapping[str, Sequence[str]], ids: Sequence[str]) -> None:
+    """Named lists of items as row numbers: an attribute could not hold 100,000 of them."""
+    row = {image_id: index for index, image_id in enumerate(ids)}
+    for name, members in splits.items():
+        rows = [row[image_id] for image_id in members if image_id in row]
+        file[f"splits/{name}"] = np.array(rows, np.int32)
+
+
+def _note_contents(contents: Any, image_id: str, arrays: Mapping[str, np.ndarray]) -> None:
+    contents.update(image_id.encode() + b"\0")
+    for name in sorted(arrays):
+        if name != "path":  # where a linked image lies is not what it shows; `digest` says that
+            contents.update(name.encode() + b"\0" + arrays[name].tobytes())
+
+
+def _sync(path: Path) -> None:
+    with open(path, "rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+@contextmanager
+def _write_errors(path: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into one clear line; HDF5 reports both as RuntimeError too."""
+    try:
+        yield
+    except (OSError, RuntimeError) as err:
+        reason = err.strerror if isinstance(err, OSError) and err.strerror else str(err)
+        raise WsssError(
+            f"{path}: cannot be written ({(reason.splitlines() or ['?'])[0]})",
+            "what is finished is kept; free some space and run the same command again",
+        ) from err

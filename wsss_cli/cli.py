@@ -1,0 +1,70 @@
+"""The command line: one command a stage, and the boundary where errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from . import __version__
+from .errors import WsssError
+from .stages import COMMANDS
+
+
+class Group(TyperGroup):
+    """Lists commands in the order of the chain, and reports our errors in one line."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except WsssError as err:
+            typer.echo(f"wsss: error: {err}", err=True)
+            if err.hint:
+                typer.echo(f"wsss: hint: {err.hint}", err=True)
+            raise typer.Exit(err.exit_code) from None
+
+
+app = typer.Typer(
+    cls=Group,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"wsss {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Weakly supervised segmentation: from image tags to masks and a trained network.
+
+    The chain: pack, train-cls, make-cam, make-seeds, train-aff, random-walk, train-seg, eval.
+    Each stage reads files and writes one file; `wsss STAGE --help` says which.
+    """
+
+
+for module in COMMANDS:
+    app.command(module.NAME)(module.run)
+
+
+def entry() -> None:
+    """The `wsss` program."""
+    # Ids and class names may hold any letter; a terminal that cannot show one must not stop us.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    app(prog_name="wsss")

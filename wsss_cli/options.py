@@ -1,0 +1,122 @@
+"""The options that many stages share, spelled once."""
+
+from __future__ import annotations
+
+import enum
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .errors import UsageError, WsssError
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Precision(str, enum.Enum):
+    """Arithmetic of the network's convolutions; everything else stays in float32."""
+
+    f32 = "f32"
+    bf16 = "bf16"
+
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        envvar="WSSS_DATA",
+        metavar="FILE",
+        help="Data set, from `wsss pack`. Default: the one that the input was made from.",
+    ),
+]
+Split = Annotated[
+    str | None, typer.Option("--split", metavar="NAME", help="Take this split's images.")
+]
+Ids = Annotated[
+    str | None,
+    typer.Option("--ids", metavar="FILE", help="Take the ids in FILE (- is stdin), one a line."),
+]
+ShardOption = Annotated[
+    str, typer.Option("--shard", metavar="I/N", help="Do the Ith of N parts, for `wsss merge`.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no talk; errors only.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Random seed.")]
+Device = Annotated[
+    str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=0, metavar="N", help="Worker processes. Default: as fits."),
+]
+PrecisionOption = Annotated[
+    Precision, typer.Option("--precision", help="Arithmetic of the network's convolutions.")
+]
+
+
+def free_cores() -> int:
+    """How many cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return os.cpu_count() or 1
+
+
+def resolve_device(name: str) -> torch.device:
+    """The torch device of a --device option; `auto` takes a GPU where there is one.
+
+    Raises:
+        UsageError: no such device here.
+    """
+    import torch
+
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"--device {name}: unknown", "auto, cpu, cuda, cuda:N or mps") from None
+    available = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }.get(device.type, False)
+    if not available:
+        raise UsageError(f"--device {name}: not available here", "--device auto takes what is")
+    return device
+
+
+def select_ids(candidates: Sequence[str], listed: str | None, source: Path) -> list[str]:
+    """`candidates`, or those that an --ids file names.
+
+    Args:
+        candidates: the ids that the inputs hold.
+        listed: a file's name, - for stdin, or None for all.
+        source: what to name when an id is not there.
+
+    Raises:
+        WsssError: the file cannot be read, is empty, or names an id that is not there.
+    """
+    if listed is None:
+        return list(candidates)
+    try:
+        text = sys.stdin.read() if listed == "-" else Path(listed).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as err:
+        raise WsssError(f"{listed}: cannot be read as a list of ids ({err})") from None
+    wanted = list(dict.fromkeys(line.rstrip("\r") for line in text.split("\n") if line.strip()))
+    if not wanted:
+        raise WsssError(f"{listed}: names no image")
+    known = set(candidates)
+    unknown = [image_id for image_id in wanted if image_id not in known]
+    if unknown:
+        raise WsssError(
+            f"{listed}: {len(unknown)} of {len(wanted)} ids are not in {source}, "
+            f"first {unknown[0]!r}"
+        )
+    return wanted
