@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from ..artifacts import Artifact
 
 NAME = "info"
-PROVENANCE = tuple(
-    ["classes", "params", "seed", "shard", "run", "inputs", "data", "created_by", "command"]  # in order of printing
-)
+# what every file records of its making, in the order of printing
+PROVENANCE = "classes params seed shard run inputs data created_by command".split()
 
 
 def run(
