@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torchvision.models as zoo
 from torch import nn
@@ -97,8 +98,7 @@ def _body(name: str) -> tuple[dict[str, nn.Module], Sequence[Sequence[str]]]:
         features = _vgg_features()
     else:
         features = getattr(zoo, name)(weights=None, num_classes=1).features
-    starts = FEATURES[name]
-    spans = zip(starts[:-1], starts[1:], strict=True)
+    spans = pairwise(FEATURES[name])
     return {"features": features}, [[f"features.{k}" for k in range(*span)] for span in spans]
 
 
@@ -108,7 +108,8 @@ def _vgg_features() -> nn.Sequential:
     for module in features:
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
         elif isinstance(module, nn.MaxPool2d):
             module.ceil_mode = True  # sides ceil(n / 2), also when odd; nothing changes when even
     return features

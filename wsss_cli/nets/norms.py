@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -87,8 +86,3 @@ def batch_to_group_norm(module: nn.Module) -> None:
         for name, child in list(parent.named_children()):
             if isinstance(child, _BatchNorm):
                 setattr(parent, name, group_norm(child.num_features))
-
-
-def no_autocast(like: torch.Tensor) -> torch.autocast:
-    """Context in which operations run in their inputs' own precision."""
-    return torch.autocast(device_type=like.device.type, enabled=False)

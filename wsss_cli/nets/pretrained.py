@@ -65,10 +65,12 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise WsssError(f"{path}: no such file", HINT_FILE) from error
+    except OSError as error:
+        raise WsssError(f"{path}: {error.strerror}", HINT_FILE) from error
     except Exception as error:  # a damaged file can raise nearly anything
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise WsssError(
-            f"{path}: not a file of plain tensors, nothing was run from it ({reason})", HINT_FILE
+            f"{path}: not plain tensors (damaged, or would have to run code); none was run",
+            HINT_FILE,
         ) from error
 
 
