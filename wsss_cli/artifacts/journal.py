@@ -55,7 +55,9 @@ class Journal:
         self._positions: dict[str, int] = {}
         self.shapes: dict[str, dict[str, tuple[int, ...]]] = {}
         self.dtypes: dict[str, str] = {}
-        self._stream: IO[bytes] = open(path, "a+b")  # noqa: SIM115 - closed by close()
+        # Unbuffered: what append() was given is the operating system's when it returns, and a
+        # full disk fails there, not once more in close().
+        self._stream: IO[bytes] = open(path, "a+b", buffering=0)  # noqa: SIM115
         try:
             self._lock()
             self._load(dict(header), restart)
@@ -124,7 +126,7 @@ class Journal:
             )
         if found != header:
             self._stream.truncate(0)
-            self._stream.write(MAGIC)
+            self._write_all(MAGIC)
             self._write(json.dumps(header).encode() + b"\n")
             return
         end = self._stream.tell()
@@ -150,9 +152,13 @@ class Journal:
     def _write(self, payload: bytes) -> int:
         self._stream.seek(0, os.SEEK_END)
         position = self._stream.tell()
-        self._stream.write(FRAME.pack(len(payload), zlib.crc32(payload)) + payload)
-        self._stream.flush()
+        self._write_all(FRAME.pack(len(payload), zlib.crc32(payload)) + payload)
         return position
+
+    def _write_all(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._stream.write(rest) :]
 
     def _next_payload(self) -> bytes | None:
         frame = self._stream.read(FRAME.size)

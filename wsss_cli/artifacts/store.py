@@ -19,6 +19,8 @@ from .shards import Shard
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+# what h5py and json raise on a file whose bytes have been changed
+DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError)
 ATTRIBUTES = ("schema", "schema_version", "classes", "params", "inputs", "run", "shard", "n_items")
 
 
@@ -48,7 +50,10 @@ class Artifact:
     @property
     def ids(self) -> list[str]:
         """All ids, rising."""
-        return [raw.decode() for raw in self._encoded_ids()]
+        try:
+            return [raw.decode() for raw in self._encoded_ids()]
+        except UnicodeDecodeError as err:
+            raise _damaged(self.path, self.schema, err) from None
 
     def __contains__(self, image_id: str) -> bool:
         return self._index(image_id) is not None
@@ -72,7 +77,7 @@ class Artifact:
             )
         try:
             return self.column(name)[index]
-        except (OSError, RuntimeError, ValueError) as err:
+        except DAMAGE as err:
             raise _damaged(self.path, self.schema, err) from None
 
     def column(self, name: str) -> ColumnReader:
@@ -81,7 +86,7 @@ class Artifact:
             try:
                 assert self._file is not None
                 self._columns[name] = ColumnReader(self._file, self.schema.field(name))
-            except (KeyError, OSError, RuntimeError, ValueError) as err:
+            except DAMAGE as err:
                 raise _damaged(self.path, self.schema, err) from None
         return self._columns[name]
 
@@ -118,7 +123,7 @@ class Artifact:
             assert self._file is not None
             try:
                 self._ids = self._file["ids"][:].astype(np.bytes_)
-            except (KeyError, OSError, RuntimeError) as err:
+            except DAMAGE as err:
                 raise _damaged(self.path, self.schema, err) from None
         return self._ids
 
@@ -176,18 +181,19 @@ def _open_hdf5(path: Path) -> h5py.File:
 
 
 def _read_attributes(path: Path, file: h5py.File) -> dict[str, Any]:
-    """Root attributes as Python values; all but plain ones are stored as JSON."""
-    if "schema" not in file.attrs:
-        raise WsssError(f"{path}: an HDF5 file, but not one of wsss's")
+    """Root attributes as Python values; they are stored as JSON."""
     try:
+        if "schema" not in file.attrs:
+            raise WsssError(f"{path}: an HDF5 file, but not one of wsss's")
         found = {name: json.loads(file.attrs[name]) for name in file.attrs}
         missing = [name for name in ATTRIBUTES if name not in found]
         if missing:
             raise ValueError(f"no attribute {missing[0]}")
         if found["schema"] in SCHEMAS and file["ids"].shape != (found["n_items"],):
             raise ValueError("ids and n_items disagree")
-    except (ValueError, TypeError, KeyError, OSError) as err:
-        raise WsssError(f"{path}: damaged ({err})", "rerun the stage that writes it") from None
+    except DAMAGE as err:
+        reason = (str(err).splitlines() or ["unreadable"])[0]
+        raise WsssError(f"{path}: damaged ({reason})", "rerun the stage that writes it") from None
     return found
 
 

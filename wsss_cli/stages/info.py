@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 NAME = "info"
 # what every file records of its making, in the order of printing
-PROVENANCE = "classes params seed shard run inputs data created_by command".split()
+PROVENANCE = ["classes", "params", "seed", "shard", "run", "inputs", "data"]
+PROVENANCE += ["created_by", "command"]
 
 
 def run(
