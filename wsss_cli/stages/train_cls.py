@@ -1,0 +1,174 @@
+"""train-cls: a multi-label classifier from image tags."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..options import Data, Device, Force, Precision, PrecisionOption, Quiet, Seed, Split, Workers
+from . import _training as shared
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
+
+    from ..artifacts import DatasetReader
+    from ..training.augment import Augment
+    from ..training.data import Sample
+    from ..training.loop import Compute
+
+NAME = "train-cls"
+RELATIVE_SIDES = 0.625, 1.25  # longer side over crop: IRN's 320..640 with its crops of 512
+
+
+def run(
+    data: Data = Path("data.h5"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Weights to write.")
+    ] = Path("cls.pt"),
+    split: Split = None,
+    val_split: shared.ValSplit = None,
+    val_every: shared.ValEvery = 1,
+    backbone: shared.BackboneName = "resnet50",
+    backbone_weights: shared.BackboneWeights = "imagenet",
+    output_stride: shared.OutputStride = 16,
+    dilated: shared.Dilated = False,
+    freeze_stages: shared.FreezeStages = 2,
+    batchnorm: shared.BatchNormOption = shared.BatchNorm.frozen,
+    dropout: Annotated[float, typer.Option(min=0, max=0.99, help="Of feature channels.")] = 0.0,
+    epochs: shared.Epochs = 15,
+    batch_size: shared.BatchSize = 16,
+    accumulate: shared.Accumulate = 1,
+    lr: shared.Lr = 0.01,
+    head_multiplier: shared.HeadMultiplier = 10.0,
+    momentum: shared.Momentum = 0.9,
+    weight_decay: shared.WeightDecay = 1e-4,
+    warmup: shared.Warmup = 0,
+    clip_grad: shared.ClipGrad = None,
+    crop: shared.Crop = 320,
+    long_side: shared.LongSide = None,
+    jitter: shared.Jitter = None,
+    precision: PrecisionOption = Precision.f32,
+    device: Device = "auto",
+    workers: Workers = None,
+    seed: Seed = 0,
+    checkpoint_every: shared.CheckpointEvery = 60.0,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a classifier of image tags, whose activation maps `make-cam` draws.
+
+    Images are scaled to a longer side of 0.625 to 1.25 times --crop unless --long-side says
+    otherwise, mirrored at random and cropped. Interrupted, the same command goes on.
+
+    Example: wsss train-cls --data data.h5 --backbone resnet50 -o cls.pt
+    """
+    recipe = shared.Recipe(
+        epochs,
+        batch_size,
+        lr,
+        head_multiplier,
+        momentum,
+        weight_decay,
+        warmup,
+        accumulate,
+        clip_grad,
+        seed,
+    )
+    setting = shared.Setting(out, force, quiet, device, workers, checkpoint_every)
+    augment = shared.make_augment(crop, long_side or _sides(crop), None, jitter)
+    shared.begin(setting, recipe)
+
+    from ..artifacts import open_dataset
+    from ..nets.backbones import parameter_groups
+    from ..nets.classifier import Classifier
+
+    options = shared.BackboneOptions(
+        backbone, backbone_weights, output_stride, dilated, freeze_stages, batchnorm
+    )
+    with open_dataset(data) as reader:
+        ids, val = shared.training_ids(reader, split, val_split, val_every)
+        model = Classifier(options.build(), len(reader.classes), dropout)
+        job = shared.Job(
+            name=NAME,
+            kind="wsss/cls",
+            model=model,
+            groups=parameter_groups(model, lr, weight_decay, head_multiplier),
+            config={**options.config(), "dropout": dropout},
+            classes=reader.classes,
+            params={**options.params(), "dropout": dropout, **asdict(augment)},
+            inputs=[reader],
+            ids=ids,
+            load=partial(load_tagged, reader, augment),
+            loss=tag_loss,
+            recipe=recipe,
+            precision=precision,
+            measure=partial(validate, reader, val, crop, batch_size) if val else None,
+            val_every=val_every,
+        )
+        shared.train(job, setting)
+
+
+def load_tagged(
+    reader: DatasetReader, augment: Augment, image_id: str, rng: np.random.Generator
+) -> Sample:
+    """An augmented image (3, crop, crop) and its tags (C,) as 0 and 1; no tag gives all 0."""
+    crop, _ = augment(reader.image(image_id), None, rng)
+    return {"image": crop, "tags": _tag_vector(reader, image_id)}
+
+
+def load_whole(reader: DatasetReader, side: int, image_id: str, rng: np.random.Generator) -> Sample:
+    """A whole image fitted into a square, and its tags."""
+    from ..training.augment import fit_square
+
+    return {
+        "image": fit_square(reader.image(image_id), side),
+        "tags": _tag_vector(reader, image_id),
+    }
+
+
+def tag_loss(logits: Tensor, batch: Sample) -> Tensor:
+    """Multi-label soft margin: binary cross-entropy, mean over classes and images."""
+    from torch.nn import functional
+
+    return functional.multilabel_soft_margin_loss(logits, batch["tags"])
+
+
+def validate(
+    reader: DatasetReader,
+    ids: list[str],
+    side: int,
+    batch_size: int,
+    model: nn.Module,
+    compute: Compute,
+) -> dict[str, float]:
+    """Mean average precision over whole images."""
+    import torch
+
+    from ..core.metrics import mean_ap
+    from ..training.data import Samples, in_order
+    from ..training.loop import predictions
+
+    samples = Samples(partial(load_whole, reader, side), ids)
+    batches = compute.batches(samples, in_order(len(ids), batch_size))
+    scores, tags = [], []
+    for logits, batch in predictions(model, batches, compute):
+        scores.append(logits.cpu())
+        tags.append(batch["tags"].cpu())
+    return {"val_map": mean_ap(torch.cat(scores).numpy(), torch.cat(tags).numpy())}
+
+
+def _tag_vector(reader: DatasetReader, image_id: str) -> Tensor:
+    import torch
+
+    tags = torch.zeros(len(reader.classes))
+    tags[torch.from_numpy(reader.tags(image_id).astype("int64"))] = 1
+    return tags
+
+
+def _sides(crop: int) -> str:
+    return ",".join(str(round(crop * ratio)) for ratio in RELATIVE_SIDES)

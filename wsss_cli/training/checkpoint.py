@@ -1,0 +1,150 @@
+"""The state of an unfinished run, from which the same command goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from torch import nn
+from torch.optim import Optimizer
+
+from ..errors import WsssError
+
+try:
+    import fcntl
+except ImportError:  # no advisory locks on this system: two trainings are the user's affair
+    fcntl = None  # type: ignore[assignment]
+
+FORMAT = 1
+
+
+@dataclass
+class Progress:
+    """How far a run has come; with weights and optimizer, all that it depends on.
+
+    Attributes:
+        step: steps done.
+        loss_sum: of the steps done in the current epoch.
+        history: figures of each finished epoch.
+    """
+
+    step: int = 0
+    loss_sum: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Checkpoint:
+    """Keeps the training state of one run at `path`; a context manager that holds its lock.
+
+    Args:
+        path: where the state lies until the run is finished.
+        run: digest of the run; a state of another run is not continued.
+        read, write: load and atomically store a dict of tensors and plain values.
+        every: seconds between two saves.
+        restart: begin anew where the state found is another run's, or damaged.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        run: str,
+        read: Callable[[Path], Any],
+        write: Callable[[Path, Any], None],
+        every: float = 60.0,
+        restart: bool = False,
+    ) -> None:
+        self.path, self.run, self.every, self.restart = path, run, every, restart
+        self._read, self._write = read, write
+        self._saved = time.monotonic()
+        self._lock: IO[bytes] | None = None
+
+    def __enter__(self) -> Checkpoint:
+        self._acquire()
+        for stale in self.path.parent.glob(f".{self.path.name}.*.tmp"):
+            stale.unlink(missing_ok=True)  # of a process killed while it wrote
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._lock is not None:
+            self._lock_path.unlink(missing_ok=True)
+            self._lock.close()
+            self._lock = None
+
+    def restore(self, model: nn.Module, optimizer: Optimizer) -> Progress:
+        """Bring model and optimizer to where the run was left; fresh ones stay as they are.
+
+        Raises:
+            WsssError: the state is damaged or another run's, and `restart` is not set.
+        """
+        if not self.path.exists():
+            return Progress()
+        try:
+            state = self._read(self.path)
+            if not isinstance(state, dict) or state.get("format") != FORMAT:
+                raise WsssError(f"{self.path}: not the training state of this version of wsss")
+            if state["run"] != self.run:
+                raise WsssError(
+                    f"{self.path}: holds the unfinished training of another run "
+                    "(other inputs or options)"
+                )
+            model.load_state_dict(state["model"])
+            optimizer.load_state_dict(state["optimizer"])
+        except WsssError as err:
+            if self.restart:
+                return Progress()
+            hint = "repeat that command to finish it, or add --force to discard it"
+            raise WsssError(str(err), hint) from None
+        return Progress(state["step"], state["loss_sum"], state["history"])
+
+    def due(self) -> bool:
+        """Whether the last save is `every` seconds ago."""
+        return time.monotonic() - self._saved >= self.every
+
+    def save(self, model: nn.Module, optimizer: Optimizer, progress: Progress) -> None:
+        """Replace the stored state, whole or not at all.
+
+        Raises:
+            WsssError: the disk is full or not writable; the former state stays.
+        """
+        state = {
+            "format": FORMAT,
+            "run": self.run,
+            "step": progress.step,
+            "loss_sum": progress.loss_sum,
+            "history": progress.history,
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+        }
+        self._write(self.path, state)
+        self._saved = time.monotonic()
+
+    def remove(self) -> None:
+        """Delete the state, once the finished weights are in place."""
+        self.path.unlink(missing_ok=True)
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.path.with_name(self.path.name + ".lock")
+
+    def _acquire(self) -> None:
+        if fcntl is None:
+            return
+        try:
+            self._lock = open(self._lock_path, "wb")  # noqa: SIM115 - closed by __exit__
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            assert self._lock is not None
+            self._lock.close()
+            self._lock = None
+            raise WsssError(
+                f"{self.path}: another wsss process is training it",
+                "wait for it, or give this one another --out",
+            ) from None
+        except OSError as err:
+            if self._lock is None:
+                reason = err.strerror or err
+                raise WsssError(f"{self._lock_path}: cannot be written ({reason})") from None
+            # a file system without locks: go on unguarded

@@ -1,0 +1,142 @@
+"""From image ids to batches, such that every batch is a function of (seed, step) alone.
+
+The order of an epoch follows from (seed, epoch) and what happens to an image from
+(seed, epoch, index), so that any number of worker processes and a run resumed in the middle of an
+epoch see the very same batches.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.random import Generator, Philox, SeedSequence
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+Sample = dict[str, Tensor]
+Load = Callable[[str, Generator], Sample]
+Key = tuple[int, int]  # epoch, index
+
+_ORDER, _SAMPLE, _STEP = 0, 1, 2  # keep the three uses of one seed apart
+
+
+def order_of_epoch(count: int, seed: int, epoch: int) -> np.ndarray:
+    """(count,) int64 permutation of 0..count-1, the order of an epoch."""
+    return Generator(Philox(SeedSequence([seed, _ORDER, epoch]))).permutation(count)
+
+
+def sample_generator(seed: int, epoch: int, index: int) -> Generator:
+    """The generator for augmenting sample `index` in `epoch`."""
+    return Generator(Philox(SeedSequence([seed, _SAMPLE, epoch, index])))
+
+
+def seed_step(seed: int, step: int) -> None:
+    """Seed torch for one step, for dropout: no random state outlives a step, so none is saved."""
+    low, high = SeedSequence([seed, _STEP, step]).generate_state(2)
+    torch.manual_seed(int(high) << 31 | int(low) >> 1)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which samples make up each step.
+
+    Attributes:
+        count: samples there are, at least 1.
+        batch_size: samples per step; a smaller data set makes one smaller batch an epoch.
+        epochs: how often all of them are gone through.
+        seed: of the run.
+        drop_last: leave out the last batch of an epoch where it is not full.
+    """
+
+    count: int
+    batch_size: int
+    epochs: int
+    seed: int
+    drop_last: bool = True
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches per epoch; at least 1."""
+        full, rest = divmod(self.count, self.batch_size)
+        return max(1, full if self.drop_last or not rest else full + 1)
+
+    @property
+    def steps(self) -> int:
+        """Batches in the whole run."""
+        return self.steps_per_epoch * self.epochs
+
+    def batches(self, start: int = 0) -> Iterator[list[Key]]:
+        """The (epoch, index) pairs of each batch from step `start` on."""
+        per_epoch = self.steps_per_epoch
+        for epoch in range(start // per_epoch, self.epochs):
+            order = order_of_epoch(self.count, self.seed, epoch)
+            for number in range(max(0, start - epoch * per_epoch), per_epoch):
+                first = number * self.batch_size
+                yield [(epoch, int(i)) for i in order[first : first + self.batch_size]]
+
+
+class Samples(Dataset[Sample]):
+    """Samples by (epoch, index).
+
+    Args:
+        load: makes the sample of an image id with a generator. Must pickle, where workers are
+            spawned, and survive a fork: artifacts open for reading do both.
+        ids: image ids; a sample's index is its place here.
+        seed: of the run.
+    """
+
+    def __init__(self, load: Load, ids: Sequence[str], seed: int = 0) -> None:
+        self.load, self.ids, self.seed = load, list(ids), seed
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, key: Key) -> Sample:
+        epoch, index = key
+        return self.load(self.ids[index], sample_generator(self.seed, epoch, index))
+
+
+def stack(samples: Sequence[Sample]) -> Sample:
+    """Samples of equal shapes as one batch, field by field."""
+    return {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+
+
+def loader(
+    samples: Samples, batches: Iterable[list[Key]], workers: int, pin: bool
+) -> Iterator[Sample]:
+    """Batches in the order asked for, loaded by `workers` processes (0: in this one).
+
+    Args:
+        batches: keys of each batch.
+        workers: processes.
+        pin: put batches into page-locked memory (for CUDA).
+    """
+    return iter(
+        DataLoader(
+            samples,
+            batch_sampler=batches,
+            num_workers=workers,
+            collate_fn=stack,
+            pin_memory=pin,
+            worker_init_fn=_leave_signals_to_parent,
+            generator=torch.Generator(),  # or the loader would draw from torch's global state
+        )
+    )
+
+
+def in_order(count: int, batch_size: int) -> list[list[Key]]:
+    """Keys that go once through 0..count-1 in order, the last batch short."""
+    return [
+        [(0, i) for i in range(first, min(first + batch_size, count))]
+        for first in range(0, count, batch_size)
+    ]
+
+
+def _leave_signals_to_parent(worker: int) -> None:
+    # Ctrl-C reaches the whole process group; the parent finishes its step before it stops.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
