@@ -180,7 +180,7 @@ def _orientation(image: Image.Image) -> int:
         return 1
     try:
         value = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # noqa: BLE001  damaged EXIF says nothing about the pixels
+    except Exception:  # damaged EXIF says nothing about the pixels
         return 1
     return value if value in _TRANSPOSE else 1
 

@@ -1,0 +1,120 @@
+"""`cls_labels.npy`: image labels as research code passes them around, id -> 0/1 per class."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import WsssError
+from .files import ImageFolder, read_lists, refuse_twice
+from .sample import VOC_CLASSES, Collection, Problem, Sample, collect
+from .unpickle import load_pickled_dict
+
+_SQUEEZED = re.compile(r"(\d{4})(\d{6})")  # 2007000032: IRN's number for VOC's 2007_000032
+
+
+def read_npy(
+    path: Path,
+    images: Path,
+    splits: Mapping[str, Path | None] | None = None,
+    classes: tuple[str, ...] | None = None,
+    masks: Path | None = None,
+) -> Collection:
+    """Read a pickled dict of image id to a vector of 0 and 1, through a restricted unpickler.
+
+    Args:
+        path: the .npy file.
+        images: folder of the images; only those that the dict names are taken.
+        splits: list files by split name.
+        classes: names in order; VOC's 20 where the vectors have 20 entries.
+        masks: folder of label PNGs named like the images.
+
+    Raises:
+        WsssError: see `load_pickled_dict`; vectors of different length or with other numbers;
+            class names missing or too few.
+    """
+    vectors = _vectors(path)
+    count = len(next(iter(vectors.values())))
+    if classes is None and count != len(VOC_CLASSES):
+        raise WsssError(
+            f"{path}: labels {count} classes without naming them",
+            "name them in order with --classes FILE",
+        )
+    names = classes or VOC_CLASSES
+    if len(names) != count:
+        raise WsssError(f"{path}: labels {count} classes, {len(names)} are named")
+    if masks is not None and not masks.is_dir():
+        raise WsssError(f"{masks}: no such folder")
+
+    folder = ImageFolder(images, "--images names the folder of the images")
+    paths, splits_of, problems = _choose(path, vectors, folder, splits or {})
+    samples = []
+    for image_id, image in paths.items():
+        tags = tuple(names[index] for index in np.flatnonzero(vectors[image_id]))
+        mask = masks / f"{folder.stem(image)}.png" if masks is not None else None
+        mask = mask if mask is not None and mask.is_file() else None
+        samples.append(Sample(image_id, image, tags, mask, splits_of.get(image_id, ())))
+    return collect(samples, names, classes, list(splits or {}), {"source": "npy"}, problems)
+
+
+def _choose(
+    path: Path,
+    vectors: Mapping[str, np.ndarray],
+    folder: ImageFolder,
+    splits: Mapping[str, Path | None],
+) -> tuple[dict[str, Path], dict[str, tuple[str, ...]], list[Problem]]:
+    """Image paths by id, split names by id, problems."""
+    absent = [name for name, file in splits.items() if file is None]
+    if absent:
+        raise WsssError(
+            f"{path}: has no split '{absent[0]}'", "--split NAME=FILE names a list of ids"
+        )
+    if splits:
+        files = {name: file for name, file in splits.items() if file is not None}
+        paths, splits_of, problems = read_lists(files, folder)
+    else:
+        paths, splits_of, problems = {}, {}, []
+        for image_id in vectors:
+            try:
+                image = folder.find(image_id)
+                paths[folder.id_of(image)] = image
+            except LookupError as err:
+                problems.append(Problem(image_id, err.args[0]))
+    unlabelled = [image_id for image_id in paths if image_id not in vectors]
+    problems += [Problem(image_id, f"no labels in {path.name}") for image_id in unlabelled]
+    for image_id in unlabelled:
+        del paths[image_id]
+    return paths, splits_of, problems
+
+
+def _vectors(path: Path) -> dict[str, np.ndarray]:
+    """0/1 vectors by id, all of one length; at least one."""
+    content = load_pickled_dict(path)
+    if not content:
+        raise WsssError(f"{path}: labels no image")
+    refuse_twice(str(path), "images", map(_id_of_key, content))
+    vectors = {_id_of_key(key): _vector(path, key, value) for key, value in content.items()}
+    lengths = {len(vector) for vector in vectors.values()}
+    if len(lengths) > 1 or 0 in lengths:
+        raise WsssError(f"{path}: label vectors of {sorted(lengths)[:3]} entries")
+    return vectors
+
+
+def _id_of_key(key: Any) -> str:
+    text = str(key)
+    squeezed = _SQUEEZED.fullmatch(text) if isinstance(key, int) else None
+    return "_".join(squeezed.groups()) if squeezed else text
+
+
+def _vector(path: Path, key: Any, value: Any) -> np.ndarray:
+    try:
+        vector = np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        vector = np.array(np.nan)
+    if vector.ndim != 1 or not np.isin(vector, (0, 1)).all():
+        raise WsssError(f"{path}: labels of {key} are not a vector of 0 and 1")
+    return vector

@@ -1,0 +1,138 @@
+"""A folder of images and a CSV that tags them, in any of three layouts.
+
+labels: one row an image, all its tags in one cell      a.jpg,cat;dog
+onehot: one row an image, a column of 0 or 1 a class    a.jpg,1,0,1
+rows:   one row a tag                                   a.jpg,cat
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import WsssError
+from .columns import Table, parse_table
+from .files import ImageFolder, read_lists
+from .sample import Collection, Problem, Sample, collect, need_class_order
+
+
+def read_table(
+    path: Path,
+    images: Path | None = None,
+    layout: str = "auto",
+    separator: str | None = None,
+    splits: Mapping[str, Path | None] | None = None,
+    classes: tuple[str, ...] | None = None,
+    masks: Path | None = None,
+) -> Collection:
+    """Read a CSV of image names and tags.
+
+    Args:
+        path: UTF-8, with or without BOM; commas, or where the first line has none, tabs or
+            semicolons, between cells; with or without a header.
+        images: folder that the names are relative to; the CSV's own by default.
+        layout: one of columns.LAYOUTS.
+        separator: what stands between the tags of a cell; otherwise the first of ; | , that
+            occurs in any of them. "," also takes tags that spread over further cells.
+        splits: splits to take: of the `split` column, or listed in a file.
+        classes: names in order; otherwise a onehot table's columns, or all tags found, sorted.
+        masks: folder of label PNGs named like the images; a `mask` column is relative to it, or
+            to the CSV's folder.
+
+    Raises:
+        WsssError: a file is missing, empty or not a table; the layout cannot be told, or columns
+            do not fit it; an image listed twice; masks without a class order.
+    """
+    folder = ImageFolder(images or path.parent, "--images names the folder of the images")
+    if masks is not None and not masks.is_dir():
+        raise WsssError(f"{masks}: no such folder")
+    table = parse_table(path, folder, layout, separator, classes)
+    samples, problems = _samples(table, folder, masks)
+    names, samples, more = _in_splits(table, samples, splits or {}, folder)
+    problems += more
+    if classes is None and table.layout != "onehot":
+        need_class_order(str(path), samples)
+    found = table.class_names or sorted({tag for sample in samples for tag in sample.tags})
+    notes = {"source": "csv", "layout": table.layout, "separator": table.separator}
+    return collect(samples, found, classes, names, notes, problems)
+
+
+def _samples(
+    table: Table, folder: ImageFolder, masks: Path | None
+) -> tuple[list[Sample], list[Problem]]:
+    """One sample an image; the split column's name in `splits`."""
+    samples: dict[str, Sample] = {}
+    problems, twice = [], []
+    for row, line in zip(table.rows, table.lines, strict=True):
+        name = row[table.file]
+        try:
+            path = folder.find(name)
+            image_id = folder.id_of(path)
+            mask = _mask_of(table, row, folder, path, masks)
+        except LookupError as err:
+            problems.append(Problem(name or "''", f"{err.args[0]} (line {line})"))
+            continue
+        tags = tuple(dict.fromkeys(table.tags(row)))
+        splits = (row[table.split],) if table.split is not None and row[table.split] else ()
+        before = samples.get(image_id)
+        if before is None:
+            samples[image_id] = Sample(image_id, path, tags, mask, splits)
+        elif table.layout != "rows" or (before.image, before.splits) != (path, splits):
+            twice.append(f"{image_id} (line {line})")
+        else:
+            both = tuple(dict.fromkeys((*before.tags, *tags)))
+            samples[image_id] = Sample(image_id, path, both, before.mask or mask, splits)
+    if twice:
+        raise WsssError(
+            f"{table.path}: {len(twice)} images listed twice, first {twice[0]}",
+            "one row a tag is --layout rows; an image is in one split, by one name",
+        )
+    return list(samples.values()), problems
+
+
+def _mask_of(
+    table: Table, row: Sequence[str], folder: ImageFolder, image: Path, masks: Path | None
+) -> Path | None:
+    if table.mask is not None:
+        cell = row[table.mask].replace("\\", "/")
+        if not cell:
+            return None
+        path = (masks or table.path.parent) / cell
+        if not path.is_file():
+            raise LookupError(f"no mask {cell}")
+        return path
+    if masks is None:
+        return None
+    path = masks / f"{folder.stem(image)}.png"
+    return path if path.is_file() else None
+
+
+def _in_splits(
+    table: Table,
+    samples: list[Sample],
+    splits: Mapping[str, Path | None],
+    folder: ImageFolder,
+) -> tuple[list[str], list[Sample], list[Problem]]:
+    """Split names, and the samples in them (all where no split is asked for)."""
+    of_column = list(dict.fromkeys(name for sample in samples for name in sample.splits))
+    if not splits:
+        return of_column, samples, []
+    absent = [name for name, file in splits.items() if file is None and name not in of_column]
+    if absent:
+        raise WsssError(
+            f"{table.path}: has no split '{absent[0]}'",
+            f"its split column has: {', '.join(of_column) or 'nothing'}; "
+            "--split NAME=FILE names a list",
+        )
+    files = {name: file for name, file in splits.items() if file is not None}
+    _, listed, problems = read_lists(files, folder)
+    known = {sample.id for sample in samples}
+    problems += [Problem(i, f"not in {table.path.name}") for i in listed if i not in known]
+    kept = []
+    for sample in samples:
+        own = [name for name in sample.splits if name in splits and splits[name] is None]
+        names = (*own, *listed.get(sample.id, ()))
+        if names:
+            kept.append(replace(sample, splits=names))
+    return list(splits), kept, problems

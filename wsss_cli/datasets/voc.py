@@ -1,0 +1,155 @@
+"""The VOC devkit: JPEGImages, Annotations, ImageSets, SegmentationClass."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..core.images import decode_mask
+from ..core.labels import IGNORE
+from ..errors import WsssError
+from .files import ImageFolder, read_lists
+from .sample import VOC_CLASSES, Collection, Problem, Sample, collect, need_class_order
+
+LABEL_SOURCES = ("xml", "mask")
+_HINT = "--voc should hold JPEGImages/ and Annotations/, as VOCdevkit/VOC2012 does"
+
+
+def read_voc(
+    root: Path,
+    splits: Mapping[str, Path | None] | None = None,
+    labels_from: str = "xml",
+    classes: tuple[str, ...] | None = None,
+    masks: Path | None = None,
+) -> Collection:
+    """Read a devkit folder.
+
+    Args:
+        root: holds JPEGImages/ and what else there is.
+        splits: lists to take, by name; None for a file stands for ImageSets/Segmentation/NAME.txt
+            or ImageSets/Main/NAME.txt. No splits: all lists of ImageSets/Segmentation; without
+            that folder, all images.
+        labels_from: "xml" takes the names of boxes, "difficult" ones included; "mask" takes the
+            labels that the mask holds. The two differ on some images of VOC.
+        classes: names in order; otherwise VOC's 20 if all tags are among them, else the tags
+            found, sorted.
+        masks: folder of label PNGs; SegmentationClass/ where there is one.
+
+    Raises:
+        WsssError: a folder or list is missing, a list is empty, or masks cannot be understood.
+    """
+    folder = ImageFolder(root / "JPEGImages", _hint(root))
+    if masks is not None and not masks.is_dir():
+        raise WsssError(f"{masks}: no such folder")
+    mask_folder = masks or root / "SegmentationClass"
+    if labels_from == "xml" and not (root / "Annotations").is_dir():
+        raise WsssError(
+            f"{root}: has no Annotations/",
+            "--labels-from mask takes image labels from SegmentationClass/" if masks is None
+            and mask_folder.is_dir() else _HINT,
+        )  # fmt: skip
+    paths, splits_of, names, problems = _choose(root, folder, splits)
+
+    samples = []
+    for image_id, path in paths.items():
+        stem = folder.stem(path)
+        mask = mask_folder / f"{stem}.png"
+        try:
+            if labels_from == "xml":
+                tags = read_box_names(root / "Annotations" / f"{stem}.xml")
+            else:
+                tags = _mask_names(mask, VOC_CLASSES if classes is None else classes)
+        except ValueError as err:
+            problems.append(Problem(image_id, str(err)))
+            continue
+        has_mask = mask.is_file()
+        samples.append(
+            Sample(image_id, path, tags, mask if has_mask else None, splits_of.get(image_id, ()))
+        )
+    found = {tag for sample in samples for tag in sample.tags}
+    if found <= set(VOC_CLASSES):
+        order: tuple[str, ...] = VOC_CLASSES
+    else:
+        order = tuple(sorted(found))
+        if classes is None:
+            need_class_order(str(root), samples)
+    notes = {"source": "voc", "labels_from": labels_from}
+    return collect(samples, order, classes, names, notes, problems)
+
+
+def read_box_names(path: Path) -> tuple[str, ...]:
+    """Names of the annotated objects, each once, sorted; parts of objects are not objects.
+
+    Raises:
+        ValueError: missing or broken XML, another root element, or an object without a name.
+    """
+    try:
+        root = ElementTree.parse(path).getroot()
+    except OSError:
+        raise ValueError(f"no label file {path.parent.name}/{path.name}") from None
+    except (ElementTree.ParseError, ValueError, LookupError) as err:  # LookupError: its encoding
+        raise ValueError(f"{path.parent.name}/{path.name} is broken XML ({err})") from None
+    if root.tag != "annotation":
+        raise ValueError(f"{path.parent.name}/{path.name} holds <{root.tag}>, not <annotation>")
+    names = [(item.findtext("name") or "").strip() for item in root.findall("object")]
+    if not all(names):
+        raise ValueError(f"{path.parent.name}/{path.name} has an object without a name")
+    return tuple(sorted(set(names)))
+
+
+def _mask_names(path: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
+    where = f"{path.parent.name}/{path.name}"
+    try:
+        labels = np.unique(decode_mask(path.read_bytes()))
+    except OSError:
+        raise ValueError(f"no mask {where}") from None
+    except ValueError as err:
+        raise ValueError(f"{where}: {err}") from None
+    labels = labels[(labels > 0) & (labels != IGNORE)]
+    if labels.size and labels[-1] > len(classes):
+        raise ValueError(f"{where} holds label {labels[-1]} of {len(classes)} classes")
+    return tuple(classes[label - 1] for label in labels)
+
+
+def _choose(
+    root: Path,
+    folder: ImageFolder,
+    splits: Mapping[str, Path | None] | None,
+) -> tuple[dict[str, Path], dict[str, tuple[str, ...]], list[str], list[Problem]]:
+    """Image paths by id, split names by id, all split names, problems."""
+    files = {name: file or _list_file(root, name) for name, file in (splits or {}).items()}
+    if not files:
+        lists = sorted((root / "ImageSets" / "Segmentation").glob("*.txt"))
+        files = {file.stem: file for file in lists}
+    if files:
+        paths, splits_of, problems = read_lists(files, folder)
+    else:
+        splits_of = {}
+        paths, problems = folder.all_by_id()
+    return paths, splits_of, list(files), problems
+
+
+def _list_file(root: Path, name: str) -> Path:
+    kinds = ("Segmentation", "Main")
+    for kind in kinds:
+        file = root / "ImageSets" / kind / f"{name}.txt"
+        if file.is_file():
+            return file
+    there = sorted(
+        {file.stem for kind in kinds for file in (root / "ImageSets" / kind).glob("*.txt")}
+    )
+    listed = ", ".join(there[:12]) + (", ..." if len(there) > 12 else "")
+    raise WsssError(
+        f"{root}: has no list '{name}' in ImageSets/Segmentation or ImageSets/Main",
+        f"it has: {listed or 'none'}; --split NAME=FILE names a list elsewhere",
+    )
+
+
+def _hint(root: Path) -> str:
+    for inner in sorted(root.glob("VOC*")) + sorted(root.glob("VOCdevkit/VOC*")):
+        if (inner / "JPEGImages").is_dir():
+            return f"did you mean {inner}?"
+    return _HINT
