@@ -17,6 +17,7 @@ from .labels import BACKGROUND, IGNORE, label_of_class
 RULES = ("union", "all")
 UNLABELLED = ("error", "background")
 SWEEP = np.arange(60) / 100  # 0, .01, ... .59, the thresholds of published code
+MAX_THRESHOLDS = 10_000  # keeps the bins of a sweep (thresholds x classes x 256) in int32
 
 
 def confusion_matrix(
@@ -47,6 +48,7 @@ def confusion_matrix(
         raise ValueError(f"truth of {truth.shape} and prediction of {pred.shape} differ in shape")
     if truth.dtype != np.uint8 or pred.dtype != np.uint8:
         raise ValueError(f"label maps are uint8, not {truth.dtype} and {pred.dtype}")
+    _check_n_labels(n_labels)
     # Every pair of bytes has its own bin: one pass, no masks.
     pairs = (truth.astype(np.intp) << 8) | pred
     counts = np.bincount(pairs.ravel(), minlength=1 << 16).reshape(256, 256)
@@ -59,6 +61,11 @@ def confusion_matrix(
         matrix[:, BACKGROUND] += matrix[:, n_labels]
         matrix[:, n_labels] = 0
     return matrix
+
+
+def _check_n_labels(n_labels: int) -> None:
+    if not 1 <= n_labels <= IGNORE:
+        raise ValueError(f"{n_labels} labels: there may be 1..{IGNORE}, background included")
 
 
 def _refuse_labels(counts: np.ndarray, n_labels: int, what: str) -> None:
@@ -188,10 +195,11 @@ class ThresholdSweep:
     """
 
     def __init__(self, n_labels: int, thresholds: Sequence[float] | np.ndarray = SWEEP) -> None:
-        """Raises ValueError unless there are thresholds and they rise strictly."""
+        """Raises ValueError for no labels or too many, or thresholds that do not rise."""
+        _check_n_labels(n_labels)
         self.thresholds = np.asarray(thresholds, np.float32)
-        if self.thresholds.ndim != 1 or not len(self.thresholds):
-            raise ValueError("a sweep needs a list of thresholds")
+        if self.thresholds.ndim != 1 or not 0 < len(self.thresholds) <= MAX_THRESHOLDS:
+            raise ValueError(f"a sweep needs a list of 1..{MAX_THRESHOLDS} thresholds")
         if not np.isfinite(self.thresholds).all() or not (np.diff(self.thresholds) > 0).all():
             raise ValueError("thresholds must rise strictly (in float32)")
         self.n_labels = n_labels
@@ -208,7 +216,7 @@ class ThresholdSweep:
             classes: (K,) class indices.
 
         Raises:
-            ValueError: shapes or dtypes that do not fit, or labels that do not exist.
+            ValueError: shapes or dtypes that do not fit, labels that do not exist, or NaN.
         """
         names = label_of_class(classes)
         if cam.ndim != 3 or cam.shape[0] != len(names) or cam.shape[1:] != truth.shape:
@@ -228,18 +236,21 @@ class ThresholdSweep:
             self._counts[:, label] += counts[:, k, : self.n_labels]
 
     def _bins(self, truth: np.ndarray, cam: np.ndarray) -> np.ndarray:
-        """Flat intp bin of every pixel: (rank of its maximum, strongest map, truth)."""
+        """Flat int32 bin of every pixel: (rank of its maximum, strongest map, truth)."""
         if len(cam) == 0:
-            return truth.ravel().astype(np.intp)
+            return truth.ravel().astype(np.int32)
         strongest = np.ascontiguousarray(cam[0]).ravel()
-        bins = np.zeros(strongest.shape, np.intp)
+        which = np.zeros(strongest.shape, np.uint8)
         for k in range(1, len(cam)):
             one = cam[k].ravel()
-            bins[one > strongest] = k
+            # k is above every earlier index, so a maximum assigns it without a slow mask.
+            np.maximum(which, (one > strongest).view(np.uint8) * np.uint8(k), out=which)
             strongest = np.maximum(strongest, one)
-        ranks = self._ranks(strongest)
-        ranks *= len(cam)
-        bins += ranks
+        if strongest.size and np.isnan(strongest.min()):
+            raise ValueError("cam holds NaN")
+        bins = self._ranks(strongest)
+        bins *= len(cam)
+        bins += which
         bins <<= 8
         bins |= truth.ravel()
         return bins
@@ -283,19 +294,22 @@ class _Ranks:
         self._scale = np.float32(n_cells) / span
         cells = self._cells(thresholds)
         per_cell = np.bincount(cells, minlength=n_cells)
-        self._before = np.concatenate([[0], per_cell.cumsum()[:-1]]).astype(np.intp)
-        self._rounds = int(per_cell.max())
-        self._padded = np.append(thresholds, np.float32(np.inf))
+        before = per_cell.cumsum() - per_cell
+        self._before = before.astype(np.int32)
+        # [i, cell]: the i-th threshold of the cell, or infinity, which is below nothing.
+        self._inside = np.full((per_cell.max(), n_cells), np.inf, np.float32)
+        self._inside[np.arange(len(thresholds)) - before[cells], cells] = thresholds
 
     def _cells(self, values: np.ndarray) -> np.ndarray:
         place = (values - self._origin) * self._scale
         return np.clip(place, 0, self._last, out=place).astype(np.intp)
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """(P,) intp ranks of (P,) float32 values."""
-        ranks = self._before[self._cells(values)]
-        for _ in range(self._rounds):
-            ranks += self._padded[ranks] < values
+        """(P,) int32 ranks of (P,) float32 values, none NaN."""
+        cells = self._cells(values)
+        ranks = self._before.take(cells)
+        for thresholds in self._inside:
+            ranks += thresholds.take(cells) < values
         return ranks
 
 
@@ -315,7 +329,7 @@ def average_precision(scores: np.ndarray, targets: np.ndarray) -> float:
     >>> round(average_precision(np.array([.9, .8, .7]), np.array([1, 0, 1])), 4)
     0.8333
     """
-    scores, targets = np.asarray(scores), np.asarray(targets).astype(bool)
+    scores, targets = np.asarray(scores, np.float64), np.asarray(targets).astype(bool)
     if scores.shape != targets.shape or scores.ndim != 1:
         raise ValueError(f"scores of {scores.shape} and targets of {targets.shape} do not fit")
     if np.isnan(scores).any():
