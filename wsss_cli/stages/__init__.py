@@ -2,6 +2,6 @@
 
 from types import ModuleType
 
-from . import info, merge
+from . import info, make_cam, merge
 
-COMMANDS: tuple[ModuleType, ...] = (merge, info)
+COMMANDS: tuple[ModuleType, ...] = (make_cam, merge, info)

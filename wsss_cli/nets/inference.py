@@ -1,0 +1,46 @@
+"""What trained networks make of an image seen at several scales and mirrored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..core.cam import View
+from ..core.views import network_batch
+from .classifier import Classifier
+from .precision import full_precision, no_autocast
+
+
+def class_views(
+    model: Classifier, copies: Sequence[Tensor], flip: bool, classes: Tensor | None = None
+) -> list[View]:
+    """The class maps of each copy of an image and of its mirror image.
+
+    Args:
+        model: in eval mode.
+        copies: (3, H_s, W_s) float, normalised, on the model's device.
+        flip: look at the mirror images too.
+        classes: (K,) int64 class indices to compute maps of; None for all.
+
+    Returns:
+        one view, or with `flip` two, for each copy: (K, h_s, w_s) float32 before ReLU. The head
+        runs in float32 under autocast too.
+    """
+    weight = model.head.weight if classes is None else model.head.weight[classes]
+    views = []
+    for copy in copies:
+        size = (copy.shape[-2], copy.shape[-1])
+        batch = network_batch(copy, flip)
+        features = model.backbone(batch)[-1]
+        with no_autocast(batch):
+            maps = F.conv2d(full_precision(features), weight)
+        views += [View(m, size, model.stride, mirrored=i == 1) for i, m in enumerate(maps)]
+    return views
+
+
+def mean_logits(views: Sequence[View]) -> Tensor:
+    """(C,) logits of an image: the mean over its views of the mean over each view's map."""
+    return torch.stack([view.maps.mean(dim=(-2, -1)) for view in views]).mean(dim=0)

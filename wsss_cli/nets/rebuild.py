@@ -1,0 +1,76 @@
+"""Trained networks built again from what their weights files keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from .backbones import Backbone, build_backbone
+from .classifier import Classifier
+from .segmentation import Segmenter, build_segmenter
+
+
+def rebuild_classifier(
+    config: Mapping[str, Any], n_classes: int, state_dict: Mapping[str, Tensor]
+) -> Classifier:
+    """A trained classifier in eval mode, on the CPU.
+
+    Args:
+        config: `backbone`, `output_stride` and `dilated`, as `build_backbone` takes them; whatever
+            else it holds matters only to training.
+        n_classes: C.
+        state_dict: the classifier's tensors.
+
+    Raises:
+        ValueError: config or tensors are not those of such a network.
+    """
+    model = Classifier(_backbone(config), n_classes)
+    _fill(model, state_dict)
+    return model
+
+
+def rebuild_segmenter(
+    config: Mapping[str, Any], n_labels: int, state_dict: Mapping[str, Tensor]
+) -> Segmenter:
+    """A trained segmentation network in eval mode, on the CPU, without its auxiliary head.
+
+    Args:
+        config: as for `rebuild_classifier`, and `model` and `norm` as `build_segmenter` takes them.
+        n_labels: background included.
+        state_dict: the network's tensors.
+
+    Raises:
+        ValueError: config or tensors are not those of such a network.
+    """
+    model = build_segmenter(
+        _entry(config, "model"), _backbone(config), n_labels, norm=_entry(config, "norm")
+    )
+    _fill(model, {key: t for key, t in state_dict.items() if not key.startswith("aux_head.")})
+    return model
+
+
+def _backbone(config: Mapping[str, Any]) -> Backbone:
+    name, stride = _entry(config, "backbone"), _entry(config, "output_stride")
+    return build_backbone(name, stride, _entry(config, "dilated"))
+
+
+def _entry(config: Mapping[str, Any], name: str) -> Any:
+    if name not in config:
+        raise ValueError(f"its config lacks {name}")
+    return config[name]
+
+
+def _fill(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
+    wanted = model.state_dict()
+    wrong = sorted(wanted.keys() ^ state_dict.keys())
+    wrong += [
+        key
+        for key in wanted.keys() & state_dict.keys()
+        if wanted[key].shape != state_dict[key].shape
+    ]
+    if wrong:
+        raise ValueError(f"{len(wrong)} tensors do not fit its config, first {wrong[0]}")
+    model.load_state_dict(dict(state_dict))
+    model.eval()
