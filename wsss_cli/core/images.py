@@ -70,7 +70,8 @@ def decode_image(data: bytes) -> np.ndarray:
         ValueError: not such a file, cut short, too large to be honest, or of float pixels.
     """
     with _open(data) as image:
-        orientation = _orientation(image)
+        # Pillow turns a TIFF by itself when it loads its pixels.
+        orientation = 1 if image.format == "TIFF" else _orientation(image)
         try:
             image.load()
             rgb = _to_rgb(image)
@@ -91,6 +92,8 @@ def image_size(data: bytes) -> tuple[int, int]:
     """
     with _open(data) as image:
         width, height = image.size
+        if image.format == "TIFF":  # whose size Pillow has turned already, or not, by its version
+            width, height = image.tag_v2[256], image.tag_v2[257]
         return (width, height) if _orientation(image) in (5, 6, 7, 8) else (height, width)
 
 

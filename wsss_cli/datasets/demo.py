@@ -19,7 +19,7 @@ from .sample import Collection, Sample
 
 CLASSES = ("checks", "cross", "dots", "rings", "stripes")
 SIDES = (96, 128)  # least and greatest side of a scene, pixels
-OBJECTS = (1, 4)  # least and most objects in a scene
+OBJECTS = (2, 4)  # least and most objects in a scene
 BODY = (0.15, 0.23)  # mean radius of a body, of the scene's shorter side
 STRETCH = (1.0, 1.5)  # length over width of a body
 WOBBLE = 0.10  # how far outlines leave the ellipse, of the radius

@@ -23,6 +23,18 @@ if TYPE_CHECKING:
     from ..datasets.sample import Collection, Problem, Sample
 
 NAME = "pack"
+_FILES = ("--voc", "--csv", "--npy")
+BELONGS = {  # the sources that an option has a meaning for
+    "--images": ("--csv", "--npy"),
+    "--masks": _FILES,
+    "--classes": _FILES,
+    "--split": _FILES,
+    "--ids": _FILES,
+    "--link": _FILES,
+    "--labels-from": ("--voc",),
+    "--layout": ("--csv",),
+    "--separator": ("--csv",),
+}
 SHOWN = 3  # problems named in an error; the others are counted
 
 
@@ -112,64 +124,85 @@ def run(
     """
     given: dict[str, Any] = {"--voc": voc, "--csv": csv, "--npy": npy, "--demo": demo}
     source = _one_source(given)
-    belongs = {
-        "--images": (images, ("--csv", "--npy")),
-        "--masks": (masks, ("--voc", "--csv", "--npy")),
-        "--classes": (classes, ("--voc", "--csv", "--npy")),
-        "--split": (split, ("--voc", "--csv", "--npy")),
-        "--ids": (ids, ("--voc", "--csv", "--npy")),
-        "--link": (link, ("--voc", "--csv", "--npy")),
-        "--labels-from": (labels_from, ("--voc",)),
-        "--layout": (layout, ("--csv",)),
-        "--separator": (separator, ("--csv",)),
+    options = {
+        "--images": images,
+        "--masks": masks,
+        "--classes": classes,
+        "--split": split,
+        "--ids": ids,
+        "--link": link,
+        "--labels-from": labels_from,
+        "--layout": layout,
+        "--separator": separator,
     }
-    for option, (value, sources) in belongs.items():
-        if value and source not in sources:
+    for option, value in options.items():
+        if value and source not in BELONGS[option]:
             raise UsageError(f"{option} does not go with {source}")
     if npy is not None and images is None:
         raise UsageError("--npy needs --images", "it names the folder of the images")
     if separator == "":
         raise UsageError("--separator is empty", "leave it out to have it found")
-
     from ..artifacts.writer import check_target
-    from ..datasets.files import read_classes
 
     check_target(out, force)
-    common: dict[str, Any] = {
-        "splits": _splits(split or []),
-        "classes": read_classes(classes) if classes is not None else None,
-        "masks": masks,
-    }
-    if voc is not None:
-        from ..datasets.voc import read_voc
-
-        found = read_voc(voc, labels_from=(labels_from or LabelsFrom.xml).value, **common)
-    elif csv is not None:
-        from ..datasets.table import read_table
-
-        found = read_table(csv, images, (layout or Layout.auto).value, separator, **common)
-    elif npy is not None and images is not None:
-        from ..datasets.npy import read_npy
-
-        found = read_npy(npy, images, **common)
-    else:
-        from ..datasets.demo import demo_scenes
-
-        found = demo_scenes(given["--demo"], -(-given["--demo"] // 3), seed)
     name = "demo" if source == "--demo" else str(given[source])
-    found = _only(found, ids, name)
+    found = _only(_read(source, given[source], options, seed), ids, name)
     verdicts, bad = _check(found, name, on_error, workers, quiet)
     samples = [sample for sample in found.samples if sample.id in verdicts]
     if not samples:
         raise WsssError(f"{name}: no image to pack")
-    splits = {key: [s.id for s in samples if key in s.splits] for key in found.splits}
-    if not splits:
-        splits = {"train": [sample.id for sample in samples]}
+    splits = _members(found.splits, samples, name)
+    if not found.splits:
         log(f"{NAME}: no splits given: all images are in 'train'", quiet)
     _write(found, samples, verdicts, splits, out, link, seed if demo else None, force, quiet)
     _report(found, samples, verdicts, splits, name, quiet)
     skipped = f", {len(bad)} skipped" if bad else ""
     log(f"{NAME}: {len(samples)} images{skipped} -> {out}", quiet)
+
+
+def _read(source: str, value: Any, options: Mapping[str, Any], seed: int) -> Collection:
+    """Read the collection that --voc, --csv, --npy or --demo names."""
+    if source == "--demo":
+        from ..datasets.demo import demo_scenes
+
+        return demo_scenes(value, -(-value // 3), seed)
+    from ..datasets.files import read_classes
+
+    names = options["--classes"]
+    common: dict[str, Any] = {
+        "splits": _splits(options["--split"] or []),
+        "classes": read_classes(names) if names is not None else None,
+        "masks": options["--masks"],
+    }
+    if source == "--voc":
+        from ..datasets.voc import read_voc
+
+        labels_from = (options["--labels-from"] or LabelsFrom.xml).value
+        return read_voc(value, labels_from=labels_from, **common)
+    if source == "--csv":
+        from ..datasets.table import read_table
+
+        layout = (options["--layout"] or Layout.auto).value
+        return read_table(value, options["--images"], layout, options["--separator"], **common)
+    from ..datasets.npy import read_npy
+
+    return read_npy(value, options["--images"], **common)
+
+
+def _members(names: Sequence[str], samples: Sequence[Sample], source: str) -> dict[str, list[str]]:
+    """Ids by split; "train" holds all where there are no splits.
+
+    Raises:
+        WsssError: a split's name cannot name an HDF5 data set.
+    """
+    from ..datasets.files import bad_id
+
+    for name in names:
+        if "/" in name or bad_id(name):
+            raise WsssError(f"{source}: {name!r} cannot name a split", "use letters and digits")
+    if not names:
+        return {"train": [sample.id for sample in samples]}
+    return {name: [s.id for s in samples if name in s.splits] for name in names}
 
 
 def _one_source(given: Mapping[str, Any]) -> str:
