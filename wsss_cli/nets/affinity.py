@@ -166,6 +166,12 @@ class IRNet(nn.Module):
             maps = [full_precision(features) for features in maps]
             return self.edge(maps, size), self.displacement(maps, size)
 
+    def edge_logits(self, x: Tensor) -> Tensor:
+        """The first output alone, without the cost of the other."""
+        maps = self.backbone(x)
+        with no_autocast(x):
+            return self.edge([full_precision(features) for features in maps], x.shape[-2:])
+
     def set_mean_displacement(self, mean: Tensor) -> None:
         """Store the (2,) mean displacement, which eval mode subtracts.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from .affinity import AffinityNet, IRNet
 from .backbones import Backbone, build_backbone
 from .classifier import Classifier
 from .segmentation import Segmenter, build_segmenter
@@ -27,6 +28,31 @@ def rebuild_classifier(
         ValueError: config or tensors are not those of such a network.
     """
     model = Classifier(_backbone(config), n_classes)
+    _fill(model, state_dict)
+    return model
+
+
+def rebuild_affinity(
+    config: Mapping[str, Any], state_dict: Mapping[str, Tensor]
+) -> AffinityNet | IRNet:
+    """A trained affinity network in eval mode, on the CPU.
+
+    Args:
+        config: as for `rebuild_classifier`, and `method`, psa or irn; for psa `group_norm` as
+            `AffinityNet` takes it.
+        state_dict: the network's tensors.
+
+    Raises:
+        ValueError: config or tensors are not those of such a network.
+    """
+    method = _entry(config, "method")
+    model: AffinityNet | IRNet
+    if method == "psa":
+        model = AffinityNet(_backbone(config), _entry(config, "group_norm"))
+    elif method == "irn":
+        model = IRNet(_backbone(config))
+    else:
+        raise ValueError(f"its config has the unknown method {method!r}")
     _fill(model, state_dict)
     return model
 
