@@ -52,6 +52,7 @@ class BoundaryLoss(NamedTuple):
         return (self.positive + self.negative + displacement) / 2
 
 
+@torch.no_grad()
 def feature_affinity(features: Tensor, offsets: Sequence[Offset]) -> Tensor:
     """exp(-mean over channels of |f_i - f_j|) of each pair.
 
@@ -64,17 +65,25 @@ def feature_affinity(features: Tensor, offsets: Sequence[Offset]) -> Tensor:
 
     Returns:
         (P, h, w) or (B, P, h, w) in [0, 1]; plane o at (y, x) is the pair of (y, x) with
-        (y, x) + offsets[o], 0 where that lies outside the grid.
+        (y, x) + offsets[o], 0 where that lies outside the grid. No gradients; at least float32.
     """
     *batch, channels, h, w = features.shape
-    affinity = features.new_zeros((*batch, len(offsets), h, w))
-    for i, offset in enumerate(offsets):
-        one, other = pair_views(features, offset)
-        distance = torch.linalg.vector_norm(one - other, 1, dim=-3).div_(channels)
-        pair_views(affinity[..., i, :, :], offset)[0].copy_(distance.neg_().exp_())
+    flat = _at_least_float32(features).flatten(-2)
+    affinity = flat.new_zeros((*batch, len(offsets), h, w))
+    scratch, distances = torch.empty_like(flat), flat.new_empty((*batch, h, w))
+    for i, (dy, dx) in enumerate(offsets):
+        if dy >= h or abs(dx) >= w:
+            continue
+        # Flat cells in place of windows: whole rows at once, and what wraps around is not copied.
+        shift, pairs = dy * w + dx, h * w - dy * w - dx
+        difference = torch.sub(flat[..., :pairs], flat[..., shift:], out=scratch[..., :pairs])
+        distances.flatten(-2)[..., :pairs] = difference.abs_().sum(-2)
+        distance = pair_views(distances, (dy, dx))[0]
+        pair_views(affinity[..., i, :, :], (dy, dx))[0].copy_((distance / -channels).exp_())
     return affinity
 
 
+@torch.no_grad()
 def path_affinity(boundary: Tensor, offsets: Sequence[Offset]) -> Tensor:
     """1 - the strongest boundary on the path between the cells of each pair.
 
@@ -85,7 +94,7 @@ def path_affinity(boundary: Tensor, offsets: Sequence[Offset]) -> Tensor:
         offsets: P offsets (dy, dx).
 
     Returns:
-        (P, h, w) or (B, P, h, w) in [0, 1], laid out as by `feature_affinity`.
+        (P, h, w) or (B, P, h, w) in [0, 1], laid out as by `feature_affinity`. No gradients.
     """
     *batch, h, w = boundary.shape
     affinity = boundary.new_zeros((*batch, len(offsets), h, w))
@@ -119,7 +128,7 @@ def affinity_loss_psa(
     if labels.shape != (features.shape[0], *features.shape[2:]):
         raise ValueError(f"labels {tuple(labels.shape)} for features {tuple(features.shape)}")
     margin = border_margin(radius, border)
-    return AffinityLoss(*_AffinityLoss.apply(_full(features), labels, radius, margin))
+    return AffinityLoss(*_AffinityLoss.apply(_at_least_float32(features), labels, radius, margin))
 
 
 def boundary_loss_irn(
@@ -159,12 +168,16 @@ def boundary_loss_irn(
         )
     margin = border_margin(radius, border)
     losses = _BoundaryLoss.apply(
-        _full(boundary.squeeze(1)), _full(displacement), labels, radius, margin
+        _at_least_float32(boundary.squeeze(1)),
+        _at_least_float32(displacement),
+        labels,
+        radius,
+        margin,
     )
     return BoundaryLoss(*losses)
 
 
-def _full(tensor: Tensor) -> Tensor:
+def _at_least_float32(tensor: Tensor) -> Tensor:
     """At least float32: half precision has no room for the 1e-5 of the logarithms."""
     return tensor if tensor.dtype == torch.float64 else tensor.float()
 
@@ -269,8 +282,7 @@ class _AffinityLoss(torch.autograd.Function):
         for offset in offsets:
             one, other = pair_views(features, offset, margin)
             difference = one - other
-            distance = torch.linalg.vector_norm(difference, 1, dim=1).div_(channels)
-            affinity = distance.neg_().exp_()
+            affinity = difference.abs().sum(1).div_(-channels).exp_()
             masks = pair_labels(labels, offset, margin)
             parts, (attract, repel) = _log_losses(affinity, masks)
             sums += torch.stack(parts)

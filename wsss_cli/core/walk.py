@@ -33,63 +33,80 @@ def chebyshev_weights(steps: int, tolerance: float = TRUNCATION) -> list[float]:
         [c_0, .., c_degree], degree <= steps, rescaled to sum to 1 so that P^steps still keeps
         constants. Those of the wrong parity are 0.
     """
-    total = 2**steps
-    weights = [0.0] * (steps + 1)
-    for k in range(steps % 2, steps + 1, 2):
-        weights[k] = (1 if k == 0 else 2) * math.comb(steps, (steps - k) // 2) / total
-    degree, kept = steps % 2, weights[steps % 2]
-    while 1 - kept > tolerance and degree < steps:
-        degree += 2
-        kept += weights[degree]
-    return [weight / kept for weight in weights[: degree + 1]]
+    k, pairs = steps % 2, steps // 2
+    weights = [0.0] * k + [math.comb(steps, pairs) / 2**steps * (1 + k)]
+    left = 1 - weights[-1]
+    while left > tolerance and k < steps:
+        weight = weights[-1] * pairs / (steps - pairs + 1) * (1 if k else 2)
+        weights += [0.0, weight]
+        left -= weight
+        k, pairs = k + 2, pairs - 1
+    return [weight / (1 - left) for weight in weights]
+
+
+def _normalised_planes(
+    affinity: list[Tensor],
+    offsets: list[Offset],
+    beta: float,
+    margin: int,
+    valid: Tensor | None,
+    like: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Planes (P, h, w) of D^-1/2 W D^-1/2 off its diagonal, 0 where there is no pair; and D^1/2."""
+    planes = like.new_zeros((len(offsets), *like.shape[-2:]))
+    degree = like.new_zeros(like.shape[-2:])
+    for plane, source, offset in zip(planes, affinity, offsets, strict=True):
+        weight = pair_views(plane, offset, margin)[0]
+        torch.pow(pair_views(source, offset, margin)[0].to(like.dtype), beta, out=weight)
+        if valid is not None:
+            one, other = pair_views(valid, offset, margin)
+            weight *= one & other
+        here, there = pair_views(degree, offset, margin)
+        here += weight
+        there += weight
+    scale = degree.add_(1).sqrt_()
+    inverse = 1 / scale
+    for plane, offset in zip(planes, offsets, strict=True):
+        one, other = pair_views(inverse, offset)
+        pair_views(plane, offset)[0].mul_(one).mul_(other)
+    return planes, scale
 
 
 class _Stencil:
     """S = D^-1/2 W D^-1/2 as a stencil over flat cells; symmetric, so half the planes serve.
 
     A neighbour at (dy, dx) is dy*w + dx cells further in the flat grid. Where that wraps into
-    another row the plane holds 0, so each term is one multiply-add over whole, contiguous rows.
+    another row the plane holds 0, so a term is a multiply-add over whole, contiguous rows. Two
+    copies of the state and of the sums let one operation serve a pair in both directions:
+    sums[0] of the sources takes from the destinations, sums[1] the reverse.
+
+    Float32 needs care. A cell with weak links changes by less than a rounding error of its score
+    per link, yet visibly in 256 steps, so neighbours are summed before the cell itself is added,
+    in D as in `apply`; and the diagonal is what makes each row of P sum to 1. Without these the
+    walk along boundaries was off by up to 7e-4, with them by 1e-5.
     """
 
-    def __init__(
-        self,
-        affinity: Tensor,
-        offsets: Sequence[Offset],
-        beta: float,
-        margin: int,
-        valid: Tensor | None,
-    ) -> None:
-        h, w = affinity.shape[-2:]
-        kept = [i for i, (dy, dx) in enumerate(offsets) if dy < h and abs(dx) < w]
-        affinity, offsets = affinity[kept], [offsets[i] for i in kept]
-        self.shifts = [dy * w + dx for dy, dx in offsets]
-        planes = affinity.new_zeros((len(offsets), h, w))
-        degree = affinity.new_ones((h, w))
-        for plane, source, offset in zip(planes, affinity, offsets, strict=True):
-            here, there = pair_views(degree, offset, margin)
-            weight = pair_views(plane, offset, margin)[0]
-            torch.pow(pair_views(source, offset, margin)[0], beta, out=weight)
-            if valid is not None:
-                one, other = pair_views(valid, offset, margin)
-                weight *= one & other
-            here += weight
-            there += weight
-        self.scale = degree.sqrt_()
-        inverse = 1 / self.scale
-        for plane, offset in zip(planes, offsets, strict=True):
-            one, other = pair_views(inverse, offset, margin)
-            pair_views(plane, offset, margin)[0].mul_(one).mul_(other)
-        self.planes = planes.flatten(1)
-        self.diagonal = inverse.square_().flatten()
+    def __init__(self, planes: Tensor, scale: Tensor, offsets: Sequence[Offset], k: int) -> None:
+        """For states of (k, h*w)."""
+        n, w = scale.numel(), scale.shape[1]
+        self.copies, self.sums = planes.new_empty((2, k, n)), planes.new_empty((2, k, n))
+        self.terms = []
+        for plane, (dy, dx) in zip(planes.flatten(1), offsets, strict=True):
+            shift, pairs = dy * w + dx, n - dy * w - dx
+            to = self.sums.as_strided((2, k, pairs), (k * n + shift, n, 1))
+            neighbours = self.copies.as_strided((2, k, pairs), (k * n - shift, n, 1), shift)
+            self.terms.append((to, plane[:pairs], neighbours))
+        self.diagonal = scale.new_zeros(n)
+        fixed = scale.flatten().expand(k, n)
+        self.diagonal = 1 - (self.apply(fixed, torch.empty_like(fixed)) / fixed)[0]
 
-    def add_to(self, out: Tensor, state: Tensor, factor: float = 1.0) -> None:
-        """out += factor * S state, both (K, h*w); they must not overlap."""
-        n = state.shape[-1]
-        out.addcmul_(self.diagonal, state, value=factor)
-        for plane, shift in zip(self.planes, self.shifts, strict=True):
-            weight = plane[: n - shift]
-            out[:, : n - shift].addcmul_(weight, state[:, shift:], value=factor)
-            out[:, shift:].addcmul_(weight, state[:, : n - shift], value=factor)
+    def apply(self, state: Tensor, out: Tensor) -> Tensor:
+        """out = S state, both (k, h*w) and apart."""
+        self.copies.copy_(state)
+        self.sums.zero_()
+        for to, weight, neighbours in self.terms:
+            to.addcmul_(weight, neighbours)
+        return torch.add(self.sums[0], self.sums[1], out=out).addcmul_(self.diagonal, state)
 
 
 @torch.no_grad()
@@ -111,9 +128,9 @@ def random_walk(
     shortened by its Chebyshev expansion where that is cheaper.
 
     Args:
-        scores: (K, h, w) float32 or float64; one map per class walked (absent ones stay 0, leave
-            them out). Channels do not mix.
-        affinity: (P, h, w) in [0, 1], same dtype and device; plane o at (y, x) is the pair of
+        scores: (K, h, w) float; one map per class walked (absent ones stay 0, leave them out).
+            Channels do not mix.
+        affinity: (P, h, w) in [0, 1], on the same device; plane o at (y, x) is the pair of
             (y, x) with (y, x) + offsets[o]. Entries of pairs beyond the border are not read.
         offsets: the P offsets of a half plane, `half_disk_offsets`.
         beta: exponent of each affinity (not of the matrix).
@@ -125,7 +142,8 @@ def random_walk(
         tolerance: greatest sum of Chebyshev weights left out.
 
     Returns:
-        (K, h, w), each map within the range of its scores; cells without pairs keep theirs.
+        (K, h, w) float64 for float64 scores, else float32; each map within the range of its
+        scores. Cells without pairs keep theirs.
 
     Raises:
         ValueError: shapes that disagree, or steps or beta below 0.
@@ -137,17 +155,24 @@ def random_walk(
         )
     if steps < 0 or beta < 0:
         raise ValueError(f"steps {steps} and beta {beta} must be 0 or more")
-    radius = 1 + max((max(dy, abs(dx)) for dy, dx in offsets), default=0)
+    scores = scores if scores.dtype == torch.float64 else scores.float()
     if steps == 0 or scores.numel() == 0:
         return scores.clone()
-    stencil = _Stencil(affinity, offsets, beta, border_margin(radius, border), valid)
-    state = (scores * stencil.scale).flatten(1)
-    weights = chebyshev_weights(steps, tolerance) if chebyshev else []
-    if 0 < len(weights) <= steps:
-        state = _chebyshev(stencil, state, weights)
-    else:
-        state = _plain(stencil, state, steps)
-    walked = state.view_as(scores) / stencil.scale
+    radius = 1 + max((max(dy, abs(dx)) for dy, dx in offsets), default=0)
+    k, h, w = scores.shape
+    near = [i for i, (dy, dx) in enumerate(offsets) if dy < h and abs(dx) < w]
+    margin = border_margin(radius, border)
+    affinities, offsets = [affinity[i] for i in near], [offsets[i] for i in near]
+    planes, scale = _normalised_planes(affinities, offsets, beta, margin, valid, scores)
+    # Constants are fixed points: walking the deviations from one spares its rounding errors.
+    share = scale.square()
+    mean = (scores * (share / share.sum())).sum((1, 2), keepdim=True)
+    state = ((scores - mean) * scale).flatten(1)
+    stencil = _Stencil(planes, scale, offsets, k)
+    weights = chebyshev_weights(steps, tolerance)
+    shorter = chebyshev and len(weights) <= steps
+    state = _chebyshev(stencil, state, weights) if shorter else _plain(stencil, state, steps)
+    walked = state.view_as(scores).div_(scale).add_(mean)
     # An average cannot leave the range of what it averages; a truncated series can, by a little.
     return walked.clamp_(scores.amin((1, 2), keepdim=True), scores.amax((1, 2), keepdim=True))
 
@@ -156,22 +181,19 @@ def _plain(stencil: _Stencil, state: Tensor, steps: int) -> Tensor:
     """S^steps state, one step at a time."""
     following = torch.empty_like(state)
     for _ in range(steps):
-        following.zero_()
-        stencil.add_to(following, state)
-        state, following = following, state
+        state, following = stencil.apply(state, following), state
     return state
 
 
 def _chebyshev(stencil: _Stencil, state: Tensor, weights: list[float]) -> Tensor:
     """sum_k weights[k] T_k(S) state by T_(k+1) = 2 S T_k - T_(k-1)."""
     total = state * weights[0]
-    previous, current = state, torch.zeros_like(state)
-    stencil.add_to(current, state)
+    previous, current, following = state, torch.empty_like(state), torch.empty_like(state)
+    stencil.apply(previous, current)
     for k in range(1, len(weights)):
         if weights[k]:
             total.add_(current, alpha=weights[k])
         if k + 1 < len(weights):
-            previous.neg_()
-            stencil.add_to(previous, current, 2.0)
-            previous, current = current, previous
+            stencil.apply(current, following).mul_(2).sub_(previous)
+            previous, current, following = current, following, previous
     return total
