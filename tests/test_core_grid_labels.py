@@ -76,7 +76,6 @@ def test_upsample_grid_keeps_a_ramp_in_place() -> None:
     torch.testing.assert_close(large[inner], torch.arange(width).float()[inner])
 
 
-@pytest.mark.xfail(strict=True, reason="torch's interpolate refuses empty tensors")
 def test_upsample_grid_of_an_image_without_classes() -> None:
     assert upsample_grid(torch.zeros(0, 3, 4), (9, 10), 3).shape == (0, 9, 10)
 

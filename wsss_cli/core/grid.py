@@ -37,6 +37,8 @@ def upsample_grid(maps: Tensor, size: tuple[int, int], stride: int) -> Tensor:
     h, w = maps.shape[-2:]
     if (h, w) != grid_size(*size, stride):
         raise ValueError(f"a {h}x{w} grid is not stride {stride} of a {size[0]}x{size[1]} image")
+    if maps.numel() == 0:  # an image without classes
+        return maps.new_zeros(*maps.shape[:-2], *size)
     if stride == 1:
         return maps
     flat = maps.reshape(1, -1, h, w)

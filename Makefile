@@ -1,0 +1,146 @@
+# The chain as rules: every artifact is a file, every rule one command.
+#
+#   make demo                              the whole chain on embedded data, with scores and a picture
+#   make test                              the tests
+#   make RUN=runs/mine DATA=mine.h5        the chain on your own data, packed with `wsss pack`
+#   make RUN=runs/voc VOC=VOCdevkit/VOC2012 TRAIN=train   the chain on a VOC devkit
+#   make ... SHARDS=4 -j4                  image-by-image stages in four processes
+#   make ... FLAGS_seeds='--method psa'    options of one stage; changing them rebuilds what follows
+#
+# Each stage may be rerun by deleting its file, and swapped by another rule for the same file.
+
+SHELL         := bash
+.SHELLFLAGS   := -eu -o pipefail -c
+MAKEFLAGS     += --no-builtin-rules --warn-undefined-variables
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := all
+
+PYTHON ?= python3
+VENV   ?= .venv
+WSSS   ?= $(VENV)/bin/wsss
+RUN    ?= runs/mine
+VOC    ?=
+DATA   ?= $(RUN)/data.h5
+
+# Splits: the classifier and the network learn from TRAIN, maps and masks are scored on SCORE
+# where it has true masks, the network on VAL. An empty TRAIN takes all images.
+TRAIN  ?= train
+SCORE  ?= $(TRAIN)
+VAL    ?= val
+
+# Shards of the stages that work image by image; with GPUS=N, shard I runs on GPU I modulo N.
+SHARDS ?= 1
+GPUS   ?=
+
+# Options of each stage.
+FLAGS_data  ?=
+FLAGS_cls   ?=
+FLAGS_cam   ?=
+FLAGS_seeds ?=
+FLAGS_aff   ?=
+FLAGS_walk  ?=
+FLAGS_seg   ?=
+FLAGS_pred  ?=
+FLAGS_eval  ?=
+FLAGS_view  ?= --limit 6
+
+# What each stage's command line holds beside its inputs and its output.
+train := $(if $(TRAIN),--split $(TRAIN))
+val   := $(if $(VAL),--val-split $(VAL))
+args_data  = $(if $(VOC),--voc $(VOC),$(error no DATA: give DATA=FILE, or VOC=FOLDER to pack)) $(FLAGS_data)
+args_cls   = --data $(DATA) $(train) $(val) $(FLAGS_cls)
+args_cam   = --data $(DATA) $(train) $(FLAGS_cam)
+args_seeds = --data $(DATA) $(FLAGS_seeds)
+args_aff   = --data $(DATA) $(FLAGS_aff)
+args_walk  = --data $(DATA) $(FLAGS_walk)
+args_seg   = --data $(DATA) $(val) $(FLAGS_seg)
+args_pred  = --data $(DATA) --split $(VAL) $(FLAGS_pred)
+args_eval  = --data $(DATA) $(FLAGS_eval)
+args_view  = --data $(DATA) $(FLAGS_view)
+
+# Chain
+
+STAGES := cls cam seeds aff walk seg pred
+SCORES  = $(RUN)/cam.json $(RUN)/seeds.json $(RUN)/pseudo.json $(RUN)/pred.json
+
+.PHONY: all chain scores demo test lint docs bench clean FORCE
+all: chain scores
+chain: $(RUN)/pred.h5
+scores: $(SCORES) $(RUN)/sheet.png
+
+ifeq ($(DATA),$(RUN)/data.h5)
+$(DATA): $(RUN)/.flags/data | $(WSSS)
+	$(WSSS) pack $(args_data) -o $@ --force
+endif
+
+$(RUN)/cls.pt: $(DATA) $(RUN)/.flags/cls | $(WSSS)
+	$(WSSS) train-cls $(args_cls) -o $@ --force
+$(RUN)/aff.pt: $(RUN)/seeds.h5 $(RUN)/.flags/aff | $(WSSS)
+	$(WSSS) train-aff --seeds $< $(args_aff) -o $@ --force
+$(RUN)/seg.pt: $(RUN)/pseudo.h5 $(RUN)/.flags/seg | $(WSSS)
+	$(WSSS) train-seg --labels $< $(args_seg) -o $@ --force
+
+# An image-by-image stage: $(call image_stage,FILE,STAGE,INPUTS,COMMAND). One process writes FILE,
+# or SHARDS processes write parts of it, which merge joins.
+shard_files = $(foreach i,$(shell seq $(SHARDS)),$(RUN)/$(1).$(i)-of-$(SHARDS).h5)
+on_gpu      = $(if $(GPUS),CUDA_VISIBLE_DEVICES=$$(( ($* - 1) % $(GPUS) )) )
+define image_stage
+ifeq ($(SHARDS),1)
+$(RUN)/$(1).h5: $(3) $(RUN)/.flags/$(2) | $(WSSS)
+	$(WSSS) $(4) $$(args_$(2)) -o $$@ --force
+else
+$(RUN)/$(1).%-of-$(SHARDS).h5: $(3) $(RUN)/.flags/$(2) | $(WSSS)
+	$$(on_gpu)$(WSSS) $(4) $$(args_$(2)) -o $$@ --force --shard $$*/$(SHARDS)
+$(RUN)/$(1).h5: $(call shard_files,$(1))
+	$(WSSS) merge $$^ -o $$@ --force
+.SECONDARY: $(call shard_files,$(1))
+endif
+endef
+$(eval $(call image_stage,cam,cam,$(RUN)/cls.pt,make-cam --weights $(RUN)/cls.pt))
+$(eval $(call image_stage,seeds,seeds,$(RUN)/cam.h5,make-seeds --cam $(RUN)/cam.h5))
+$(eval $(call image_stage,pseudo,walk,$(RUN)/cam.h5 $(RUN)/aff.pt,random-walk --cam $(RUN)/cam.h5 --weights $(RUN)/aff.pt))
+$(eval $(call image_stage,pred,pred,$(RUN)/seg.pt,predict --weights $(RUN)/seg.pt))
+
+# Scores: the table goes to the terminal, the figures to a file.
+$(RUN)/cam.json $(RUN)/seeds.json $(RUN)/pseudo.json: $(RUN)/%.json: $(RUN)/%.h5 $(RUN)/.flags/eval
+	$(WSSS) eval $< --split $(SCORE) $(args_eval) --json $@
+$(RUN)/pred.json: $(RUN)/pred.h5 $(RUN)/.flags/eval
+	$(WSSS) eval $< --split $(VAL) $(args_eval) --json $@
+$(RUN)/sheet.png: $(RUN)/cam.h5 $(RUN)/seeds.h5 $(RUN)/pseudo.h5 $(RUN)/.flags/view
+	$(WSSS) view $(filter %.h5,$^) --split $(SCORE) $(args_view) -o $@ --force
+
+# A stage's options, in a file that changes only when they do.
+$(RUN)/.flags/%: FORCE
+	@mkdir -p $(@D)
+	@cmp -s $@ <<< '$(args_$*)' || cat > $@ <<< '$(args_$*)'
+FORCE:
+
+# Demo, tests, upkeep
+
+demo: | $(WSSS)
+	$(MAKE) -f $(firstword $(MAKEFILE_LIST)) RUN=runs/demo $(DEMO) all
+
+test: $(VENV)/test-ready
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto
+
+lint: $(VENV)/test-ready
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+docs: | $(WSSS)
+	$(VENV)/bin/python docs/generate.py
+
+clean:
+	rm -rf runs/demo
+
+$(VENV)/bin/wsss: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)/bin/python -m pip install --quiet --editable .
+	touch $@
+$(VENV)/test-ready: $(VENV)/bin/wsss
+	$(VENV)/bin/python -m pip install --quiet --editable '.[test]'
+	touch $@
