@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import struct
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -76,9 +79,8 @@ def test_orientation_of_a_jpeg() -> None:
     decoded = decode_image(data)
     assert decoded.shape == (48, 32, 3)
     assert image_size(data) == (48, 32)
-    assert (
-        np.abs(decoded[8, 24].astype(int) - (255, 0, 0)).max() < 12
-    )  # top right: the old top left
+    top_right = decoded[8, 24].astype(int)  # the stored image's top left
+    assert np.abs(top_right - (255, 0, 0)).max() < 12
 
 
 def test_damaged_exif_is_no_orientation() -> None:
@@ -162,7 +164,7 @@ def noisy_jpeg() -> bytes:
 @pytest.mark.parametrize("part", [0.5, 0.9])
 def test_truncated_jpeg(part: float) -> None:
     data = noisy_jpeg()
-    with pytest.raises(ValueError, match="cannot decode.*truncated"):
+    with pytest.raises(ValueError, match=r"cannot decode.*truncated"):
         decode_image(data[: int(len(data) * part)])
 
 
@@ -202,10 +204,8 @@ def test_decompression_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_any_bytes_give_an_image_or_a_value_error(tail: bytes) -> None:
     for start in (b"", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"GIF89a", b"II*\0"):
         for function in (decode_image, decode_mask, image_size):
-            try:
-                function(start + tail)
-            except ValueError as err:
-                assert str(err)
+            with contextlib.suppress(ValueError):
+                assert function(start + tail) is not None
 
 
 @given(arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9))))
@@ -244,13 +244,10 @@ def test_small_palettes_keep_their_indices(bits: int) -> None:
 @pytest.mark.parametrize("bits", [2, 4])
 def test_packed_greys_are_not_spread_over_0_to_255(bits: int) -> None:
     """A grey PNG of 2 or 4 bits, written by hand: Pillow does not write them."""
-    import struct
-    import zlib
 
     def chunk(name: bytes, body: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-        )
+        checksum = zlib.crc32(name + body)
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", checksum)
 
     values = [0, 1, 2, 3]
     packed = int("".join(f"{value:0{bits}b}" for value in values), 2)
