@@ -7,10 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from wsss_cli.artifacts import DATASET, create
 from wsss_cli.core.images import encode_mask
+
+# The same examples each time, and no limit on time: a busy machine must not fail a right answer.
+settings.register_profile("wsss", deadline=None, derandomize=True)
+settings.load_profile("wsss")
 
 CLASSES = ["red", "green", "blue"]
 SIZE = (32, 48)
