@@ -7,8 +7,10 @@ and even these are replaced here by stand-ins that note what they are given: num
 
 from __future__ import annotations
 
+import io
 import math
 import pickle
+import pickletools
 import re
 from collections import OrderedDict
 from collections.abc import Callable
@@ -160,8 +162,6 @@ def load_pickled_dict(path: Path) -> dict[Any, Any]:
             f"{path}: refused, its pickle holds more than arrays and plain values ({err})",
             "a file from an unknown source could run code; none of it was run",
         ) from None
-    except MemoryError:
-        raise
     except Exception as err:  # a hostile or torn pickle can raise anything
         reason = " ".join(str(err).split()) or type(err).__name__
         raise WsssError(f"{path}: not a readable npy file ({reason})") from err
@@ -181,7 +181,21 @@ def _read(stream: IO[bytes]) -> Any:
     shape, _, dtype = readers[version](stream)
     if dtype != np.dtype(object) or math.prod(shape) != 1:
         return None
-    return _plain(_Unpickler(stream).load())
+    content = stream.read()
+    _refuse_false_counts(content)
+    return _plain(_Unpickler(io.BytesIO(content)).load())
+
+
+def _refuse_false_counts(content: bytes) -> None:
+    """Refuse a pickle that announces more than it holds, and would have the memory reserved.
+
+    Raises:
+        ValueError: an argument longer than the file, or a memo number beyond the file's length.
+    """
+    for opcode, argument, _ in pickletools.genops(content):
+        counts = opcode.name in ("PUT", "BINPUT", "LONG_BINPUT", "FRAME")
+        if counts and int(argument or 0) > len(content):
+            raise ValueError(f"{opcode.name} of {argument} in {len(content)} bytes")
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,469 @@
+"""`wsss pack` from the command line: what it writes, says and refuses."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wsss_cli.artifacts import open_artifact, open_dataset
+from wsss_cli.cli import app
+from wsss_cli.core.images import encode_mask
+from wsss_cli.datasets.demo import CLASSES
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def pack(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """Run `wsss pack ...` in the test's folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: object) -> Result:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as done:
+            app(["pack", *map(str, words)], prog_name="wsss")
+        said = capsys.readouterr()
+        return Result(int(done.value.code or 0), said.out, said.err)
+
+    return run
+
+
+def photo(height: int = 4, width: int = 6, seed: int = 0) -> Image.Image:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3))
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """photos/ of four images, their masks, and tags.csv."""
+    folder = tmp_path / "photos"
+    (folder / "sub").mkdir(parents=True)
+    for seed, name in enumerate(["a.jpg", "b c.png", "sub/ü.v2.jpg", "d.png"]):
+        photo(seed=seed).save(folder / name)
+    (tmp_path / "masks").mkdir()
+    label = np.zeros((4, 6), np.uint8)
+    label[1:3, 1:4], label[0] = 2, 255
+    (tmp_path / "masks" / "a.png").write_bytes(encode_mask(label))
+    file = tmp_path / "tags.csv"
+    file.write_text(
+        "filename,cat,dog,split\na.jpg,0,1,train\nb c.png,1,0,train\nsub/ü.v2.jpg,1,1,val\n"
+        "d.png,0,0,train\n",
+        encoding="utf-8",
+    )
+    return file
+
+
+def nothing_written(folder: Path) -> bool:
+    return not [file for file in os.listdir(folder) if "data.h5" in file]
+
+
+def test_a_table_is_packed_as_it_is(pack: Run, table: Path, tmp_path: Path) -> None:
+    result = pack("--csv", table, "--images", "photos", "--masks", "masks")
+    assert (result.code, result.out) == (0, "")
+    assert "pack: source csv, layout onehot; 2 classes; splits train 3, val 1" in result.err
+    assert "1 masks; 1 images without a tag" in result.err
+    assert "pack: 4 images -> data.h5" in result.err
+    assert nothing_written(tmp_path / "photos")
+    assert sorted(os.listdir(tmp_path)) == ["data.h5", "masks", "photos", "tags.csv"]
+    with open_dataset("data.h5") as data:
+        assert data.ids == ["a", "b c", "d", "sub/ü.v2"]
+        assert data.classes == ["cat", "dog"]
+        assert data.split("train") == ["a", "b c", "d"]
+        assert data.split("val") == ["sub/ü.v2"]
+        assert [data.tags(i).tolist() for i in data.ids] == [[1], [0], [], [0, 1]]
+        assert data.size("a") == (4, 6)
+        assert data.encoded_image("a") == (tmp_path / "photos" / "a.jpg").read_bytes()
+        assert data.image("d").shape == (4, 6, 3)
+        mask = data.mask("a")
+        assert mask is not None
+        assert np.unique(mask).tolist() == [0, 2, 255]
+        assert data.mask("d") is None
+        assert data.params["source"] == "csv"
+        assert data.params["link"] is False
+        assert data.seed is None
+
+
+def test_quiet_says_nothing(pack: Run, table: Path) -> None:
+    assert pack("--csv", table, "--images", "photos", "-q") == (0, "", "")
+
+
+def test_link_stores_paths_that_hold_from_elsewhere(
+    pack: Run, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "short").symlink_to(tmp_path / "deep" / "er")
+    assert pack("--csv", table, "--images", "photos", "--link", "-o", "short/data.h5").code == 0
+    monkeypatch.chdir("/")
+    with open_dataset(tmp_path / "deep" / "er" / "data.h5") as data:
+        stored = data.field("sub/ü.v2", "path")
+        assert stored is not None
+        assert stored.tobytes().decode() == "../../photos/sub/ü.v2.jpg"
+        assert data.field("a", "image") is None
+        assert data.image("b c").tolist() == np.asarray(photo(seed=1)).tolist()
+        assert data.params["link"] is True
+
+
+def test_ids_choose(pack: Run, table: Path, tmp_path: Path) -> None:
+    (tmp_path / "ids").write_text("d\nsub/ü.v2\n", encoding="utf-8")
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"")  # not asked for, so not looked at
+    assert pack("--csv", table, "--images", "photos", "--ids", "ids").code == 0
+    with open_dataset("data.h5") as data:
+        assert data.ids == ["d", "sub/ü.v2"]
+        assert data.split("train") == ["d"]
+    (tmp_path / "ids").write_text("nowhere\n")
+    result = pack("--csv", table, "--images", "photos", "--ids", "ids", "--force")
+    assert result.code == 3
+    assert "1 of 1 ids are not in" in result.err
+
+
+def test_without_splits_all_is_train(pack: Run, table: Path) -> None:
+    table.write_text("filename,label\na.jpg,x\nd.png,\n")
+    result = pack("--csv", table, "--images", "photos")
+    assert "no splits given: all images are in 'train'" in result.err
+    with open_dataset("data.h5") as data:
+        assert data.split("train") == ["a", "d"]
+
+
+def test_split_lists(pack: Run, table: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.txt").write_text("d\n")
+    assert pack(
+        "--csv", table, "--images", "photos", "--split", "own=own.txt", "--split", "val"
+    ).code == 0  # fmt: skip
+    with open_dataset("data.h5") as data:
+        assert data.ids == ["d", "sub/ü.v2"]
+        assert data.splits == ["own", "val"]
+
+
+def test_names_that_cannot_be_splits(pack: Run, table: Path) -> None:
+    table.write_text("filename,label,split\na.jpg,x,a/b\n")
+    result = pack("--csv", table, "--images", "photos")
+    assert result.code == 3
+    assert "'a/b' cannot name a split" in result.err
+
+
+def damage(folder: Path) -> None:
+    """Three images that cannot be used, one mask that does not fit."""
+    (folder / "photos" / "a.jpg").write_bytes(b"")
+    whole = (folder / "photos" / "sub" / "ü.v2.jpg").read_bytes()
+    (folder / "photos" / "sub" / "ü.v2.jpg").write_bytes(whole[:-30])
+    (folder / "masks" / "d.png").write_bytes(encode_mask(np.zeros((6, 4), np.uint8)))
+
+
+def test_unreadable_images_are_all_named_and_nothing_is_written(
+    pack: Run, table: Path, tmp_path: Path
+) -> None:
+    damage(tmp_path)
+    result = pack("--csv", table, "--images", "photos", "--masks", "masks")
+    assert (result.code, result.out) == (3, "")
+    error, hint = result.err.strip().splitlines()
+    assert error.startswith(
+        f"wsss: error: {table}: 3 of 4 images cannot be packed: a: an empty file; "
+        "d: its mask is 4x6, the image 6x4 as displayed (turned by EXIF?); "
+        "sub/ü.v2: cannot decode: image file is truncated"
+    )
+    assert hint.startswith("wsss: hint: nothing is written; --on-error skip")
+    assert nothing_written(tmp_path)
+
+
+def test_skip_lists_what_it_leaves_out(pack: Run, table: Path, tmp_path: Path) -> None:
+    damage(tmp_path)
+    with table.open("a", encoding="utf-8") as stream:
+        stream.write("gone.jpg,1,0,val\n")
+    result = pack(
+        "--csv", table, "--images", "photos", "--masks", "masks", "--on-error", "skip", "-q"
+    )
+    assert result.code == 0
+    lines = result.err.splitlines()
+    assert [line.split("skipped ")[1].split(":")[0] for line in lines if "skipped" in line] == [
+        "gone.jpg",
+        "a",
+        "d",
+        "sub/ü.v2",
+    ]
+    with open_dataset("data.h5") as data:
+        assert data.ids == ["b c"]
+        assert data.split("train") == ["b c"]
+        assert data.split("val") == []
+
+
+def test_nothing_left_is_an_error(pack: Run, table: Path, tmp_path: Path) -> None:
+    table.write_text("filename,label\ngone.jpg,x\n")
+    result = pack("--csv", table, "--images", "photos", "--on-error", "skip")
+    assert result.code == 3
+    assert "no image to pack" in result.err
+    assert nothing_written(tmp_path)
+
+
+def test_only_three_problems_are_named(pack: Run, table: Path) -> None:
+    table.write_text("filename,label\n" + "".join(f"{n}.jpg,x\n" for n in range(7)))
+    result = pack("--csv", table, "--images", "photos")
+    assert "7 of 7 images cannot be packed: 0.jpg: no such image (line 2); 1.jpg" in result.err
+    assert "; and 4 more" in result.err
+
+
+def test_masks_must_be_labels_of_the_classes(pack: Run, table: Path, tmp_path: Path) -> None:
+    masks = tmp_path / "masks"
+    (masks / "a.png").write_bytes(encode_mask(np.full((4, 6), 3, np.uint8)))
+    Image.new("I;16", (6, 4)).save(masks / "b c.png")
+    photo().save(masks / "d.png")
+    result = pack("--csv", table, "--images", "photos", "--masks", "masks")
+    assert result.code == 3
+    assert "a: its mask holds label 3, there are 2 classes" in result.err
+    assert "b c: its mask cannot be used: a 16-bit mask" in result.err
+    assert "d: its mask cannot be used: a mask in RGB colours" in result.err
+
+
+def test_masks_that_hold_more_than_the_tags_are_a_warning(
+    pack: Run, table: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "masks" / "a.png").write_bytes(encode_mask(np.full((4, 6), 1, np.uint8)))
+    result = pack("--csv", table, "--images", "photos", "--masks", "masks", "-q")
+    assert result.code == 0
+    assert "1 masks hold classes that their image's tags lack, first a" in result.err
+
+
+def test_a_class_without_images_is_a_warning(pack: Run, table: Path, tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("cat\nyak\ndog\n")
+    result = pack("--csv", table, "--images", "photos", "--classes", "classes.txt")
+    assert "1 classes are on no image, first yak" in result.err
+    with open_dataset("data.h5") as data:
+        assert data.tags("a").tolist() == [2]
+
+
+def test_images_of_all_kinds(pack: Run, tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    photo(5, 9).save(tmp_path / "turned.jpg", exif=turned)
+    Image.new("CMYK", (9, 5), (0, 255, 255, 0)).save(tmp_path / "cmyk.jpg")
+    Image.fromarray(np.full((5, 9), 65535, np.uint16)).save(tmp_path / "deep.png")
+    Image.new("L", (9, 5), 7).save(tmp_path / "grey.png")
+    Image.new("RGBA", (9, 5)).save(tmp_path / "clear.png")
+    Image.new("1", (1, 1)).save(tmp_path / "dot.png")
+    names = ["clear.png", "cmyk.jpg", "deep.png", "dot.png", "grey.png", "turned.jpg"]
+    (tmp_path / "tags.csv").write_text("".join(f"{name},x\n" for name in names))
+    assert pack("--csv", "tags.csv").code == 0
+    with open_dataset("data.h5") as data:
+        assert data.size("turned") == (9, 5)
+        assert data.image("turned").shape == (9, 5, 3)
+        assert data.size("dot") == (1, 1)
+        colours = {image_id: data.image(image_id)[0, 0].tolist() for image_id in data.ids}
+    assert colours["clear"] == colours["deep"] == [255, 255, 255]
+    assert colours["grey"] == [7, 7, 7]
+    assert colours["cmyk"][0] > 240
+    assert max(colours["cmyk"][1:]) < 20
+
+
+def test_a_mask_follows_the_image_as_displayed(pack: Run, tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    photo(5, 9).save(tmp_path / "a.jpg", exif=turned)
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "tags.csv").write_text("filename,x\na.jpg,1\n")
+    mask = tmp_path / "masks" / "a.png"
+    mask.write_bytes(encode_mask(np.ones((5, 9), np.uint8)))
+    result = pack("--csv", "tags.csv", "--masks", "masks")
+    assert "a: its mask is 9x5, the image 5x9 as displayed (turned by EXIF?)" in result.err
+    mask.write_bytes(encode_mask(np.ones((9, 5), np.uint8)))
+    assert pack("--csv", "tags.csv", "--masks", "masks").code == 0
+
+
+def test_many_classes(pack: Run, table: Path, tmp_path: Path) -> None:
+    names = [f"class {number}" for number in range(300)]
+    (tmp_path / "classes.txt").write_text("\n".join(names))
+    table.write_text("filename,label\na.jpg,class 299\n")
+    arguments = ("--csv", table, "--images", "photos", "--classes", "classes.txt")
+    result = pack(*arguments, "--masks", "masks")
+    assert result.code == 3
+    assert "300 classes, and masks can number 254" in result.err
+    assert pack(*arguments).code == 0
+    with open_dataset("data.h5") as data:
+        assert data.tags("a").tolist() == [299]
+
+
+def test_voc_and_npy(pack: Run, tmp_path: Path) -> None:
+    for folder in ("JPEGImages", "Annotations", "ImageSets/Segmentation", "SegmentationClass"):
+        (tmp_path / "kit" / folder).mkdir(parents=True)
+    photo().save(tmp_path / "kit" / "JPEGImages" / "2007_000032.jpg")
+    (tmp_path / "kit" / "Annotations" / "2007_000032.xml").write_text(
+        "<annotation><object><name>cat</name></object></annotation>"
+    )
+    (tmp_path / "kit" / "ImageSets" / "Segmentation" / "train.txt").write_text("2007_000032\n")
+    mask = tmp_path / "kit" / "SegmentationClass" / "2007_000032.png"
+    mask.write_bytes(encode_mask(np.full((4, 6), 12, np.uint8)))
+    assert pack("--voc", "kit", "-o", "xml.h5").code == 0
+    assert pack("--voc", "kit", "--labels-from", "mask", "-o", "mask.h5").code == 0
+    np.save(tmp_path / "cls_labels.npy", {"2007_000032": np.eye(20, dtype="f4")[19]})
+    images = tmp_path / "kit" / "JPEGImages"
+    assert pack("--npy", "cls_labels.npy", "--images", images, "-o", "npy.h5").code == 0
+    facts = {}
+    for name in ("xml", "mask", "npy"):
+        with open_dataset(f"{name}.h5") as data:
+            tags = [data.classes[index] for index in data.tags("2007_000032")]
+            facts[name] = (data.params.get("labels_from"), tags)
+    assert facts == {
+        "xml": ("xml", ["cat"]),
+        "mask": ("mask", ["dog"]),
+        "npy": (None, ["tvmonitor"]),
+    }
+
+
+def test_demo(pack: Run) -> None:
+    assert pack("--demo", 4).code == 0
+    with open_dataset("data.h5") as data:
+        assert data.classes == list(CLASSES)
+        assert (len(data.split("train")), len(data.split("val"))) == (4, 2)
+        assert all(data.has_mask(image_id) for image_id in data.ids)
+        assert data.seed == 0
+        first = data.image("train-00000")
+    assert pack("--demo", 4, "--seed", 1, "--force").code == 0
+    with open_dataset("data.h5") as data:
+        assert data.image("train-00000").tobytes() != first.tobytes()
+
+
+def test_the_same_command_gives_the_same_run(pack: Run, table: Path, tmp_path: Path) -> None:
+    arguments = ("--csv", table, "--images", "photos")
+    for number, workers in enumerate((0, 1, 3)):
+        assert pack(*arguments, "-o", f"{number}.h5", "--workers", workers).code == 0
+    photo(seed=99).save(tmp_path / "photos" / "a.jpg")
+    assert pack(*arguments, "-o", "3.h5").code == 0
+    runs = []
+    for number in range(4):
+        with open_artifact(f"{number}.h5") as artifact:
+            runs.append(artifact.run)
+    assert runs[0] == runs[1] == runs[2] != runs[3]
+
+
+def test_an_interrupted_pack_goes_on_and_only_with_the_same_images(
+    pack: Run, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wsss_cli.artifacts.writer import Writer
+
+    put, count = Writer.put, [0]
+
+    def stop_at_the_third(self: Writer, image_id: str, **arrays: np.ndarray) -> None:
+        count[0] += 1
+        if count[0] == 3:
+            raise KeyboardInterrupt
+        put(self, image_id, **arrays)
+
+    arguments = ("--csv", table, "--images", "photos")
+    monkeypatch.setattr(Writer, "put", stop_at_the_third)
+    assert pack(*arguments).code == 130
+    assert (tmp_path / "data.h5.partial").exists()
+    assert not (tmp_path / "data.h5").exists()
+    photo(seed=50).save(tmp_path / "photos" / "a.jpg")
+    result = pack(*arguments)
+    assert result.code == 3
+    assert "unfinished work of another run" in result.err
+    photo(seed=0).save(tmp_path / "photos" / "a.jpg")
+    count[0] = 10
+    assert pack(*arguments).code == 0
+    assert count[0] == 12  # two of four were done
+    assert pack(*arguments, "-o", "whole.h5").code == 0
+    with open_dataset("data.h5") as data, open_dataset("whole.h5") as whole:
+        assert data.run == whole.run
+        assert [data.encoded_image(i) for i in data.ids] == [
+            whole.encoded_image(i) for i in whole.ids
+        ]
+
+
+def test_a_file_that_changes_meanwhile_is_noticed(
+    pack: Run, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wsss_cli.datasets import check
+
+    seen: list[Path] = []
+    real = check.read
+
+    def read(source: Path | bytes) -> bytes:
+        assert isinstance(source, Path)
+        seen.append(source)
+        return real(source) + (b"more" if seen.count(source) > 1 else b"")
+
+    monkeypatch.setattr(check, "read", read)
+    result = pack("--csv", table, "--images", "photos")
+    assert result.code == 3
+    assert "a: changed while it was packed" in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ([], "give one of --voc, --csv, --npy, --demo"),
+        (["--demo", "2", "--csv", "tags.csv"], "--csv and --demo given: give one of"),
+        (["--demo", "2", "--link"], "--link does not go with --demo"),
+        (["--demo", "2", "--split", "x"], "--split does not go with --demo"),
+        (["--csv", "tags.csv", "--labels-from", "mask"], "--labels-from does not go with --csv"),
+        (["--voc", ".", "--images", "x"], "--images does not go with --voc"),
+        (["--voc", ".", "--separator", ";"], "--separator does not go with --voc"),
+        (["--npy", "x.npy"], "--npy needs --images"),
+        (["--csv", "tags.csv", "--separator", ""], "--separator is empty"),
+        (["--csv", "tags.csv", "--split", "=x"], "give NAME or NAME=FILE"),
+        (["--csv", "tags.csv", "--split", "x="], "give NAME or NAME=FILE"),
+        (["--csv", "tags.csv", "--split", "x", "--split", "x=y"], "each name once"),
+        (["--demo", "0"], "--demo"),
+        (["--csv", "tags.csv", "--layout", "odd"], "odd"),
+    ],
+)
+def test_wrong_commands(pack: Run, table: Path, words: list[str], reason: str) -> None:
+    result = pack(*words)
+    assert (result.code, result.out) == (2, "")
+    assert reason in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--voc", "gone"], "gone/JPEGImages: no such folder"),
+        (["--csv", "gone.csv"], "gone.csv: No such file"),
+        (["--npy", "gone.npy", "--images", "photos"], "gone.npy: No such file"),
+        (["--csv", "tags.csv", "--images", "gone"], "gone: no such folder"),
+        (["--csv", "tags.csv", "--classes", "gone.txt"], "gone.txt: No such file"),
+        (["--csv", "tags.csv", "--ids", "gone.txt", "--images", "photos"], "gone.txt: cannot be"),
+        (["--demo", "1", "-o", "gone/data.h5"], "gone: no such folder"),
+    ],
+)
+def test_missing_inputs(pack: Run, table: Path, words: list[str], reason: str) -> None:
+    result = pack(*words)
+    assert (result.code, result.out) == (3, "")
+    assert reason in result.err
+    assert "Traceback" not in result.err
+
+
+def test_an_existing_output_is_refused_early(pack: Run, tmp_path: Path) -> None:
+    (tmp_path / "data.h5").write_bytes(b"mine")
+    result = pack("--demo", 10_000_000)  # would draw for days
+    assert result.code == 2
+    assert "exists already" in result.err
+    assert (tmp_path / "data.h5").read_bytes() == b"mine"
+    assert pack("--demo", 1, "--force").code == 0
+
+
+def test_hostile_npy(pack: Run, tmp_path: Path) -> None:
+    class Touch:
+        def __reduce__(self) -> tuple:
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    stream = io.BytesIO()
+    np.save(stream, np.array({"a": Touch()}, dtype=object), allow_pickle=True)
+    (tmp_path / "x.npy").write_bytes(stream.getvalue())
+    result = pack("--npy", "x.npy", "--images", ".")
+    assert result.code == 3
+    assert "refused" in result.err
+    assert not (tmp_path / "ran").exists()
