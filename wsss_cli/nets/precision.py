@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor
 
 
-def no_autocast(like: Tensor) -> torch.autocast:
+def no_autocast(like: Tensor) -> AbstractContextManager[object]:
     """Context in which operations run in their inputs' own precision."""
-    return torch.autocast(device_type=like.device.type, enabled=False)
+    kind = like.device.type
+    if not torch.amp.is_autocast_available(kind):  # asking to disable it there is an error
+        return nullcontext()
+    return torch.autocast(device_type=kind, enabled=False)
 
 
 def full_precision(x: Tensor) -> Tensor:

@@ -61,17 +61,18 @@ def _imagenet(name: str) -> Mapping[str, Tensor]:
 
 def _read(path: Path) -> Mapping[str, Tensor]:
     try:
-        # weights_only: a pickle that names anything but tensors and plain values is refused
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise WsssError(f"{path}: no such file", HINT_FILE) from error
+        stream = path.open("rb")
     except OSError as error:
         raise WsssError(f"{path}: {error.strerror}", HINT_FILE) from error
-    except Exception as error:  # a damaged file can raise nearly anything
-        raise WsssError(
-            f"{path}: not plain tensors (damaged, or would have to run code); none was run",
-            HINT_FILE,
-        ) from error
+    with stream:
+        try:
+            # weights_only: a pickle that names anything but tensors and plain values is refused
+            return torch.load(stream, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged file can raise nearly anything
+            raise WsssError(
+                f"{path}: not plain tensors (damaged, or would have to run code); none was run",
+                HINT_FILE,
+            ) from error
 
 
 def _backbone_entries(source: Any, label: str) -> dict[str, Any]:

@@ -1,0 +1,160 @@
+"""Segmentation networks: sizes, norms, train mode, and the strides in between."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from wsss_cli.core.grid import upsample_grid
+from wsss_cli.nets.backbones import build_backbone, parameter_groups
+from wsss_cli.nets.names import SEGMENTERS
+from wsss_cli.nets.segmentation import HEADS, build_segmenter
+
+
+def images(height: int, width: int, batch: int = 1) -> Tensor:
+    return torch.randn(batch, 3, height, width, generator=torch.Generator().manual_seed(7))
+
+
+def test_the_listed_names_are_the_built_ones() -> None:
+    assert tuple(HEADS) == SEGMENTERS
+
+
+@pytest.mark.parametrize("model", SEGMENTERS)
+@pytest.mark.parametrize("stride", [8, 16, 32])
+def test_logits_have_the_size_of_the_image(model: str, stride: int) -> None:
+    net = build_segmenter(model, build_backbone("tiny", stride, dilated=True), 5).eval()
+    with torch.no_grad():
+        for size in [(1, 1), (65, 97), (50, 33)]:
+            logits = net(images(*size, batch=2))
+            assert logits.shape == (2, 5, *size)
+            assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize("model", SEGMENTERS)
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "vgg16"])
+def test_on_other_backbones(model: str, name: str) -> None:
+    net = build_segmenter(model, build_backbone(name, 16), 1).eval()
+    with torch.no_grad():
+        assert net(images(33, 47)).shape == (1, 1, 33, 47)
+
+
+@pytest.mark.parametrize("model", SEGMENTERS)
+def test_one_pixel_alone_trains(model: str) -> None:
+    net = build_segmenter(model, build_backbone("tiny", 16), 3, aux=True).train()
+    out = net(images(1, 1))
+    (out["out"].sum() + out["aux"].sum()).backward()
+    assert out["out"].shape == out["aux"].shape == (1, 3, 1, 1)
+
+
+@pytest.mark.parametrize("model", SEGMENTERS)
+@pytest.mark.parametrize("norm", ["group", "batch"])
+def test_one_image_trains_with_either_norm(model: str, norm: str) -> None:
+    net = build_segmenter(model, build_backbone("tiny", 8), 3, norm=norm).train()
+    logits = net(images(33, 33))
+    F.cross_entropy(logits, torch.ones(1, 33, 33, dtype=torch.long)).backward()
+    assert not [k for k, p in net.named_parameters() if p.grad is None]
+    assert any(isinstance(m, nn.BatchNorm2d) for m in net.modules()) == (norm == "batch")
+
+
+@pytest.mark.parametrize("model", SEGMENTERS)
+def test_with_group_norm_an_image_does_not_feel_its_batch(model: str) -> None:
+    net = build_segmenter(model, build_backbone("tiny", 16), 3).double().train()
+    for module in net.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    x = images(33, 33, batch=3).double()
+    with torch.no_grad():
+        torch.testing.assert_close(net(x)[1:2], net(x[1:2]))
+
+
+def test_auxiliary_logits_come_in_training_only() -> None:
+    net = build_segmenter("fcn", build_backbone("tiny", 8), 4, aux=True)
+    x = images(30, 41)
+    trained = net.train()(x)
+    assert set(trained) == {"out", "aux"}
+    assert trained["aux"].shape == (1, 4, 30, 41)
+    with torch.no_grad():
+        logits = net.eval()(x)
+        maps = net.backbone(x)
+        expected = upsample_grid(net.head.layers(maps[4]), (30, 41), 8)
+        assert torch.equal(logits, expected)
+        net.train()
+        for module in net.modules():
+            if isinstance(module, nn.Dropout):
+                module.eval()
+        aux = upsample_grid(net.aux_head.layers(maps[3]), (30, 41), 8)
+        assert torch.equal(net(x)["aux"], aux)
+        assert torch.equal(net(x)["out"], expected)
+
+
+@pytest.mark.parametrize(
+    ("stride", "rates"), [(8, [12, 24, 36]), (16, [6, 12, 18]), (32, [3, 6, 9])]
+)
+def test_atrous_rates_keep_their_reach_in_pixels(stride: int, rates: list[int]) -> None:
+    net = build_segmenter("deeplabv3", build_backbone("tiny", stride, dilated=True), 2)
+    aspp = net.head.layers[0]
+    assert [aspp.convs[k][0].dilation[0] for k in (1, 2, 3)] == rates
+    assert isinstance(aspp.convs[4][2], nn.GroupNorm)
+
+
+def test_image_pooling_keeps_group_norm_among_batch_norms() -> None:
+    net = build_segmenter("deeplabv3", build_backbone("tiny"), 2, norm="batch")
+    aspp = net.head.layers[0]
+    assert isinstance(aspp.convs[4][2], nn.GroupNorm)
+    assert all(isinstance(aspp.convs[k][1], nn.BatchNorm2d) for k in range(4))
+
+
+@pytest.mark.parametrize(
+    ("name", "stride", "steps"),
+    [
+        ("resnet18", 32, [(4, 32), (3, 16), (2, 8), (1, 4)]),
+        ("resnet18", 16, [(4, 16), (2, 8), (1, 4)]),
+        ("tiny", 8, [(4, 8), (1, 4), (0, 2)]),
+    ],
+)
+def test_unet_takes_the_deepest_stage_of_each_stride(
+    name: str, stride: int, steps: list[tuple[int, int]]
+) -> None:
+    net = build_segmenter("unet", build_backbone(name, stride), 2)
+    assert net.head.steps == steps
+    assert net.head.stride == steps[-1][1]
+
+
+def test_unet_by_hand() -> None:
+    net = build_segmenter("unet", build_backbone("tiny", 16), 3).double().eval()
+    x = images(37, 50).double()
+    with torch.no_grad():
+        maps = net.backbone(x)
+        y = maps[4]  # stride 16, as maps[3], which it stands for
+        for block, skip in zip(net.head.blocks, (maps[2], maps[1], maps[0]), strict=True):
+            y = F.interpolate(y, scale_factor=2, mode="bilinear", align_corners=False)
+            y = block(torch.cat([y[..., : skip.shape[2], : skip.shape[3]], skip], 1))
+        assert y.shape == (1, 32, 19, 25)
+        y = F.interpolate(net.head.out(y), scale_factor=2, mode="bilinear", align_corners=False)
+        torch.testing.assert_close(net(x), y[..., :37, :50])
+
+
+def test_logits_are_float32_under_autocast() -> None:
+    net = build_segmenter("deeplabv3", build_backbone("tiny", 16), 3).eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert net(images(33, 33)).dtype == torch.float32
+
+
+def test_head_and_auxiliary_head_are_new_parameters() -> None:
+    net = build_segmenter("fcn", build_backbone("tiny", 8), 4, aux=True)
+    rates = {id(p): g["lr"] for g in parameter_groups(net, 1.0, 0.0) for p in g["params"]}
+    assert rates[id(net.head.layers[0].weight)] == 10.0
+    assert rates[id(net.aux_head.layers[4].bias)] == 20.0
+    assert rates[id(net.backbone.stem[0].weight)] == 1.0
+
+
+def test_misuse_is_named() -> None:
+    backbone = build_backbone("tiny")
+    with pytest.raises(ValueError, match="unknown model 'deeplab'; there are deeplabv3, fcn, unet"):
+        build_segmenter("deeplab", backbone, 2)
+    with pytest.raises(ValueError, match="unknown norm 'layer'"):
+        build_segmenter("fcn", backbone, 2, norm="layer")
+    with pytest.raises(ValueError, match="0 labels"):
+        build_segmenter("fcn", backbone, 0)
