@@ -1,0 +1,280 @@
+"""make-seeds: confident partial labels from class activation maps."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..console import log, track
+from ..errors import UsageError
+from ..options import Data, Force, Ids, Quiet, ShardOption, Workers, select_ids
+from . import _crf as crf_options
+from ._maps import at_pixels, check_maps, fitting_image, map_size
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..artifacts import Artifact, DatasetReader
+    from ..core.crf import CrfParams
+
+NAME = "make-seeds"
+
+
+class Method(str, enum.Enum):
+    """How seeds are told from doubt."""
+
+    threshold = "threshold"
+    irn = "irn"
+    psa = "psa"
+
+
+class Mode(str, enum.Enum):
+    """What --low and --high mean."""
+
+    fixed = "fixed"
+    fraction_of_max = "fraction-of-max"
+    quantile = "quantile"
+
+
+class Overlap(str, enum.Enum):
+    """Which of several classes takes a pixel."""
+
+    strongest = "strongest"
+    smallest_first = "smallest-first"
+
+
+# The options that each method has, by the names of its function's parameters; and its CRF.
+SETTINGS: dict[Method, tuple[str, ...]] = {
+    Method.threshold: ("mode", "low", "high", "overlap"),
+    Method.irn: ("fg", "bg"),
+    Method.psa: ("alpha_low", "alpha_high"),
+}
+EVEN_SHARE = 0.5  # where the best class and the background are equal
+DEFAULT_CRF = {Method.threshold: crf_options.NONE, Method.irn: "irn", Method.psa: "psa"}
+
+
+def run(
+    cam: Annotated[
+        Path,
+        typer.Option(
+            "--cam", metavar="FILE", help="Maps, from `wsss make-cam` or `random-walk --scores`."
+        ),
+    ] = Path("cam.h5"),
+    data: Data = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Seeds to write.")
+    ] = Path("seeds.h5"),
+    method: Annotated[Method, typer.Option("--method", help="How.")] = Method.irn,
+    fg: Annotated[
+        float | None,
+        typer.Option("--fg", help="irn: score that a sure class exceeds. Default: 0.3."),
+    ] = None,
+    bg: Annotated[
+        float | None,
+        typer.Option("--bg", help="irn: score that no class exceeds on background. Default: 0.05."),
+    ] = None,
+    alpha_low: Annotated[
+        float | None,
+        typer.Option("--alpha-low", help="psa: exponent that makes classes sure. Default: 4."),
+    ] = None,
+    alpha_high: Annotated[
+        float | None,
+        typer.Option("--alpha-high", help="psa: exponent that makes background sure. Default: 32."),
+    ] = None,
+    mode: Annotated[
+        Mode | None,
+        typer.Option("--mode", help="threshold: what --low and --high are. Default: fixed."),
+    ] = None,
+    low: Annotated[
+        float | None,
+        typer.Option("--low", help="threshold: background below. Default: as the mode has it."),
+    ] = None,
+    high: Annotated[
+        float | None,
+        typer.Option("--high", help="threshold: class above. Default: as the mode has it."),
+    ] = None,
+    overlap: Annotated[
+        Overlap | None,
+        typer.Option("--overlap", help="threshold: who gets shared pixels. Default: strongest."),
+    ] = None,
+    crf: crf_options.Crf = None,
+    crf_iterations: crf_options.Iterations = None,
+    crf_gaussian_sxy: crf_options.GaussianSxy = None,
+    crf_gaussian_compat: crf_options.GaussianCompat = None,
+    crf_bilateral_sxy: crf_options.BilateralSxy = None,
+    crf_bilateral_srgb: crf_options.BilateralSrgb = None,
+    crf_bilateral_compat: crf_options.BilateralCompat = None,
+    ids: Ids = None,
+    shard: ShardOption = "1/1",
+    workers: Workers = None,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Label what the maps are sure of; the rest becomes 255.
+
+    irn compares two thresholds, psa two strengths of background, each after a CRF of the same
+    name; threshold has no CRF. Of maps that hold their own background (psa's random walk),
+    threshold takes the classes' shares against it: 0.5 is where both are equal, and the default.
+
+    Example: wsss make-seeds --cam cam.h5 -o seeds.h5 --method irn --fg 0.3 --bg 0.05
+    """
+    from ..artifacts import CAM, LABEL, Shard, create, open_artifact, open_dataset
+    from ._pool import WorkerPool, worker_count
+
+    given = {
+        "mode": mode and mode.value,
+        "low": low,
+        "high": high,
+        "overlap": overlap and overlap.value,
+        "fg": fg,
+        "bg": bg,
+        "alpha_low": alpha_low,
+        "alpha_high": alpha_high,
+    }
+    changes = {
+        "iterations": crf_iterations,
+        "gaussian_sxy": crf_gaussian_sxy,
+        "gaussian_compat": crf_gaussian_compat,
+        "bilateral_sxy": crf_bilateral_sxy,
+        "bilateral_srgb": crf_bilateral_srgb,
+        "bilateral_compat": crf_bilateral_compat,
+    }
+    refuse_foreign(method, given, crf)
+    refine = crf_options.crf_params(crf, DEFAULT_CRF[method], changes)
+    part = Shard.parse(shard)
+
+    with open_artifact(cam, CAM) as maps, open_dataset(data, maps) as reader:
+        settings = resolve(method, given, maps.column("background").holds_values)
+        check_settings(method, settings)
+        wanted = select_ids(maps.ids, ids, maps.path)
+        check_maps(maps, reader, wanted)
+        params = {
+            "method": method.value,
+            **settings,
+            "crf": asdict(refine) if refine is not None else None,
+        }
+        with create(
+            out,
+            LABEL,
+            classes=maps.classes,
+            params=params,
+            inputs=[reader, maps],
+            ids=wanted,
+            shard=part,
+            force=force,
+        ) as target:
+            jobs = [(image_id,) for image_id in target.todo]
+            count = worker_count(workers, len(jobs), heavy=refine is not None)
+            with WorkerPool(SeedMaker(maps, reader, method, settings, refine), count) as pool:
+                for image_id, item in track(
+                    pool.map(jobs), NAME, total=target.total, done=len(target), quiet=quiet
+                ):
+                    target.put(image_id, **item)
+        log(f"{NAME}: {len(target)} items -> {out}", quiet)
+
+
+def refuse_foreign(method: Method, given: Mapping[str, Any], crf: str | None) -> None:
+    """Refuse options that the method does not have: they would silently do nothing.
+
+    Raises:
+        UsageError: naming the first.
+    """
+    for owner, names in SETTINGS.items():
+        for name in names:
+            if owner is not method and given[name] is not None:
+                raise UsageError(
+                    f"--{name.replace('_', '-')}: is of --method {owner.value}, not {method.value}"
+                )
+    if method is Method.threshold and crf not in (None, crf_options.NONE):
+        raise UsageError(f"--crf {crf}: --method threshold has no CRF", "irn and psa have one")
+
+
+def resolve(method: Method, given: Mapping[str, Any], has_background: bool) -> dict[str, Any]:
+    """The method's settings, as given or else by default; they go into the artifact.
+
+    Args:
+        method: whose.
+        given: by name, None where not given.
+        has_background: the maps come with a background of their own.
+    """
+    from ..core import seeds
+
+    chosen = {name: given[name] for name in SETTINGS[method] if given[name] is not None}
+    if method is Method.irn:
+        return {"fg": seeds.IRN_FG, "bg": seeds.IRN_BG, **chosen}
+    if method is Method.psa:
+        alphas = {"alpha_low": seeds.PSA_ALPHA_LOW, "alpha_high": seeds.PSA_ALPHA_HIGH}
+        return {**alphas, **chosen}
+    mode = chosen.get("mode", Mode.fixed.value)
+    low, high = seeds.MODES[mode]
+    if has_background and mode == Mode.fixed.value:
+        low = high = EVEN_SHARE
+    return {"mode": mode, "low": low, "high": high, "overlap": seeds.OVERLAPS[0], **chosen}
+
+
+def check_settings(method: Method, settings: Mapping[str, Any]) -> None:
+    """Have the method's own function judge its settings, on an image of one pixel and no class.
+
+    Raises:
+        UsageError: what it says.
+    """
+    import numpy as np
+
+    no_image, no_cam = np.zeros((1, 1, 3), np.uint8), np.zeros((0, 1, 1), np.float32)
+    try:
+        make_seeds(method, no_image, no_cam, np.zeros(0, np.uint16), settings, None)
+    except ValueError as err:
+        raise UsageError(f"--method {method.value}: {err}") from None
+
+
+@dataclass(frozen=True)
+class SeedMaker:
+    """Makes an image's seeds; sent to worker processes, each of which opens the files itself."""
+
+    maps: Artifact
+    data: DatasetReader
+    method: Method
+    settings: Mapping[str, Any]
+    crf: CrfParams | None
+
+    def __call__(self, image_id: str) -> dict[str, np.ndarray]:
+        """The fields of a `wsss/label` item."""
+        from ..core.cam import dequantise
+        from ..core.pseudo import against_background
+
+        item = self.maps[image_id]
+        size = map_size(item)
+        scores = at_pixels(self.maps, image_id, dequantise(item["cam"]), size)
+        image = None
+        if self.method is not Method.threshold:
+            image = fitting_image(self.data, self.maps, image_id, size)
+        elif "background" in item:
+            background = at_pixels(self.maps, image_id, dequantise(item["background"]), size)
+            scores = against_background(scores, background)
+        label = make_seeds(
+            self.method, image, scores.numpy(), item["classes"], self.settings, self.crf
+        )
+        return {"label": label, "present": item["classes"]}
+
+
+def make_seeds(
+    method: Method,
+    image: np.ndarray | None,
+    cam: np.ndarray,
+    classes: np.ndarray,
+    settings: Mapping[str, Any],
+    crf: CrfParams | None,
+) -> np.ndarray:
+    """(H, W) uint8 seeds of one image by the method's function in `core.seeds`."""
+    from ..core.seeds import irn_seeds, psa_seeds, threshold_seeds
+
+    if method is Method.threshold:
+        return threshold_seeds(cam, classes, **settings)
+    assert image is not None
+    function = irn_seeds if method is Method.irn else psa_seeds
+    return function(image, cam, classes, crf=crf, **settings)
