@@ -31,7 +31,7 @@ def chebyshev_weights(steps: int, tolerance: float = TRUNCATION) -> list[float]:
 
     Returns:
         [c_0, .., c_degree], degree <= steps, rescaled to sum to 1 so that P^steps still keeps
-        constants. Those of the wrong parity are 0.
+        constants; the sum is within 2 * tolerance of x^s. Those of the wrong parity are 0.
     """
     k, pairs = steps % 2, steps // 2
     weights = [0.0] * k + [math.comb(steps, pairs) / 2**steps * (1 + k)]
