@@ -22,13 +22,14 @@ from ..options import Precision, free_cores, resolve_device
 from ..training.config import Recipe
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import nn
 
-    from ..artifacts import DatasetReader
+    from ..artifacts import Artifact, DatasetReader
     from ..artifacts.provenance import Source
-    from ..nets.backbones import Backbone
+    from ..nets.base import Backbone
     from ..training.augment import Augment
-    from ..training.data import Load
+    from ..training.data import Load, Sample
     from ..training.loop import Compute, LossFn
 
 
@@ -46,8 +47,9 @@ def _backbone_name(name: str) -> str:
     return name
 
 
-def _output_stride(stride: int) -> int:
-    if stride not in OUTPUT_STRIDES:
+def check_output_stride(stride: int | None) -> int | None:
+    """Callback of --output-stride; None where it has no default."""
+    if stride is not None and stride not in OUTPUT_STRIDES:
         raise typer.BadParameter(f"{stride} is not one of 8, 16, 32")
     return stride
 
@@ -73,7 +75,7 @@ BackboneWeights = Annotated[
 OutputStride = Annotated[
     int,
     typer.Option(
-        "--output-stride", callback=_output_stride, help="Pixels per cell of the features."
+        "--output-stride", callback=check_output_stride, help="Pixels per cell of the features."
     ),
 ]
 Dilated = Annotated[
@@ -114,10 +116,20 @@ LongSide = Annotated[
         "--long-side", metavar="LO,HI", help="Scale images to a longer side in this range."
     ),
 ]
-Factor = Annotated[
+Rescale = Annotated[
     str | None,
     typer.Option("--rescale", metavar="LO,HI", help="Scale images by a factor in this range."),
 ]
+MaxSide = Annotated[
+    int,
+    typer.Option(
+        "--max-side",
+        min=0,
+        metavar="PIXELS",
+        help="Shrink longer images to this before scaling; 0: never.",
+    ),
+]
+MAX_SIDE = 1024  # as `predict` does
 Jitter = Annotated[
     str | None,
     typer.Option(
@@ -162,7 +174,11 @@ def interval(option: str, text: str | None) -> tuple[float, float] | None:
 
 
 def make_augment(
-    crop: int, long_side: str | None, rescale: str | None, jitter: str | None
+    crop: int,
+    long_side: str | None = None,
+    rescale: str | None = None,
+    jitter: str | None = None,
+    max_side: int = 0,
 ) -> Augment:
     """The augmentation that the options ask for.
 
@@ -171,8 +187,6 @@ def make_augment(
     """
     from ..training.augment import Augment
 
-    if long_side and rescale:
-        raise UsageError("--long-side and --rescale: give one")
     strength = numbers("--jitter", jitter, "B,C,S,H")
     if strength is not None and strength[3] > 0.5:
         raise UsageError(f"--jitter {jitter}: the hue turns by 0.5 at most")
@@ -180,6 +194,7 @@ def make_augment(
         crop=crop,
         long_side=interval("--long-side", long_side),
         factor=interval("--rescale", rescale),
+        max_side=max_side,
         jitter=strength,  # type: ignore[arg-type]  # four, by the form
     )
 
@@ -292,31 +307,99 @@ def begin(setting: Setting, recipe: Recipe) -> None:
     torch.manual_seed(recipe.seed)
 
 
-def training_ids(
-    data: DatasetReader, split: str | None, val_split: str | None, val_every: int
-) -> tuple[list[str], list[str]]:
-    """Ids to train and to validate on.
+def held_out_split(data: DatasetReader, val_split: str | None) -> str | None:
+    """The split to validate on, and so not to train on: `val` where none is named.
 
-    Without --split: the split `train`; in a data set without one, all that are not validated on.
-    Without --val-split: the split `val`, in a data set that has one.
+    Raises:
+        WsssError: the split that is named does not exist.
+    """
+    if val_split is not None:
+        data.split(val_split)
+        return val_split
+    return "val" if "val" in data.splits else None
+
+
+def tagged_ids(data: DatasetReader, split: str | None, held_out: str | None) -> list[str]:
+    """Ids of the images to train on, all of which have tags.
+
+    Without a split: the split `train`; in a data set without one, all that are not held out.
 
     Raises:
         WsssError: no such split, or nothing in it.
     """
-    known = data.splits
-    if val_split is None and "val" in known:
-        val_split = "val"
-    val = data.split(val_split) if val_split is not None and val_every else []
-    if split is None and "train" in known:
+    if split is None and "train" in data.splits:
         split = "train"
-    if split is None:
-        held_out = set(data.split(val_split)) if val_split is not None else set()
-        ids = [image_id for image_id in data.ids if image_id not in held_out]
+    return _chosen(data, data.path, data.ids, split, held_out)
+
+
+def labelled_ids(
+    data: DatasetReader, labels: Artifact, split: str | None, held_out: str | None
+) -> list[str]:
+    """Ids to train on that have labels: those of a split, or all but the split `held_out`.
+
+    Args:
+        data: the data set.
+        labels: artifact of kind label, of the same classes.
+        split: its images are taken; None for all.
+        held_out: where `split` is None, leave out this split's images.
+
+    Raises:
+        WsssError: labels of images that the data set does not have, or nothing is left.
+    """
+    known = set(data.ids)
+    unknown = [image_id for image_id in labels.ids if image_id not in known]
+    if unknown:
+        raise WsssError(
+            f"{labels.path}: {len(unknown)} of its {len(labels)} images are not in {data.path}, "
+            f"first {unknown[0]!r}",
+            "name the data set that the labels were made from with --data",
+        )
+    return _chosen(data, labels.path, labels.ids, split, held_out)
+
+
+def _chosen(
+    data: DatasetReader, source: Path, ids: Sequence[str], split: str | None, held_out: str | None
+) -> list[str]:
+    if split is not None:
+        wanted = set(data.split(split))
+        chosen = [image_id for image_id in ids if image_id in wanted]
+        where = f"in split {split!r}"
     else:
-        ids = data.split(split)
-    if not ids:
-        raise WsssError(f"{data.path}: no images to train on in split {split or 'all'!r}")
-    return ids, val
+        left_out = set(data.split(held_out)) if held_out is not None else set()
+        chosen = [image_id for image_id in ids if image_id not in left_out]
+        where = f"outside split {held_out!r}" if held_out is not None else "at all"
+    if not chosen:
+        raise WsssError(f"{source}: no images to train on {where}", "see --split, --val-split")
+    return chosen
+
+
+def labelled_crop(
+    data: DatasetReader,
+    labels: Artifact,
+    augment: Augment,
+    image_id: str,
+    rng: np.random.Generator,
+) -> Sample:
+    """An augmented image (3, crop, crop) and its labels (crop, crop) uint8.
+
+    Raises:
+        WsssError: labels of another size than the image, or of no class.
+    """
+    from ..core.labels import IGNORE
+
+    image, label = data.image(image_id), labels.field(image_id, "label")
+    assert label is not None
+    if label.shape != image.shape[:2]:
+        height, width = image.shape[:2]
+        raise WsssError(
+            f"{labels.path}: labels of {image_id!r} are {label.shape[0]}x{label.shape[1]}, "
+            f"the image in {data.path} is {height}x{width}"
+        )
+    if ((label > len(labels.classes)) & (label != IGNORE)).any():
+        raise WsssError(f"{labels.path}: {image_id!r} has labels of no class")
+    crop, target = augment(image, label, rng)
+    assert target is not None
+    return {"image": crop, "label": target}
 
 
 def train(job: Job, setting: Setting) -> list[dict[str, Any]]:

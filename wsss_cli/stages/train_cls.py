@@ -91,7 +91,9 @@ def run(
         backbone, backbone_weights, output_stride, dilated, freeze_stages, batchnorm
     )
     with open_dataset(data) as reader:
-        ids, val = shared.training_ids(reader, split, val_split, val_every)
+        held_out = shared.held_out_split(reader, val_split)
+        ids = shared.tagged_ids(reader, split, held_out)
+        val = reader.split(held_out) if held_out is not None else []
         model = Classifier(options.build(), len(reader.classes), dropout)
         job = shared.Job(
             name=NAME,

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ..core.images import to_input
 from ..core.labels import IGNORE
+from ..core.views import working_size
 
 Range = tuple[float, float]
 Jitter = tuple[float, float, float, float]
@@ -132,6 +133,8 @@ class Augment:
         crop: side of the square that comes out.
         long_side: draw the scaled image's longer side from this range of pixels; or
         factor: draw the scale from this range. Neither keeps the image's own size.
+        max_side: without `long_side`, scales are relative to the image shrunk to this longer side
+            (`core.views.working_size`); 0 is no limit.
         flip: mirror half of the images.
         jitter: colour strengths, or None.
     """
@@ -139,6 +142,7 @@ class Augment:
     crop: int
     long_side: Range | None = None
     factor: Range | None = None
+    max_side: int = 0
     flip: bool = True
     jitter: Jitter | None = None
 
@@ -146,7 +150,8 @@ class Augment:
         """Draw the factor by which an image of (H, W) is scaled."""
         if self.long_side is not None:
             return float(rng.uniform(*self.long_side)) / max(size)
-        return float(rng.uniform(*self.factor)) if self.factor is not None else 1.0
+        own = max(working_size(size, self.max_side)) / max(size)
+        return own * float(rng.uniform(*self.factor)) if self.factor is not None else own
 
     def __call__(
         self, image: np.ndarray, label: np.ndarray | None, rng: Generator
@@ -161,7 +166,7 @@ class Augment:
         """
         size = image.shape[:2]
         if label is not None and label.shape != size:
-            raise ValueError(f"image is {size}, its label map {label.shape}")
+            raise ValueError(f"image is {size[0]}x{size[1]}, its labels {label.shape}")
         window = random_window(size, self.scale(size, rng), self.crop, rng)
         mirrored = self.flip and bool(rng.random() < 0.5)
         pixels = cut(image, window, Image.Resampling.BICUBIC)

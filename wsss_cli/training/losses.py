@@ -1,0 +1,70 @@
+"""Losses and targets that more than one stage could want."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..core.labels import IGNORE
+
+
+def pixel_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy, mean over the labelled pixels of the batch; 0 where there is none.
+
+    Args:
+        logits: (B, n_labels, H, W) float32.
+        labels: (B, H, W) uint8 below n_labels, or IGNORE.
+
+    Returns:
+        0-dim. Logits at IGNORE pixels have no effect and no gradient.
+    """
+    total = F.cross_entropy(logits, labels.long(), ignore_index=IGNORE, reduction="sum")
+    return total / (labels != IGNORE).sum().clamp(min=1)
+
+
+def vote_labels(labels: Tensor, stride: int) -> Tensor:
+    """The commonest label of each stride x stride block, IGNORE counting as one.
+
+    Args:
+        labels: (B, H, W) uint8; blocks that overhang are padded with IGNORE.
+        stride: side of a block.
+
+    Returns:
+        (B, ceil(H / stride), ceil(W / stride)) uint8; of equally common labels the lowest.
+
+    Source: AffinityNet (Ahn and Kwak, CVPR 2018), published code, which averages one-hot maps
+    and takes the argmax.
+    """
+    height, width = labels.shape[-2:]
+    padded = F.pad(labels, (0, -width % stride, 0, -height % stride), value=IGNORE)
+    batch, rows, columns = padded.shape[0], padded.shape[1] // stride, padded.shape[2] // stride
+    blocks = padded.view(batch, rows, stride, columns, stride).transpose(2, 3).flatten(3)
+    present = torch.unique(labels)  # rising, so that ties go to the lowest
+    best = torch.zeros_like(blocks[..., 0], dtype=torch.int32)
+    winner = torch.full_like(blocks[..., 0], IGNORE)
+    for label in present:
+        count = (blocks == label).sum(-1, dtype=torch.int32)
+        winner = torch.where(count > best, label, winner)
+        best = torch.maximum(best, count)
+    return winner
+
+
+def nearest_labels(labels: Tensor, stride: int) -> Tensor:
+    """The label at the pixel nearest to each cell's centre.
+
+    Args:
+        labels: (B, H, W) uint8.
+        stride: side of a cell.
+
+    Returns:
+        (B, ceil(H / stride), ceil(W / stride)) uint8. The centre of cell i lies at
+        stride * i + (stride - 1) / 2; between two pixels the first is taken, beyond the border the
+        last.
+    """
+    height, width = labels.shape[-2:]
+    rows = torch.arange((stride - 1) // 2, height + stride - 1, stride, device=labels.device)
+    columns = torch.arange((stride - 1) // 2, width + stride - 1, stride, device=labels.device)
+    rows = rows[: -(-height // stride)].clamp(max=height - 1)
+    columns = columns[: -(-width // stride)].clamp(max=width - 1)
+    return labels[..., rows[:, None], columns]
