@@ -1,0 +1,437 @@
+"""make-seeds: exit code, what is said, and the labels, which are those of core.seeds."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import CLASSES, SIZE, encode_png
+from typer.testing import CliRunner, Result
+
+from wsss_cli.artifacts import CAM, DATASET, LABEL, create, open_artifact, open_dataset
+from wsss_cli.cli import app
+from wsss_cli.core.cam import dequantise
+from wsss_cli.core.crf import PRESETS, CrfParams
+from wsss_cli.core.grid import grid_size, upsample_grid
+from wsss_cli.core.seeds import (
+    IRN_BG,
+    IRN_FG,
+    PSA_ALPHA_HIGH,
+    PSA_ALPHA_LOW,
+    irn_seeds,
+    psa_seeds,
+    threshold_seeds,
+)
+
+# Runs a command that kills itself without warning once so many items are in the journal.
+SUICIDE = """
+import os, signal, sys
+from wsss_cli.artifacts.journal import Journal
+append, left = Journal.append, [int(sys.argv.pop(1))]
+def last(self, *item):
+    append(self, *item)
+    left[0] -= 1
+    if left[0] == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+Journal.append = last
+from wsss_cli.cli import entry
+entry()
+"""
+
+
+def wsss(*args: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(arg) for arg in args], env={"WSSS_DATA": ""})
+
+
+def kill_after(items: int, *args: str | Path) -> None:
+    command = [sys.executable, "-c", SUICIDE, str(items), *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def write_cam(
+    path: Path,
+    data: Path,
+    *,
+    stride: int = 4,
+    dtype: str = "float16",
+    background: bool = False,
+    classes: Sequence[str] = CLASSES,
+    size: tuple[int, int] | None = None,
+) -> Path:
+    """Smooth random maps, one for each tag, of every image."""
+    with (
+        open_dataset(data) as reader,
+        create(
+            path,
+            CAM,
+            classes=classes,
+            params={"stride": stride},
+            inputs=[reader],
+            ids=reader.ids,
+        ) as out,
+    ):
+        for index, image_id in enumerate(reader.ids):
+            generator = torch.Generator().manual_seed(index)
+            tags, (height, width) = reader.tags(image_id), size or reader.size(image_id)
+            cells = grid_size(height, width, stride)
+            # strong on the left, none on the right
+            fall = (
+                torch.linspace(1, 0, cells[1]) ** (2 + torch.arange(len(tags) + 1))[:, None, None]
+            )
+            maps = fall * (0.7 + 0.3 * torch.rand(len(tags) + 1, *cells, generator=generator))
+            if maps[1:].numel():
+                maps[1:] /= maps[1:].amax((1, 2), keepdim=True)
+            if dtype == "uint8":
+                maps = (maps * 255).round()
+            stored = maps.numpy().astype(dtype)
+            out.put(
+                image_id,
+                cam=stored[1:],
+                classes=tags,
+                size=np.array([height, width], np.int32),
+                background=stored[0] if background else None,
+            )
+    return path
+
+
+@pytest.fixture
+def cam(tiny_data: Path) -> Path:
+    return write_cam(tiny_data.with_name("cam.h5"), tiny_data)
+
+
+def pixels_of(cam: Path, image_id: str, field: str = "cam") -> np.ndarray:
+    with open_artifact(cam, CAM) as maps:
+        item, stride = maps[image_id], maps.params["stride"]
+    size = (int(item["size"][0]), int(item["size"][1]))
+    return upsample_grid(dequantise(item[field]), size, stride).numpy()
+
+
+def contents(path: Path) -> dict[str, dict[str, np.ndarray]]:
+    with open_artifact(path) as artifact:
+        return {image_id: artifact[image_id] for image_id in artifact.ids}
+
+
+def same(one: Path, other: Path) -> None:
+    first, second = contents(one), contents(other)
+    assert first.keys() == second.keys()
+    for image_id, item in first.items():
+        assert item.keys() == second[image_id].keys()
+        for name, array in item.items():
+            assert np.array_equal(array, second[image_id][name]), (image_id, name)
+    with open_artifact(one) as a, open_artifact(other) as b:
+        assert (a.run, a.shard) == (b.run, b.shard)
+
+
+def test_irn_is_the_default(tiny_data: Path, cam: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny_data.parent)
+    result = wsss("make-seeds")
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert result.stderr == "make-seeds: 6 items -> seeds.h5\n"
+    with open_artifact("seeds.h5", LABEL) as seeds, open_dataset(tiny_data) as data:
+        assert seeds.classes == CLASSES
+        assert seeds.params["method"] == "irn"
+        assert (seeds.params["fg"], seeds.params["bg"]) == (IRN_FG, IRN_BG)
+        assert CrfParams(**seeds.params["crf"]) == PRESETS["irn"]
+        assert seeds.inputs[0]["kind"] == "wsss/dataset"
+        assert seeds.inputs[1]["file"] == "cam.h5"
+        for image_id in data.ids:
+            item = seeds[image_id]
+            expected = irn_seeds(
+                data.image(image_id), pixels_of(cam, image_id), data.tags(image_id)
+            )
+            assert np.array_equal(item["label"], expected)
+            assert np.array_equal(item["present"], data.tags(image_id))
+            assert set(np.unique(expected)) <= {0, 255, *(data.tags(image_id) + 1)}
+        assert (seeds["a/5"]["label"] == 0).all()  # the image without tags
+        assert {0, 1, 255} <= set(np.unique(seeds["a/0"]["label"]))
+
+
+def test_psa(tiny_data: Path, cam: Path) -> None:
+    out = tiny_data.with_name("psa.h5")
+    result = wsss("make-seeds", "--cam", cam, "-o", out, "--method", "psa", "--alpha-low", 2)
+    assert result.exit_code == 0, result.stderr
+    with open_artifact(out, LABEL) as seeds, open_dataset(tiny_data) as data:
+        assert seeds.params["alpha_low"] == 2
+        assert seeds.params["alpha_high"] == PSA_ALPHA_HIGH
+        assert CrfParams(**seeds.params["crf"]) == PRESETS["psa"]
+        for image_id in data.ids:
+            maps = pixels_of(cam, image_id)
+            expected = psa_seeds(data.image(image_id), maps, data.tags(image_id), alpha_low=2)
+            assert np.array_equal(seeds[image_id]["label"], expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "settings"),
+    [
+        ([], {}),
+        (["--low", "0.1", "--high", "0.7"], {"low": 0.1, "high": 0.7}),
+        (["--mode", "fraction-of-max"], {"mode": "fraction-of-max"}),
+        (["--mode", "quantile", "--high", "0.4"], {"mode": "quantile", "high": 0.4}),
+        (["--overlap", "smallest-first"], {"overlap": "smallest-first"}),
+    ],
+)
+def test_thresholds(
+    tiny_data: Path, cam: Path, options: list[str], settings: dict[str, str | float]
+) -> None:
+    out = tiny_data.with_name("seeds.h5")
+    result = wsss("make-seeds", "--cam", cam, "-o", out, "--method", "threshold", *options, "-q")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    with open_artifact(out, LABEL) as seeds:
+        assert seeds.params["crf"] is None
+        assert seeds.params.items() >= settings.items()
+        for image_id in seeds.ids:
+            item = seeds[image_id]
+            expected = threshold_seeds(pixels_of(cam, image_id), item["present"], **settings)
+            assert np.array_equal(item["label"], expected)
+
+
+def test_maps_with_a_background_of_their_own(tiny_data: Path) -> None:
+    """random-walk --scores: shares against the background, even at 0.5 unless said otherwise."""
+    walk = write_cam(tiny_data.with_name("walk.h5"), tiny_data, stride=8, background=True)
+    out = tiny_data.with_name("seeds.h5")
+    command = ["make-seeds", "--cam", walk, "-o", out, "--method", "threshold", "--force"]
+    assert wsss(*command).exit_code == 0
+    with open_artifact(out, LABEL) as seeds:
+        assert (seeds.params["low"], seeds.params["high"]) == (0.5, 0.5)
+        for image_id in seeds.ids:
+            item = seeds[image_id]
+            stack = np.concatenate(
+                [pixels_of(walk, image_id, "background")[None], pixels_of(walk, image_id)]
+            )
+            if not len(item["present"]):
+                assert (item["label"] == 0).all()
+                continue
+            clear = np.abs(stack[1:].max(0) - stack[0]) > 1e-6
+            winner = np.array([0, *(item["present"] + 1)])[stack.argmax(axis=0)]
+            assert np.array_equal(item["label"][clear], winner[clear])
+    assert wsss(*command, "--low", "0.3", "--high", "0.7").exit_code == 0
+    with open_artifact(out, LABEL) as seeds:
+        item = seeds["a/3"]
+        best = pixels_of(walk, "a/3").max(axis=0)
+        total = best + pixels_of(walk, "a/3", "background")
+        share = np.divide(best, total, out=np.zeros_like(best), where=total > 0)
+        expected = np.where(share >= 0.7, 1, np.where(share < 0.3, 0, 255))
+        kind = np.where(item["label"] == 255, 255, np.minimum(item["label"], 1))
+        assert np.array_equal(kind, expected)
+
+
+@pytest.mark.parametrize(("dtype", "stride"), [("uint8", 4), ("float16", 5), ("uint8", 16)])
+def test_any_stride_and_either_dtype(tiny_data: Path, dtype: str, stride: int) -> None:
+    cam = write_cam(tiny_data.with_name("cam.h5"), tiny_data, dtype=dtype, stride=stride)
+    out = tiny_data.with_name("seeds.h5")
+    assert wsss("make-seeds", "--cam", cam, "-o", out, "--crf", "none").exit_code == 0
+    with open_artifact(out, LABEL) as seeds, open_dataset(tiny_data) as data:
+        assert seeds["a/0"]["label"].shape == SIZE
+        maps = pixels_of(cam, "a/3")
+        expected = irn_seeds(data.image("a/3"), maps, data.tags("a/3"), crf=None)
+        assert np.array_equal(seeds["a/3"]["label"], expected)
+
+
+def test_an_image_of_one_pixel(tmp_path: Path) -> None:
+    data = tmp_path / "data.h5"
+    with create(data, DATASET, classes=["one"], params={}, ids=["dot"]) as out:
+        out.put(
+            "dot",
+            image=encode_png(np.full((1, 1, 3), 9, np.uint8)),
+            tags=np.zeros(1, np.uint16),
+            size=np.array([1, 1], np.int32),
+        )
+    cam = write_cam(tmp_path / "cam.h5", data, classes=["one"])
+    for method in ("irn", "psa", "threshold"):
+        seeds = tmp_path / f"{method}.h5"
+        result = wsss("make-seeds", "--cam", cam, "-o", seeds, "--method", method)
+        assert result.exit_code == 0, result.stderr
+        assert contents(seeds)["dot"]["label"].tolist() == [[1]]
+
+
+def test_crf_options(tiny_data: Path, cam: Path) -> None:
+    out = tiny_data.with_name("seeds.h5")
+    changes = ["--crf", "deeplab-v2", "--crf-iterations", "3", "--crf-bilateral-srgb", "7.5"]
+    assert wsss("make-seeds", "--cam", cam, "-o", out, *changes).exit_code == 0
+    expected = CrfParams(1, 3, 67, 7.5, 4, 3)
+    with open_artifact(out, LABEL) as seeds, open_dataset(tiny_data) as data:
+        assert CrfParams(**seeds.params["crf"]) == expected
+        maps = pixels_of(cam, "a/4")
+        label = irn_seeds(data.image("a/4"), maps, data.tags("a/4"), crf=expected)
+        assert np.array_equal(seeds["a/4"]["label"], label)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--low", "0.1"], "--low: is of --method threshold, not irn"),
+        (["--mode", "fixed"], "--mode: is of --method threshold, not irn"),
+        (["--alpha-high", "9"], "--alpha-high: is of --method psa, not irn"),
+        (["--method", "psa", "--fg", "0.5"], "--fg: is of --method irn, not psa"),
+        (["--method", "threshold", "--bg", "0"], "--bg: is of --method irn, not threshold"),
+        (["--method", "threshold", "--crf", "psa"], "--crf psa: --method threshold has no CRF"),
+        (["--method", "threshold", "--crf-iterations", "3"], "--crf-iterations: there is no CRF"),
+        (["--crf", "none", "--crf-bilateral-sxy", "9"], "--crf-bilateral-sxy: there is no CRF"),
+        (["--crf", "pretty"], "--crf pretty: unknown"),
+        (["--crf-gaussian-sxy", "nan"], "--crf-gaussian-sxy nan: must be finite"),
+        (["--crf-gaussian-sxy", "0"], "CRF standard deviations must be above 0"),
+        (["--crf-bilateral-compat", "-1"], "CRF weights and iterations must not be below 0"),
+        (["--fg", "0.1", "--bg", "0.2"], "need 0 <= bg <= fg <= 1"),
+        (["--method", "psa", "--alpha-low", "0"], "need 0 < low <= high"),
+        (["--method", "threshold", "--low", "0.9"], "low 0.9 is above high 0.3"),
+        (["--method", "threshold", "--high", "nan"], "must lie in 0..1"),
+        (["--shard", "3/2"], "--shard 3/2"),
+    ],
+)
+def test_options_that_make_no_sense(cam: Path, options: list[str], message: str) -> None:
+    out = cam.with_name("seeds.h5")
+    result = wsss("make-seeds", "--cam", cam, "-o", out, *options)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert message in result.stderr.splitlines()[0]
+    assert [path.name for path in sorted(cam.parent.iterdir())] == ["cam.h5", "data.h5"]
+
+
+def test_workers_and_shards_make_no_difference(cam: Path) -> None:
+    folder = cam.parent
+    command = ["make-seeds", "--cam", cam, "--crf-iterations", "2"]
+    assert wsss(*command, "-o", folder / "one.h5", "--workers", 1).exit_code == 0
+    assert wsss(*command, "-o", folder / "two.h5", "--workers", 2).exit_code == 0
+    same(folder / "one.h5", folder / "two.h5")
+    parts = [folder / f"part{index}.h5" for index in (1, 2, 3, 4)]
+    for index, part in enumerate(parts, 1):
+        assert wsss(*command, "-o", part, "--shard", f"{index}/4").exit_code == 0
+    assert wsss("merge", *reversed(parts), "-o", folder / "merged.h5").exit_code == 0
+    same(folder / "one.h5", folder / "merged.h5")
+
+
+def test_killed_and_run_again(cam: Path) -> None:
+    folder = cam.parent
+    command = ["make-seeds", "--cam", cam, "--crf-iterations", "2"]
+    assert wsss(*command, "-o", folder / "whole.h5").exit_code == 0
+    kill_after(4, *command, "-o", folder / "seeds.h5", "--workers", 2)
+    assert not (folder / "seeds.h5").exists()
+    assert (folder / "seeds.h5.partial").exists()
+    other = wsss(*command, "-o", folder / "seeds.h5", "--fg", "0.5")
+    assert other.exit_code == 3
+    assert "unfinished work of another run" in other.stderr
+    result = wsss(*command, "-o", folder / "seeds.h5")
+    assert (result.exit_code, result.stderr) == (0, f"make-seeds: 6 items -> {folder}/seeds.h5\n")
+    same(folder / "whole.h5", folder / "seeds.h5")
+    assert not (folder / "seeds.h5.partial").exists()
+
+
+def test_chosen_ids(cam: Path) -> None:
+    out, listed = cam.with_name("seeds.h5"), cam.with_name("ids.txt")
+    listed.write_text("a/4\na/1\n")
+    command = ["make-seeds", "--cam", cam, "-o", out, "--crf", "none", "--ids", listed]
+    assert wsss(*command).exit_code == 0
+    assert list(contents(out)) == ["a/1", "a/4"]
+    listed.write_text("a/4\nb/1\n")
+    result = wsss(*command, "--force")
+    assert result.exit_code == 3
+    assert "1 of 2 ids are not in" in result.stderr
+    assert list(contents(out)) == ["a/1", "a/4"]
+
+
+def write_data(
+    path: Path, ids: Sequence[str], size: tuple[int, int], classes: Sequence[str]
+) -> Path:
+    with create(path, DATASET, classes=classes, params={}, ids=ids) as out:
+        for image_id in ids:
+            out.put(
+                image_id,
+                image=encode_png(np.zeros((*size, 3), np.uint8)),
+                tags=np.zeros(1, np.uint16),
+                size=np.array(size, np.int32),
+            )
+    return path
+
+
+def test_another_data_set(cam: Path) -> None:
+    folder = cam.parent
+    ids = [f"a/{index}" for index in range(6)]
+    cases = {
+        "names": (ids, SIZE, ["red", "green", "teal"], "class names differ (first 'teal'"),
+        "ids": (ids[:4], SIZE, CLASSES, "lacks 2 of the 6 images in"),
+        "sizes": (ids, (32, 47), CLASSES, "a/0: is 32x47 in"),
+    }
+    for name, (held, size, classes, message) in cases.items():
+        data = write_data(folder / f"{name}.h5", held, size, classes)
+        result = wsss("make-seeds", "--cam", cam, "--data", data, "-o", folder / "seeds.h5")
+        assert (result.exit_code, result.stdout) == (3, "")
+        assert message in result.stderr
+        assert not (folder / "seeds.h5").exists()
+
+
+def test_an_error_in_a_worker_reads_as_in_this_process(cam: Path) -> None:
+    folder = cam.parent
+    data = write_data(folder / "other.h5", [f"a/{i}" for i in range(6)], (32, 47), CLASSES)
+    command = ["make-seeds", "--cam", cam, "--data", data, "-o", folder / "seeds.h5"]
+    here = wsss(*command, "--workers", 0)
+    there = wsss(*command, "--workers", 2)
+    assert here.exit_code == there.exit_code == 3
+    line, hint = there.stderr.splitlines()
+    assert "is 32x47 in" in line
+    assert hint == here.stderr.splitlines()[1] == "wsss: hint: make the maps again"
+
+
+def test_maps_that_do_not_fit(tiny_data: Path, cam: Path) -> None:
+    folder = tiny_data.parent
+    bad = write_cam(folder / "bad.h5", tiny_data, stride=4)
+    with open_artifact(bad) as maps:
+        kept, ids = {image_id: maps[image_id] for image_id in maps.ids}, maps.ids
+    for params, message in (({"stride": 8}, "is not stride 8"), ({}, "does not record its stride")):
+        with open_dataset(tiny_data) as data:
+            broken = create(
+                bad, CAM, classes=CLASSES, params=params, inputs=[data], ids=ids, force=True
+            )
+            with broken as out:
+                for image_id, item in kept.items():
+                    out.put(image_id, **item)
+        result = wsss("make-seeds", "--cam", bad, "-o", folder / "seeds.h5", "--force")
+        assert result.exit_code == 3
+        assert message in result.stderr
+        assert "hint: make the maps again" in result.stderr
+    wrong = wsss("make-seeds", "--cam", tiny_data, "-o", folder / "seeds.h5")
+    assert wrong.exit_code == 3
+    assert "holds wsss/dataset, not wsss/cam" in wrong.stderr
+
+
+def test_more_classes_than_labels(tiny_data: Path) -> None:
+    names = [f"class {index}" for index in range(255)]
+    data = write_data(tiny_data.with_name("many.h5"), ["x"], (8, 8), names)
+    cam = write_cam(tiny_data.with_name("cam.h5"), data, classes=names)
+    result = wsss("make-seeds", "--cam", cam, "-o", tiny_data.with_name("seeds.h5"))
+    assert result.exit_code == 3
+    assert "has 255 classes; label maps hold 254 at most" in result.stderr
+
+
+def test_an_existing_output_is_kept(cam: Path) -> None:
+    out = cam.with_name("seeds.h5")
+    command = ["make-seeds", "--cam", cam, "-o", out, "--crf", "none"]
+    assert wsss(*command).exit_code == 0
+    before = out.read_bytes()
+    refused = wsss(*command, "--fg", "0.6")
+    assert refused.exit_code == 2
+    assert "exists already" in refused.stderr
+    assert out.read_bytes() == before
+    assert wsss(*command, "--fg", "0.6", "--force").exit_code == 0
+    assert json.loads(wsss("info", out, "--json").stdout)["params"]["fg"] == 0.6
+
+
+def test_help_tells_the_defaults() -> None:
+    text = " ".join(wsss("make-seeds", "--help").stdout.split())
+    for option, default in (
+        ("--fg", IRN_FG),
+        ("--bg", IRN_BG),
+        ("--alpha-low", PSA_ALPHA_LOW),
+        ("--alpha-high", PSA_ALPHA_HIGH),
+    ):
+        own = text[text.index(f"{option} <float>") :]
+        assert own[own.index("Default: ") :].startswith(f"Default: {default:g}.")
+    assert "Example: wsss make-seeds" in text
