@@ -12,6 +12,7 @@ from ..core.cam import View
 from ..core.views import network_batch
 from .classifier import Classifier
 from .precision import full_precision, no_autocast
+from .segmentation import Segmenter
 
 
 def class_views(
@@ -44,3 +45,40 @@ def class_views(
 def mean_logits(views: Sequence[View]) -> Tensor:
     """(C,) logits of an image: the mean over its views of the mean over each view's map."""
     return torch.stack([view.maps.mean(dim=(-2, -1)) for view in views]).mean(dim=0)
+
+
+def label_probabilities(
+    model: Segmenter,
+    copies: Sequence[Tensor],
+    flip: bool,
+    size: tuple[int, int],
+    labels: Tensor | None = None,
+) -> Tensor:
+    """Softmax of a segmentation network's mean logits over all views of an image.
+
+    Logits and not probabilities are averaged, each resized bilinearly to one size first.
+
+    Args:
+        model: in eval mode.
+        copies: (3, H_s, W_s) float, normalised, on the model's device; at least one.
+        flip: look at the mirror images too.
+        size: (H, W) of the result.
+        labels: (n,) int64 labels among which the image's pixels lie; None for all.
+
+    Returns:
+        (n, H, W) float32.
+    """
+    total: Tensor | None = None
+    for copy in copies:
+        logits = model(network_batch(copy, flip))
+        assert isinstance(logits, Tensor)
+        if labels is not None:
+            logits = logits[:, labels]
+        if flip:
+            logits = torch.stack([logits[0], logits[1].flip(-1)])
+        seen = logits.float().mean(dim=0)
+        if seen.shape[-2:] != size:
+            seen = F.interpolate(seen[None], size=size, mode="bilinear", align_corners=False)[0]
+        total = seen if total is None else total + seen
+    assert total is not None
+    return (total / len(copies)).softmax(dim=0)

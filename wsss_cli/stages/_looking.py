@@ -1,0 +1,136 @@
+"""The steps from an image to its predicted labels: load, look, label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from ..errors import WsssError
+from . import _inference as shared
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from ..artifacts import DatasetReader
+    from ..core.crf import CrfParams
+    from ..nets.segmentation import Segmenter
+    from ..training.loop import Compute
+    from ._images import ImageFiles
+
+
+class Looks(Protocol):
+    """The options that matter here; see `predict.Setting`."""
+
+    @property
+    def scales(self) -> tuple[float, ...]: ...
+    @property
+    def flip(self) -> bool: ...
+    @property
+    def max_side(self) -> int: ...
+    @property
+    def restrict_to_tags(self) -> bool: ...
+    @property
+    def crf(self) -> CrfParams | None: ...
+
+
+class Loaded(NamedTuple):
+    """An image as the network takes it.
+
+    Attributes:
+        copies: (3, H_s, W_s) float32, one for each scale; none where there is only background.
+        size: (H, W) of the image.
+        classes: (K,) uint16 class indices that it may hold, rising.
+        work: (h, w) that its probabilities have.
+        image: (h, w, 3) uint8 for the CRF, where there is one.
+    """
+
+    copies: list[Tensor]
+    size: tuple[int, int]
+    classes: np.ndarray
+    work: tuple[int, int]
+    image: np.ndarray | None
+
+
+def load_image(
+    source: DatasetReader | ImageFiles, n_classes: int, setting: Looks, image_id: str
+) -> Loaded:
+    """One image, decoded and scaled; not decoded where its tags say background only."""
+    import numpy as np
+
+    from ..core.views import resize_image, working_size
+
+    classes = np.arange(n_classes, dtype=np.uint16)
+    if setting.restrict_to_tags:
+        classes = source.tags(image_id)  # type: ignore[union-attr]  # refused for files
+        if not len(classes):
+            size = source.size(image_id)  # type: ignore[union-attr]
+            return Loaded([], size, classes, size, None)
+    image = source.image(image_id)
+    size = (image.shape[0], image.shape[1])
+    work = working_size(size, setting.max_side)
+    copies = shared.view_inputs(image, setting.scales, setting.max_side)
+    return Loaded(copies, size, classes, work, resize_image(image, work) if setting.crf else None)
+
+
+def look(
+    model: Segmenter, compute: Compute, setting: Looks, items: Iterable[tuple[str, Loaded]]
+) -> Iterator[tuple[Any, ...]]:
+    """Run the network over images.
+
+    Yields:
+        (id, probabilities (K + 1, h, w) float32 with background first, image as loaded): what
+        `Labeller` takes. Of an image of background only, probabilities have no pixels.
+
+    Raises:
+        WsssError: probabilities that are not finite, or no memory.
+    """
+    import numpy as np
+    import torch
+
+    from ..core.labels import label_of_class
+    from ..nets.inference import label_probabilities
+
+    for image_id, loaded in items:
+        if not loaded.copies:
+            yield image_id, np.ones((1, 0, 0), np.float32), loaded._replace(copies=[])
+            continue
+        labels = None
+        if setting.restrict_to_tags:
+            present = np.concatenate([[0], label_of_class(loaded.classes)])
+            labels = torch.from_numpy(present.astype(np.int64)).to(compute.device)
+        with shared.network_pass(compute, image_id):
+            copies = [copy.to(compute.device, non_blocking=True) for copy in loaded.copies]
+            found = label_probabilities(model, copies, setting.flip, loaded.work, labels)
+            probabilities = found.cpu().numpy()
+        if not np.isfinite(probabilities).all():
+            raise WsssError(
+                f"{image_id}: the network gives values that are not finite",
+                "train again, or take other weights",
+            )
+        yield image_id, probabilities, loaded._replace(copies=[])
+
+
+@dataclass(frozen=True)
+class Labeller:
+    """Makes labels of probabilities; sent to worker processes where there is a CRF."""
+
+    crf: CrfParams | None
+    min_confidence: float
+
+    def __call__(
+        self, image_id: str, probabilities: np.ndarray, loaded: Loaded
+    ) -> dict[str, np.ndarray]:
+        """The fields of a `wsss/label` item."""
+        from ..core.prediction import prediction_labels
+
+        label = prediction_labels(
+            probabilities,
+            loaded.classes,
+            loaded.size,
+            image=loaded.image,
+            crf=self.crf,
+            min_confidence=self.min_confidence,
+        )
+        return {"label": label, "present": loaded.classes}

@@ -1,0 +1,245 @@
+"""predict: masks for new images, by a trained segmentation network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..console import log, track
+from ..errors import UsageError, WsssError
+from ..options import (
+    Data,
+    Device,
+    Force,
+    Ids,
+    Precision,
+    PrecisionOption,
+    Quiet,
+    ShardOption,
+    Split,
+    Workers,
+    resolve_device,
+    select_ids,
+)
+from . import _crf as crf_options
+from . import _inference as shared
+from ._looking import Labeller, load_image, look
+
+if TYPE_CHECKING:
+    from ..artifacts import DatasetReader, Shard, Weights, Writer
+    from ..core.crf import CrfParams
+    from ._images import ImageFiles
+    from ._png import PngFolder
+
+NAME = "predict"
+SCALES = "0.5,0.75,1,1.25,1.5,1.75"  # SEAM's and PSA's segmentation code
+OUT = Path("pred.h5")
+
+
+def run(
+    ctx: typer.Context,
+    images: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[IMAGE]...", help="Image files, or folders of them."),
+    ] = None,
+    weights: Annotated[
+        Path, typer.Option("--weights", "-w", metavar="FILE", help="From `wsss train-seg`.")
+    ] = Path("seg.pt"),
+    data: Data = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Labels to write. Default: pred.h5."),
+    ] = None,
+    png: Annotated[
+        Path | None,
+        typer.Option("--png", metavar="DIR", help="Write palette PNGs into this folder instead."),
+    ] = None,
+    split: Split = None,
+    ids: Ids = None,
+    scales: shared.Scales = SCALES,
+    flip: shared.Flip = True,
+    max_side: shared.MaxSide = shared.MAX_SIDE,
+    restrict_to_tags: Annotated[
+        bool,
+        typer.Option("--restrict-to-tags", help="No class that the data set does not tag."),
+    ] = False,
+    min_confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Less probable labels become 255.")
+    ] = 0.0,
+    crf: crf_options.Crf = crf_options.NONE,
+    crf_iterations: crf_options.Iterations = None,
+    crf_gaussian_sxy: crf_options.GaussianSxy = None,
+    crf_gaussian_compat: crf_options.GaussianCompat = None,
+    crf_bilateral_sxy: crf_options.BilateralSxy = None,
+    crf_bilateral_srgb: crf_options.BilateralSrgb = None,
+    crf_bilateral_compat: crf_options.BilateralCompat = None,
+    precision: PrecisionOption = Precision.f32,
+    device: Device = "auto",
+    shard: ShardOption = "1/1",
+    workers: Workers = None,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Label every pixel of images, from files or from a data set.
+
+    Without IMAGE, takes all images of the data set, or those of --split or --ids. Logits of the
+    scaled and mirrored copies are averaged; `--scales 1 --no-flip` is about 17 times faster and a
+    little less accurate. An image file's id is its path under the folder, without extension.
+    Interrupted, the same command goes on.
+
+    Example: wsss predict photos/ --weights seg.pt --png masks
+    """
+    changes = {
+        "iterations": crf_iterations,
+        "gaussian_sxy": crf_gaussian_sxy,
+        "gaussian_compat": crf_gaussian_compat,
+        "bilateral_sxy": crf_bilateral_sxy,
+        "bilateral_srgb": crf_bilateral_srgb,
+        "bilateral_compat": crf_bilateral_compat,
+    }
+    refine = crf_options.crf_params(crf, crf_options.NONE, changes)
+    setting = Setting(
+        shared.parse_scales(scales),
+        flip,
+        max_side,
+        restrict_to_tags,
+        min_confidence,
+        refine,
+        precision,
+    )
+    if out is not None and png is not None:
+        raise UsageError("--out and --png: give one")
+    if images:
+        refuse_beside_files(ctx, split, restrict_to_tags)
+
+    from ..artifacts import Shard, load_weights, open_dataset
+    from ..training.loop import Compute
+    from ._images import ImageFiles
+    from ._pool import WorkerPool, worker_count
+
+    part = Shard.parse(shard)
+    compute = Compute(resolve_device(device), bf16=precision is Precision.bf16)
+    trained = load_weights(weights, "wsss/seg")
+    check_classes(trained)
+    with ExitStack() as stack:
+        source: DatasetReader | ImageFiles
+        if images:
+            source = ImageFiles(images)
+            known = source.ids
+        else:
+            source = stack.enter_context(open_dataset(data, trained))
+            known = source.split(split)
+        wanted = select_ids(known, ids, source.path)
+        task = Task(source, trained, setting.params(), wanted, part, force)
+        model = shared.segmenter(trained, compute)
+        target: Writer | PngFolder = task.labels(out or OUT) if png is None else task.pngs(png)
+        stack.enter_context(target)
+        items = shared.load_ahead(
+            partial(load_image, source, len(trained.classes), setting),
+            target.todo,
+            shared.threads(workers, compute),
+        )
+        jobs = look(model, compute, setting, items)
+        labeller = Labeller(refine, min_confidence)
+        count = worker_count(workers, len(target.todo), heavy=True) if refine else 0
+        with WorkerPool(labeller, count) as pool:
+            results = pool.map(jobs)
+            for image_id, item in track(results, NAME, target.total, len(target), quiet):
+                target.put(image_id, **item)
+    log(f"{NAME}: {len(target)} items -> {target.path}", quiet)
+
+
+def check_classes(trained: Weights) -> None:
+    """Refuse a network of more classes than label maps hold.
+
+    Raises:
+        WsssError: naming the weights.
+    """
+    from ..core.labels import MAX_CLASSES
+
+    if len(trained.classes) > MAX_CLASSES:
+        raise WsssError(
+            f"{trained.path}: has {len(trained.classes)} classes; "
+            f"label maps hold {MAX_CLASSES} at most"
+        )
+
+
+def refuse_beside_files(ctx: typer.Context, split: str | None, restrict: bool) -> None:
+    """Refuse options that need a data set where image files are named.
+
+    Raises:
+        UsageError: naming the option. WSSS_DATA in the environment is no such option.
+    """
+    source = ctx.get_parameter_source("data")
+    given = {
+        "--data": source is not None and source.name == "COMMANDLINE",
+        "--split": split is not None,
+        "--restrict-to-tags": restrict,
+    }
+    for option, is_given in given.items():
+        if is_given:
+            raise UsageError(
+                f"{option}: needs a data set, and image files are named",
+                "without IMAGE arguments the data set's images are taken",
+            )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All options that change the numbers."""
+
+    scales: tuple[float, ...]
+    flip: bool
+    max_side: int
+    restrict_to_tags: bool
+    min_confidence: float
+    crf: CrfParams | None
+    precision: Precision
+
+    def params(self) -> dict[str, Any]:
+        """For the artifact: plain values."""
+        return {**asdict(self), "precision": self.precision.value, "fusion": "mean of logits"}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be written, and from what."""
+
+    source: DatasetReader | ImageFiles
+    trained: Weights
+    params: dict[str, Any]
+    ids: Sequence[str]
+    shard: Shard
+    force: bool
+
+    def labels(self, path: Path) -> Writer:
+        """A label artifact begun, or gone on with."""
+        from ..artifacts import LABEL, create
+
+        return create(
+            path,
+            LABEL,
+            classes=self.trained.classes,
+            params=self.params,
+            inputs=[self.source, self.trained],
+            ids=self.ids,
+            shard=self.shard,
+            force=self.force,
+        )
+
+    def pngs(self, path: Path) -> PngFolder:
+        """A folder of PNGs begun, or gone on with."""
+        from ..artifacts.provenance import run_digest
+        from ._png import PngFolder
+
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{path}: is a file, --png names a folder")
+        inputs = [self.source, self.trained]
+        run = run_digest("png", 1, self.params, None, self.trained.classes, inputs, self.ids)
+        return PngFolder(path, self.ids, run, self.shard, self.force)
