@@ -1,0 +1,1 @@
+complete --command wsss --no-files --arguments "(env _WSSS_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) wsss)" --condition "env _WSSS_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) wsss"

@@ -1,0 +1,116 @@
+"""The command line as a whole: help without torch, exit codes, completion, no tracebacks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from wsss_cli import __version__
+from wsss_cli.cli import app
+from wsss_cli.errors import WsssError
+from wsss_cli.stages import COMMANDS
+
+CHAIN = ["pack", "train-cls", "make-cam", "make-seeds", "train-aff", "random-walk"]
+CHAIN += ["train-seg", "predict", "eval", "merge", "info", "export", "view"]
+
+
+def test_the_commands_are_those_of_the_chain_in_its_order() -> None:
+    assert [module.NAME for module in COMMANDS] == CHAIN
+    listed = CliRunner().invoke(app, ["--help"]).stdout
+    places = [listed.index(f"\n  {name} ") for name in CHAIN]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("name", CHAIN)
+def test_help_and_an_unknown_option(name: str) -> None:
+    shown = CliRunner().invoke(app, [name, "--help"])
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert "Example: wsss" in shown.stdout
+    refused = CliRunner().invoke(app, [name, "--nonsense"])
+    assert refused.exit_code == 2
+    assert "No such option" in refused.stderr
+    assert refused.stdout == ""
+
+
+def test_version() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"wsss {__version__}\n"
+
+
+def test_help_and_completion_do_not_import_torch() -> None:
+    script = (
+        "import sys\n"
+        "from wsss_cli.cli import app\n"
+        "try:\n    app(sys.argv[1:], prog_name='wsss')\n"
+        "finally:\n"
+        "    heavy = {'torch', 'torchvision', 'h5py', 'scipy', 'PIL', 'rich'} & set(sys.modules)\n"
+        "    print('HEAVY', sorted(heavy))\n"
+    )
+    for name in CHAIN:
+        done = subprocess.run(
+            [sys.executable, "-c", script, name, "--help"], capture_output=True, text=True
+        )
+        assert done.stdout.endswith("HEAVY []\n"), (name, done.stdout[-200:], done.stderr[-500:])
+    environment = {
+        **os.environ,
+        "_WSSS_COMPLETE": "complete_bash",
+        "COMP_WORDS": "wsss make-",
+        "COMP_CWORD": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment
+    )
+    assert done.stdout.splitlines() == ["make-cam", "make-seeds", "HEAVY []"]
+
+
+def test_our_errors_are_one_line_and_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = CliRunner().invoke(app, ["info", "none.h5"])
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr == "wsss: error: none.h5: no such file\n"
+
+    import wsss_cli.artifacts
+
+    def fail(*args: object) -> None:
+        raise WsssError("x.h5: wrong", "do this", exit_code=7)
+
+    monkeypatch.setattr(wsss_cli.artifacts, "open_artifact", fail)
+    result = CliRunner().invoke(app, ["info", "x.h5"])
+    assert (result.exit_code, result.stderr) == (
+        7,
+        "wsss: error: x.h5: wrong\nwsss: hint: do this\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["make-cam", "--weights", "none.pt"],
+        ["make-seeds", "--cam", "none.h5"],
+        ["train-cls", "--data", "none.h5", "--backbone-weights", "random"],
+        ["train-aff", "--seeds", "none.h5", "--backbone-weights", "random"],
+        ["random-walk", "--cam", "none.h5", "--weights", "none.pt"],
+        ["train-seg", "--labels", "none.h5", "--backbone-weights", "random"],
+        ["predict", "--weights", "none.pt", "none.jpg"],
+        ["eval", "none.h5"],
+        ["merge", "none.h5", "-o", "out.h5"],
+        ["info", "none.h5"],
+        ["export", "none.h5", "-o", "out"],
+        ["view", "none.h5", "--data", "none.h5"],
+        ["pack", "--voc", "none"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_missing_input_is_one_line_and_leaves_nothing(
+    arguments: list[str], tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # type: ignore[arg-type]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 3, result.output
+    assert result.stdout == ""
+    errors = [line for line in result.stderr.splitlines() if line.startswith("wsss: error: ")]
+    assert len(errors) == 1
+    assert "none" in errors[0]
+    assert os.listdir() == []
