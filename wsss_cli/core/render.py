@@ -102,7 +102,8 @@ def paint_label(image: np.ndarray, label: np.ndarray, colours: np.ndarray) -> np
     if is_class.any() and label[is_class].max() > len(colours):
         raise ValueError(f"label {label[is_class].max()} of {len(colours)} classes")
     table = np.zeros((256, 3), np.float32)
-    table[1 : len(colours) + 1] = colours[: IGNORE - 1]
+    known = colours[: IGNORE - 1]
+    table[1 : len(known) + 1] = known
     picture = image * np.float32(DIMMED)
     painted = table[label[is_class]]
     picture[is_class] = image[is_class] * (1 - STRENGTH) + painted * STRENGTH

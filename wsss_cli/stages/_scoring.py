@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.labels import IGNORE, local_to_labels
+from ..core.labels import IGNORE, MAX_CLASSES, local_to_labels
 from ..core.metrics import Scores, ThresholdSweep, confusion_matrix, scores
 from ..errors import WsssError
 from ._maps import cam_stride
@@ -129,6 +129,10 @@ class MapCounts:
     ) -> None:
         self.outcome = Outcome()
         self._predictions, self._truth = predictions, truth
+        if len(truth.classes) > MAX_CLASSES:
+            raise WsssError(
+                f"{truth.path}: has {len(truth.classes)} classes; masks hold {MAX_CLASSES} at most"
+            )
         self._thresholds = np.unique(np.asarray(thresholds, np.float32))
         self._n_labels = len(truth.classes) + 1
         self._sweep = ThresholdSweep(self._n_labels, self._thresholds)

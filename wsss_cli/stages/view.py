@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 NAME = "view"
 ROWS = 8  # images shown unless --limit or --ids says otherwise
 MAX_PIXELS = 100_000_000  # of a sheet: 300 MB while it is drawn
+Shown = set[int | None]  # class indices that need a line in the legend; None is the unlabelled
 
 
 def run(
@@ -124,16 +125,15 @@ def draw(
     Raises:
         WsssError: an item that does not fit its image.
     """
-    from ..core.labels import IGNORE
     from ..core.render import class_colours
     from ..core.sheet import Row, contact_sheet
 
     colours = class_colours(len(truth.classes))
     rows: list[Row] = []
-    shown: set[int] = set()
+    shown: Shown = set()
     for image_id in ids:
-        pictures, labels = _pictures(truth, sources, image_id, room, colours)
-        shown |= labels
+        pictures, found = _pictures(truth, sources, image_id, room, colours)
+        shown |= found
         tags = ", ".join(truth.classes[tag] for tag in truth.tags(image_id))
         rows.append(Row(pictures, f"{image_id}   {tags or 'no class'}"))
     titles = ["image", *(source.path.name for source in sources), "truth"]
@@ -141,10 +141,10 @@ def draw(
         titles.pop()
         rows = [Row(row.pictures[:-1], row.caption) for row in rows]
     legend: list[tuple[str, tuple[int, int, int] | None]] = [
-        (truth.classes[label - 1], tuple(colours[label - 1].tolist()))
-        for label in sorted(shown - {IGNORE})
+        (truth.classes[index], tuple(colours[index].tolist()))
+        for index in sorted(index for index in shown if index is not None)
     ]
-    if IGNORE in shown:
+    if None in shown:
         legend.append(("ignore", None))
     return contact_sheet(titles, rows, legend, room)
 
@@ -155,26 +155,26 @@ def _pictures(
     image_id: str,
     room: tuple[int, int],
     colours: np.ndarray,
-) -> tuple[list[np.ndarray | None], set[int]]:
-    """One row: the image, what each file makes of it, its mask; and the labels that occur."""
+) -> tuple[list[np.ndarray | None], Shown]:
+    """One row: the image, what each file makes of it, its mask; and what these show."""
     from ..core import render
 
     image = truth.image(image_id)
     small = render.resize_image(image, render.fit(image.shape[:2], room))
     pictures: list[np.ndarray | None] = [small]
-    shown: set[int] = set()
+    shown: Shown = set()
     for source in sources:
         picture = None
         if image_id in source:
             with _naming(source, image_id):
-                picture, labels = _paint(source, small, source[image_id], image, colours)
-            shown |= labels
+                picture, found = _paint(source, small, source[image_id], image, colours)
+            shown |= found
         pictures.append(picture)
     mask, picture = truth.mask(image_id), None
     if mask is not None:
         with _naming(truth, image_id):
-            picture, labels = _paint_label(small, mask, image, colours)
-        shown |= labels
+            picture, found = _paint_label(small, mask, image, colours)
+        shown |= found
     return [*pictures, picture], shown
 
 
@@ -193,8 +193,8 @@ def _paint(
     item: dict[str, np.ndarray],
     image: np.ndarray,
     colours: np.ndarray,
-) -> tuple[np.ndarray, set[int]]:
-    """The picture of labels or maps, and the labels in it other than background."""
+) -> tuple[np.ndarray, Shown]:
+    """The picture of labels or maps, and what it shows."""
     if "label" in item:
         return _paint_label(small, item["label"], image, colours)
     return _paint_maps(small, item, cam_stride(source), image, colours)
@@ -202,14 +202,18 @@ def _paint(
 
 def _paint_label(
     small: np.ndarray, label: np.ndarray, image: np.ndarray, colours: np.ndarray
-) -> tuple[np.ndarray, set[int]]:
-    """The picture, and the labels in it other than background."""
+) -> tuple[np.ndarray, Shown]:
+    """The picture, and what it shows."""
+    import numpy as np
+
     from ..core import render
+    from ..core.labels import IGNORE
 
     if label.shape != image.shape[:2]:
         raise ValueError(f"labels of {label.shape} for an image of {image.shape[:2]}")
     little = render.resize_label(label, small.shape[:2])
-    return render.paint_label(small, little, colours), set(little[little > 0].tolist())
+    shown: Shown = {None if v == IGNORE else v - 1 for v in np.unique(little[little > 0]).tolist()}
+    return render.paint_label(small, little, colours), shown
 
 
 def _paint_maps(
@@ -218,8 +222,8 @@ def _paint_maps(
     stride: int,
     image: np.ndarray,
     colours: np.ndarray,
-) -> tuple[np.ndarray, set[int]]:
-    """The picture, and the labels of the item's classes."""
+) -> tuple[np.ndarray, Shown]:
+    """The picture, and what it shows."""
     from ..core import render
     from ._scoring import enlarge
 
@@ -228,7 +232,7 @@ def _paint_maps(
     classes = item["classes"]
     if classes.size and classes.max() >= len(colours):
         raise ValueError(f"maps of class index {classes.max()} of {len(colours)} classes")
-    return render.paint_maps(small, maps, colours[classes]), {int(c) + 1 for c in classes}
+    return render.paint_maps(small, maps, colours[classes]), set(classes.tolist())
 
 
 def _write_png(sheet: np.ndarray, out: Path) -> None:
