@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from conftest import CLASSES, SIZE, encode_png
-from typer.testing import CliRunner, Result
+from conftest import CLASSES, SIZE
+from handmade import contents, kill_after, same, write_cam, write_data, wsss
 
-from wsss_cli.artifacts import CAM, DATASET, LABEL, create, open_artifact, open_dataset
-from wsss_cli.cli import app
+from wsss_cli.artifacts import CAM, LABEL, create, open_artifact, open_dataset
 from wsss_cli.core.cam import dequantise
 from wsss_cli.core.crf import PRESETS, CrfParams
-from wsss_cli.core.grid import grid_size, upsample_grid
+from wsss_cli.core.grid import upsample_grid
 from wsss_cli.core.seeds import (
     IRN_BG,
     IRN_FG,
@@ -29,77 +23,6 @@ from wsss_cli.core.seeds import (
     psa_seeds,
     threshold_seeds,
 )
-
-# Runs a command that kills itself without warning once so many items are in the journal.
-SUICIDE = """
-import os, signal, sys
-from wsss_cli.artifacts.journal import Journal
-append, left = Journal.append, [int(sys.argv.pop(1))]
-def last(self, *item):
-    append(self, *item)
-    left[0] -= 1
-    if left[0] == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-Journal.append = last
-from wsss_cli.cli import entry
-entry()
-"""
-
-
-def wsss(*args: str | Path) -> Result:
-    return CliRunner().invoke(app, [str(arg) for arg in args], env={"WSSS_DATA": ""})
-
-
-def kill_after(items: int, *args: str | Path) -> None:
-    command = [sys.executable, "-c", SUICIDE, str(items), *map(str, args)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-
-
-def write_cam(
-    path: Path,
-    data: Path,
-    *,
-    stride: int = 4,
-    dtype: str = "float16",
-    background: bool = False,
-    classes: Sequence[str] = CLASSES,
-    size: tuple[int, int] | None = None,
-) -> Path:
-    """Smooth random maps, one for each tag, of every image."""
-    with (
-        open_dataset(data) as reader,
-        create(
-            path,
-            CAM,
-            classes=classes,
-            params={"stride": stride},
-            inputs=[reader],
-            ids=reader.ids,
-        ) as out,
-    ):
-        for index, image_id in enumerate(reader.ids):
-            generator = torch.Generator().manual_seed(index)
-            tags, (height, width) = reader.tags(image_id), size or reader.size(image_id)
-            cells = grid_size(height, width, stride)
-            # strong on the left, none on the right
-            fall = (
-                torch.linspace(1, 0, cells[1]) ** (2 + torch.arange(len(tags) + 1))[:, None, None]
-            )
-            maps = fall * (0.7 + 0.3 * torch.rand(len(tags) + 1, *cells, generator=generator))
-            if maps[1:].numel():
-                maps[1:] /= maps[1:].amax((1, 2), keepdim=True)
-            if dtype == "uint8":
-                maps = (maps * 255).round()
-            stored = maps.numpy().astype(dtype)
-            out.put(
-                image_id,
-                cam=stored[1:],
-                classes=tags,
-                size=np.array([height, width], np.int32),
-                background=stored[0] if background else None,
-            )
-    return path
 
 
 @pytest.fixture
@@ -112,22 +35,6 @@ def pixels_of(cam: Path, image_id: str, field: str = "cam") -> np.ndarray:
         item, stride = maps[image_id], maps.params["stride"]
     size = (int(item["size"][0]), int(item["size"][1]))
     return upsample_grid(dequantise(item[field]), size, stride).numpy()
-
-
-def contents(path: Path) -> dict[str, dict[str, np.ndarray]]:
-    with open_artifact(path) as artifact:
-        return {image_id: artifact[image_id] for image_id in artifact.ids}
-
-
-def same(one: Path, other: Path) -> None:
-    first, second = contents(one), contents(other)
-    assert first.keys() == second.keys()
-    for image_id, item in first.items():
-        assert item.keys() == second[image_id].keys()
-        for name, array in item.items():
-            assert np.array_equal(array, second[image_id][name]), (image_id, name)
-    with open_artifact(one) as a, open_artifact(other) as b:
-        assert (a.run, a.shard) == (b.run, b.shard)
 
 
 def test_irn_is_the_default(tiny_data: Path, cam: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,14 +144,7 @@ def test_any_stride_and_either_dtype(tiny_data: Path, dtype: str, stride: int) -
 
 
 def test_an_image_of_one_pixel(tmp_path: Path) -> None:
-    data = tmp_path / "data.h5"
-    with create(data, DATASET, classes=["one"], params={}, ids=["dot"]) as out:
-        out.put(
-            "dot",
-            image=encode_png(np.full((1, 1, 3), 9, np.uint8)),
-            tags=np.zeros(1, np.uint16),
-            size=np.array([1, 1], np.int32),
-        )
+    data = write_data(tmp_path / "data.h5", ["dot"], (1, 1), ["one"])
     cam = write_cam(tmp_path / "cam.h5", data, classes=["one"])
     for method in ("irn", "psa", "threshold"):
         seeds = tmp_path / f"{method}.h5"
@@ -283,7 +183,9 @@ def test_crf_options(tiny_data: Path, cam: Path) -> None:
         (["--fg", "0.1", "--bg", "0.2"], "need 0 <= bg <= fg <= 1"),
         (["--method", "psa", "--alpha-low", "0"], "need 0 < low <= high"),
         (["--method", "threshold", "--low", "0.9"], "low 0.9 is above high 0.3"),
-        (["--method", "threshold", "--high", "nan"], "must lie in 0..1"),
+        (["--method", "threshold", "--high", "nan"], "--high nan: must be finite"),
+        (["--method", "threshold", "--high", "1.1"], "must lie in 0..1"),
+        (["--method", "psa", "--alpha-high", "inf"], "--alpha-high inf: must be finite"),
         (["--shard", "3/2"], "--shard 3/2"),
     ],
 )
@@ -336,20 +238,6 @@ def test_chosen_ids(cam: Path) -> None:
     assert result.exit_code == 3
     assert "1 of 2 ids are not in" in result.stderr
     assert list(contents(out)) == ["a/1", "a/4"]
-
-
-def write_data(
-    path: Path, ids: Sequence[str], size: tuple[int, int], classes: Sequence[str]
-) -> Path:
-    with create(path, DATASET, classes=classes, params={}, ids=ids) as out:
-        for image_id in ids:
-            out.put(
-                image_id,
-                image=encode_png(np.zeros((*size, 3), np.uint8)),
-                tags=np.zeros(1, np.uint16),
-                size=np.array(size, np.int32),
-            )
-    return path
 
 
 def test_another_data_set(cam: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -79,8 +80,8 @@ def resolve(method: str, given: Mapping[str, Any]) -> Settings:
     else:
         own = {"threshold": pseudo.IRN_THRESHOLD, "flip": True, **chosen}
         settings = Settings(method, walk, **own)
-    if settings.alpha is not None and not settings.alpha > 0:
-        raise UsageError(f"--alpha {settings.alpha}: must be above 0")
+    if settings.alpha is not None and not 0 < settings.alpha < math.inf:
+        raise UsageError(f"--alpha {settings.alpha}: must be above 0, and finite")
     if settings.threshold is not None and not 0 <= settings.threshold <= 1:
         raise UsageError(f"--threshold {settings.threshold}: must lie in 0..1")
     return settings
@@ -136,35 +137,41 @@ class Walker:
         cam = dequantise(item["cam"]).to(self.compute.device)
         with torch.no_grad(), enough_memory(image_id):
             try:
-                walked = self._walk(image, cam, size)
+                walked = self._walk(image_id, image, cam, size)
             except ValueError as err:
                 raise WsssError(f"{self.maps.path}: {image_id}: {err}", AGAIN) from None
-        if not bool(torch.isfinite(walked).all()):
-            raise WsssError(f"{image_id}: the network gives values that are not finite")
         return walked.cpu().numpy()
 
-    def _walk(self, image: np.ndarray, cam: Tensor, size: tuple[int, int]) -> Tensor:
+    def _walk(self, image_id: str, image: np.ndarray, cam: Tensor, size: tuple[int, int]) -> Tensor:
+        import torch
+
         from ..core.grid import pad_to_multiple
         from ..core.images import to_input
         from ..core.pseudo import walk_irn, walk_psa
 
         x = pad_to_multiple(to_input(image), PAD).to(self.compute.device)[None]
+        psa = self.settings.method == "psa"
+        seen = self._features(x) if psa else self._boundary(x)
+        if not bool(torch.isfinite(seen).all()):
+            raise WsssError(f"{image_id}: the network gives values that are not finite")
         stride, settings = cam_stride(self.maps), self.settings
-        if settings.method == "psa":
-            assert settings.alpha is not None
-            with self.compute.autocast():
-                features = self.model(x)[0]
-            return walk_psa(
-                cam,
-                features,
-                size,
-                stride,
-                alpha=settings.alpha,
-                params=settings.walk,
-                border="reference" if settings.border == "reference" else "full",
-            )
-        boundary = self._boundary(x)
-        return walk_irn(cam, boundary, size, stride, params=settings.walk)
+        if not psa:
+            return walk_irn(cam, seen, size, stride, params=settings.walk)
+        assert settings.alpha is not None
+        return walk_psa(
+            cam,
+            seen,
+            size,
+            stride,
+            alpha=settings.alpha,
+            params=settings.walk,
+            border="reference" if settings.border == "reference" else "full",
+        )
+
+    def _features(self, x: Tensor) -> Tensor:
+        """(D, h, w) features of a padded image."""
+        with self.compute.autocast():
+            return self.model(x)[0]
 
     def _boundary(self, x: Tensor) -> Tensor:
         """(h, w) boundary of a padded image, averaged before the sigmoid with its mirror's.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -225,6 +226,9 @@ def check_settings(method: Method, settings: Mapping[str, Any]) -> None:
     """
     import numpy as np
 
+    for name, value in settings.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"--{name.replace('_', '-')} {value}: must be finite")
     no_image, no_cam = np.zeros((1, 1, 3), np.uint8), np.zeros((0, 1, 1), np.float32)
     try:
         make_seeds(method, no_image, no_cam, np.zeros(0, np.uint16), settings, None)

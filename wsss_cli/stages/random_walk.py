@@ -260,7 +260,10 @@ class Task:
             found = open_artifact(self.scores, CAM)
         except WsssError:
             return False
-        return (found.run, found.shard) == (expected, self.shard)
+        complete = (found.run, found.shard) == (expected, self.shard)
+        if complete:  # its journal may have survived too
+            partial_path(self.scores).unlink(missing_ok=True)
+        return complete
 
 
 def fill(
