@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from ..options import Data, Device, Force, Precision, PrecisionOption, Quiet, Seed, Split, Workers
-from . import _training as shared
+from . import _training_options as options
+from ._training import Job, Recipe, Setting, begin, train
+from ._training_inputs import held_out_split, labelled_crop, labelled_ids
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,12 +75,12 @@ def run(
         typer.Option(min=2, help="Of the disk of pairs, in cells. Default: 5 (psa), 10 (irn)."),
     ] = None,
     split: Split = None,
-    backbone: shared.BackboneName = "resnet50",
-    backbone_weights: shared.BackboneWeights = "imagenet",
+    backbone: options.BackboneName = "resnet50",
+    backbone_weights: options.BackboneWeights = "imagenet",
     output_stride: Annotated[
         int | None,
         typer.Option(
-            callback=shared.check_output_stride,
+            callback=options.check_output_stride,
             help="Pixels per cell of the features. Default: 8 (psa), 16 (irn).",
         ),
     ] = None,
@@ -95,7 +97,7 @@ def run(
             "--freeze-stages", min=0, max=5, help="psa: first stages that do not train (irn: all)."
         ),
     ] = 2,
-    batchnorm: shared.BatchNormOption = shared.BatchNorm.frozen,
+    batchnorm: options.BatchNormOption = options.BatchNorm.frozen,
     group_norm: Annotated[
         bool | None,
         typer.Option(
@@ -109,7 +111,7 @@ def run(
     batch_size: Annotated[
         int | None, typer.Option(help="Images per update. Default: 8 (psa), 16 (irn).")
     ] = None,
-    accumulate: shared.Accumulate = 1,
+    accumulate: options.Accumulate = 1,
     lr: Annotated[
         float | None,
         typer.Option(
@@ -120,12 +122,12 @@ def run(
     head_multiplier: Annotated[
         float, typer.Option(help="Rate of the head (psa) or the displacement head (irn) over --lr.")
     ] = 10.0,
-    momentum: shared.Momentum = 0.9,
+    momentum: options.Momentum = 0.9,
     weight_decay: Annotated[
         float | None, typer.Option(help="Weight decay. Default: 0.0005 (psa), 0.0001 (irn).")
     ] = None,
-    warmup: shared.Warmup = 0,
-    clip_grad: shared.ClipGrad = None,
+    warmup: options.Warmup = 0,
+    clip_grad: options.ClipGrad = None,
     crop: Annotated[
         int | None,
         typer.Option(min=16, help="Side of the training crops. Default: 448 (psa), 512 (irn)."),
@@ -137,12 +139,12 @@ def run(
             help="Scale images by a factor in this range. Default: 1,1 (psa), 0.5,1.5 (irn).",
         ),
     ] = None,
-    jitter: shared.Jitter = None,
+    jitter: options.Jitter = None,
     precision: PrecisionOption = Precision.f32,
     device: Device = "auto",
     workers: Workers = None,
     seed: Seed = 0,
-    checkpoint_every: shared.CheckpointEvery = 60.0,
+    checkpoint_every: options.CheckpointEvery = 60.0,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -154,7 +156,7 @@ def run(
     Example: wsss train-aff --seeds seeds.h5 --method irn --backbone resnet50 -o aff.pt
     """
     usual = DEFAULTS[method]
-    recipe = shared.Recipe(
+    recipe = Recipe(
         epochs=_given(epochs, usual.epochs),
         batch_size=_given(batch_size, usual.batch_size),
         lr=_given(lr, usual.lr),
@@ -166,8 +168,8 @@ def run(
         clip_grad=clip_grad,
         seed=seed,
     )
-    setting = shared.Setting(out, force, quiet, device, workers, checkpoint_every)
-    options = shared.BackboneOptions(
+    setting = Setting(out, force, quiet, device, workers, checkpoint_every)
+    body = options.BackboneOptions(
         backbone,
         backbone_weights,
         _given(output_stride, usual.output_stride),
@@ -175,39 +177,39 @@ def run(
         freeze_stages,
         batchnorm,
     )
-    augment = shared.make_augment(
+    augment = options.make_augment(
         _given(crop, usual.crop), rescale=_given(rescale, usual.rescale), jitter=jitter
     )
-    shared.begin(setting, recipe)
+    begin(setting, recipe)
 
     from ..artifacts import LABEL, open_artifact, open_dataset
 
     with open_artifact(seeds, LABEL) as labels, open_dataset(data, labels) as reader:
-        ids = shared.labelled_ids(reader, labels, split, shared.held_out_split(reader, None))
-        config = {**options.config(), "method": method.value}
+        ids = labelled_ids(reader, labels, split, held_out_split(reader, None))
+        config = {**body.config(), "method": method.value}
         radius = _given(radius, usual.radius)
         if method is Method.psa:
             config["group_norm"] = _given(group_norm, backbone == "vgg16")
-            learner = affinity_learner(options.build(), config["group_norm"], recipe, radius)
+            learner = affinity_learner(body.build(), config["group_norm"], recipe, radius)
         else:
-            learner = boundary_learner(options.build(), recipe, radius, reader, ids)
-        job = shared.Job(
+            learner = boundary_learner(body.build(), recipe, radius, reader, ids)
+        job = Job(
             name=NAME,
             kind="wsss/aff",
             model=learner.model,
             groups=learner.groups,
             config=config,
             classes=reader.classes,
-            params={**config, **options.params(), "radius": radius, **asdict(augment)},
+            params={**config, **body.params(), "radius": radius, **asdict(augment)},
             inputs=[reader, labels],
             ids=ids,
-            load=partial(shared.labelled_crop, reader, labels, augment),
+            load=partial(labelled_crop, reader, labels, augment),
             loss=learner.loss,
             recipe=recipe,
             precision=precision,
             finish=learner.finish,
         )
-        shared.train(job, setting)
+        train(job, setting)
 
 
 @dataclass
@@ -220,9 +222,7 @@ class Learner:
     finish: Callable[[nn.Module, Compute], None] | None = None
 
 
-def affinity_learner(
-    backbone: Backbone, group_norm: bool, recipe: shared.Recipe, radius: int
-) -> Learner:
+def affinity_learner(backbone: Backbone, group_norm: bool, recipe: Recipe, radius: int) -> Learner:
     """AffinityNet, all of which trains."""
     from ..nets.affinity import AffinityNet
     from ..nets.backbones import parameter_groups
@@ -234,7 +234,7 @@ def affinity_learner(
 
 def boundary_learner(
     backbone: Backbone,
-    recipe: shared.Recipe,
+    recipe: Recipe,
     radius: int,
     reader: DatasetReader,
     ids: Sequence[str],
@@ -305,7 +305,7 @@ def load_whole(reader: DatasetReader, image_id: str, rng: np.random.Generator) -
     from ..core.views import resize_image, working_size
 
     image = reader.image(image_id)
-    size = working_size((image.shape[0], image.shape[1]), shared.MAX_SIDE)
+    size = working_size((image.shape[0], image.shape[1]), options.MAX_SIDE)
     return {"image": to_input(resize_image(image, size))}
 
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..options import Data, Device, Force, Precision, PrecisionOption, Quiet, Seed, Split, Workers
-from . import _training as shared
+from . import _training_options as options
+from ._training import Job, Recipe, Setting, begin, train
+from ._training_inputs import held_out_split, tagged_ids
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,32 +33,32 @@ def run(
         Path, typer.Option("--out", "-o", metavar="FILE", help="Weights to write.")
     ] = Path("cls.pt"),
     split: Split = None,
-    val_split: shared.ValSplit = None,
-    val_every: shared.ValEvery = 1,
-    backbone: shared.BackboneName = "resnet50",
-    backbone_weights: shared.BackboneWeights = "imagenet",
-    output_stride: shared.OutputStride = 16,
-    dilated: shared.Dilated = False,
-    freeze_stages: shared.FreezeStages = 2,
-    batchnorm: shared.BatchNormOption = shared.BatchNorm.frozen,
+    val_split: options.ValSplit = None,
+    val_every: options.ValEvery = 1,
+    backbone: options.BackboneName = "resnet50",
+    backbone_weights: options.BackboneWeights = "imagenet",
+    output_stride: options.OutputStride = 16,
+    dilated: options.Dilated = False,
+    freeze_stages: options.FreezeStages = 2,
+    batchnorm: options.BatchNormOption = options.BatchNorm.frozen,
     dropout: Annotated[float, typer.Option(min=0, max=0.99, help="Of feature channels.")] = 0.0,
-    epochs: shared.Epochs = 15,
-    batch_size: shared.BatchSize = 16,
-    accumulate: shared.Accumulate = 1,
-    lr: shared.Lr = 0.01,
-    head_multiplier: shared.HeadMultiplier = 10.0,
-    momentum: shared.Momentum = 0.9,
-    weight_decay: shared.WeightDecay = 1e-4,
-    warmup: shared.Warmup = 0,
-    clip_grad: shared.ClipGrad = None,
-    crop: shared.Crop = 320,
-    long_side: shared.LongSide = None,
-    jitter: shared.Jitter = None,
+    epochs: options.Epochs = 15,
+    batch_size: options.BatchSize = 16,
+    accumulate: options.Accumulate = 1,
+    lr: options.Lr = 0.01,
+    head_multiplier: options.HeadMultiplier = 10.0,
+    momentum: options.Momentum = 0.9,
+    weight_decay: options.WeightDecay = 1e-4,
+    warmup: options.Warmup = 0,
+    clip_grad: options.ClipGrad = None,
+    crop: options.Crop = 320,
+    long_side: options.LongSide = None,
+    jitter: options.Jitter = None,
     precision: PrecisionOption = Precision.f32,
     device: Device = "auto",
     workers: Workers = None,
     seed: Seed = 0,
-    checkpoint_every: shared.CheckpointEvery = 60.0,
+    checkpoint_every: options.CheckpointEvery = 60.0,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -67,7 +69,7 @@ def run(
 
     Example: wsss train-cls --data data.h5 --backbone resnet50 -o cls.pt
     """
-    recipe = shared.Recipe(
+    recipe = Recipe(
         epochs,
         batch_size,
         lr,
@@ -79,30 +81,30 @@ def run(
         clip_grad,
         seed,
     )
-    setting = shared.Setting(out, force, quiet, device, workers, checkpoint_every)
-    augment = shared.make_augment(crop, long_side or _sides(crop), None, jitter)
-    shared.begin(setting, recipe)
+    setting = Setting(out, force, quiet, device, workers, checkpoint_every)
+    augment = options.make_augment(crop, long_side or _sides(crop), None, jitter)
+    begin(setting, recipe)
 
     from ..artifacts import open_dataset
     from ..nets.backbones import parameter_groups
     from ..nets.classifier import Classifier
 
-    options = shared.BackboneOptions(
+    body = options.BackboneOptions(
         backbone, backbone_weights, output_stride, dilated, freeze_stages, batchnorm
     )
     with open_dataset(data) as reader:
-        held_out = shared.held_out_split(reader, val_split)
-        ids = shared.tagged_ids(reader, split, held_out)
+        held_out = held_out_split(reader, val_split)
+        ids = tagged_ids(reader, split, held_out)
         val = reader.split(held_out) if held_out is not None else []
-        model = Classifier(options.build(), len(reader.classes), dropout)
-        job = shared.Job(
+        model = Classifier(body.build(), len(reader.classes), dropout)
+        job = Job(
             name=NAME,
             kind="wsss/cls",
             model=model,
             groups=parameter_groups(model, lr, weight_decay, head_multiplier),
-            config={**options.config(), "dropout": dropout},
+            config={**body.config(), "dropout": dropout},
             classes=reader.classes,
-            params={**options.params(), "dropout": dropout, **asdict(augment)},
+            params={**body.params(), "dropout": dropout, **asdict(augment)},
             inputs=[reader],
             ids=ids,
             load=partial(load_tagged, reader, augment),
@@ -112,7 +114,7 @@ def run(
             measure=partial(validate, reader, val, crop, batch_size) if val else None,
             val_every=val_every,
         )
-        shared.train(job, setting)
+        train(job, setting)
 
 
 def load_tagged(

@@ -14,7 +14,9 @@ from ..console import warn
 from ..errors import WsssError
 from ..nets.names import HEAD_NORMS, SEGMENTERS
 from ..options import Data, Device, Force, Precision, PrecisionOption, Quiet, Seed, Split, Workers
-from . import _training as shared
+from . import _training_options as options
+from ._training import Job, Recipe, Setting, begin, train
+from ._training_inputs import held_out_split, labelled_crop, labelled_ids
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,8 +51,8 @@ def run(
         Path, typer.Option("--out", "-o", metavar="FILE", help="Weights to write.")
     ] = Path("seg.pt"),
     split: Split = None,
-    val_split: shared.ValSplit = None,
-    val_every: shared.ValEvery = 1,
+    val_split: options.ValSplit = None,
+    val_every: options.ValEvery = 1,
     model: Annotated[
         str,
         typer.Option(
@@ -61,34 +63,34 @@ def run(
             help=f"One of {', '.join(SEGMENTERS)}.",
         ),
     ] = "deeplabv3",
-    backbone: shared.BackboneName = "resnet50",
-    backbone_weights: shared.BackboneWeights = "imagenet",
-    output_stride: shared.OutputStride = 16,
-    dilated: shared.Dilated = True,
-    freeze_stages: shared.FreezeStages = 1,
-    batchnorm: shared.BatchNormOption = shared.BatchNorm.frozen,
+    backbone: options.BackboneName = "resnet50",
+    backbone_weights: options.BackboneWeights = "imagenet",
+    output_stride: options.OutputStride = 16,
+    dilated: options.Dilated = True,
+    freeze_stages: options.FreezeStages = 1,
+    batchnorm: options.BatchNormOption = options.BatchNorm.frozen,
     head_norm: Annotated[Norm, typer.Option(help="Normalisation in the head.")] = Norm.group,
     aux_weight: Annotated[
         float, typer.Option(min=0, help="Of the auxiliary loss at stride 16; 0: without.")
     ] = 0.5,
-    epochs: shared.Epochs = 30,
-    batch_size: shared.BatchSize = 8,
-    accumulate: shared.Accumulate = 1,
-    lr: shared.Lr = 0.005,
-    head_multiplier: shared.HeadMultiplier = 10.0,
-    momentum: shared.Momentum = 0.9,
-    weight_decay: shared.WeightDecay = 1e-4,
-    warmup: shared.Warmup = 0,
-    clip_grad: shared.ClipGrad = None,
-    crop: shared.Crop = 320,
-    rescale: shared.Rescale = "0.5,1.5",
-    max_side: shared.MaxSide = shared.MAX_SIDE,
-    jitter: shared.Jitter = None,
+    epochs: options.Epochs = 30,
+    batch_size: options.BatchSize = 8,
+    accumulate: options.Accumulate = 1,
+    lr: options.Lr = 0.005,
+    head_multiplier: options.HeadMultiplier = 10.0,
+    momentum: options.Momentum = 0.9,
+    weight_decay: options.WeightDecay = 1e-4,
+    warmup: options.Warmup = 0,
+    clip_grad: options.ClipGrad = None,
+    crop: options.Crop = 320,
+    rescale: options.Rescale = "0.5,1.5",
+    max_side: options.MaxSide = options.MAX_SIDE,
+    jitter: options.Jitter = None,
     precision: PrecisionOption = Precision.f32,
     device: Device = "auto",
     workers: Workers = None,
     seed: Seed = 0,
-    checkpoint_every: shared.CheckpointEvery = 60.0,
+    checkpoint_every: options.CheckpointEvery = 60.0,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -99,7 +101,7 @@ def run(
 
     Example: wsss train-seg --labels pseudo.h5 --model deeplabv3 --backbone resnet50 -o seg.pt
     """
-    recipe = shared.Recipe(
+    recipe = Recipe(
         epochs=epochs,
         batch_size=batch_size,
         lr=lr,
@@ -111,44 +113,44 @@ def run(
         clip_grad=clip_grad,
         seed=seed,
     )
-    setting = shared.Setting(out, force, quiet, device, workers, checkpoint_every)
-    options = shared.BackboneOptions(
+    setting = Setting(out, force, quiet, device, workers, checkpoint_every)
+    body = options.BackboneOptions(
         backbone, backbone_weights, output_stride, dilated, freeze_stages, batchnorm
     )
-    augment = shared.make_augment(crop, rescale=rescale, jitter=jitter, max_side=max_side)
-    shared.begin(setting, recipe)
+    augment = options.make_augment(crop, rescale=rescale, jitter=jitter, max_side=max_side)
+    begin(setting, recipe)
 
     from ..artifacts import LABEL, open_artifact, open_dataset
     from ..nets.backbones import parameter_groups
     from ..nets.segmentation import build_segmenter
 
     with open_artifact(labels, LABEL) as target, open_dataset(data, target) as reader:
-        held_out = shared.held_out_split(reader, val_split)
-        ids = shared.labelled_ids(reader, target, split, held_out)
+        held_out = held_out_split(reader, val_split)
+        ids = labelled_ids(reader, target, split, held_out)
         val = _with_masks(reader, held_out) if val_every and held_out is not None else []
         n_labels = len(reader.classes) + 1
         network = build_segmenter(
-            model, options.build(), n_labels, aux=aux_weight > 0, norm=head_norm.value
+            model, body.build(), n_labels, aux=aux_weight > 0, norm=head_norm.value
         )
-        config = {**options.config(), "model": model, "norm": head_norm.value}
-        job = shared.Job(
+        config = {**body.config(), "model": model, "norm": head_norm.value}
+        job = Job(
             name=NAME,
             kind="wsss/seg",
             model=network,
             groups=parameter_groups(network, lr, weight_decay, head_multiplier),
             config=config,
             classes=reader.classes,
-            params={**config, **options.params(), "aux_weight": aux_weight, **asdict(augment)},
+            params={**config, **body.params(), "aux_weight": aux_weight, **asdict(augment)},
             inputs=[reader, target],
             ids=ids,
-            load=partial(shared.labelled_crop, reader, target, augment),
+            load=partial(labelled_crop, reader, target, augment),
             loss=partial(label_loss, aux_weight),
             recipe=recipe,
             precision=precision,
             measure=partial(validate, reader, val, max_side) if val else None,
             val_every=val_every,
         )
-        shared.train(job, setting)
+        train(job, setting)
 
 
 def label_loss(aux_weight: float, outputs: Tensor | dict[str, Tensor], batch: Sample) -> Tensor:

@@ -112,17 +112,19 @@ def colour_jitter(image: np.ndarray, strength: Jitter, rng: Generator) -> np.nda
 
 def place_image(image: np.ndarray, window: Window) -> Tensor:
     """Network input (3, crop, crop) float32 of a cut image; 0, the mean colour, around it."""
-    return F.pad(to_input(image), _borders(window), value=0.0)
+    (above, below), (left, right) = _borders(window)
+    return F.pad(to_input(image), (left, right, above, below))
 
 
 def place_label(label: np.ndarray, window: Window) -> Tensor:
     """(crop, crop) uint8 of a cut label map; IGNORE around it."""
-    return F.pad(torch.from_numpy(np.ascontiguousarray(label)), _borders(window), value=IGNORE)
+    return torch.from_numpy(np.pad(label, _borders(window), constant_values=IGNORE))
 
 
-def _borders(window: Window) -> tuple[int, int, int, int]:
+def _borders(window: Window) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Cells (above, below), (left, right) of a window in its crop."""
     (top, left), (height, width), crop = window.place, window.size, window.crop
-    return left, crop - left - width, top, crop - top - height
+    return (top, crop - top - height), (left, crop - left - width)
 
 
 @dataclass(frozen=True)

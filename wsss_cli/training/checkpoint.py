@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..errors import WsssError
@@ -90,14 +90,17 @@ class Checkpoint:
                     f"{self.path}: holds the unfinished training of another run "
                     "(other inputs or options)"
                 )
-            model.load_state_dict(state["model"])
+            progress = Progress(state["step"], state["loss_sum"], state["history"])
+            _check_shapes(state["model"], model.state_dict())
             optimizer.load_state_dict(state["optimizer"])
-        except WsssError as err:
+            model.load_state_dict(state["model"])
+        except (WsssError, AttributeError, KeyError, TypeError, ValueError) as err:
             if self.restart:
                 return Progress()
+            found = str(err) if isinstance(err, WsssError) else f"{self.path}: damaged ({err})"
             hint = "repeat that command to finish it, or add --force to discard it"
-            raise WsssError(str(err), hint) from None
-        return Progress(state["step"], state["loss_sum"], state["history"])
+            raise WsssError(found, hint) from None
+        return progress
 
     def due(self) -> bool:
         """Whether the last save is `every` seconds ago."""
@@ -148,3 +151,10 @@ class Checkpoint:
                 reason = err.strerror or err
                 raise WsssError(f"{self._lock_path}: cannot be written ({reason})") from None
             # a file system without locks: go on unguarded
+
+
+def _check_shapes(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    """Refuse other tensors before any is copied, so that a fresh model stays fresh."""
+    other = {name: t.shape for name, t in found.items()}
+    if other != {name: t.shape for name, t in wanted.items()}:
+        raise ValueError("the tensors of another network")

@@ -17,6 +17,8 @@ from numpy.random import Generator, Philox, SeedSequence
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ..errors import WsssError
+
 Sample = dict[str, Tensor]
 Load = Callable[[str, Generator], Sample]
 Key = tuple[int, int]  # epoch, index
@@ -79,7 +81,7 @@ class Plan:
                 yield [(epoch, int(i)) for i in order[first : first + self.batch_size]]
 
 
-class Samples(Dataset[Sample]):
+class Samples(Dataset["Sample | WsssError"]):
     """Samples by (epoch, index).
 
     Args:
@@ -95,14 +97,22 @@ class Samples(Dataset[Sample]):
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, key: Key) -> Sample:
+    def __getitem__(self, key: Key) -> Sample | WsssError:
         epoch, index = key
-        return self.load(self.ids[index], sample_generator(self.seed, epoch, index))
+        try:
+            return self.load(self.ids[index], sample_generator(self.seed, epoch, index))
+        except WsssError as err:
+            return err  # raised in a worker, it would come out wrapped in a traceback
 
 
-def stack(samples: Sequence[Sample]) -> Sample:
-    """Samples of equal shapes as one batch, field by field."""
-    return {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+def stack(samples: Sequence[Sample | WsssError]) -> Sample | WsssError:
+    """Samples of equal shapes as one batch, field by field; the first error, if there is one."""
+    good: list[Sample] = []
+    for sample in samples:
+        if isinstance(sample, WsssError):
+            return sample
+        good.append(sample)
+    return {name: torch.stack([sample[name] for sample in good]) for name in good[0]}
 
 
 def loader(
@@ -114,18 +124,31 @@ def loader(
         batches: keys of each batch.
         workers: processes.
         pin: put batches into page-locked memory (for CUDA).
+
+    Raises:
+        WsssError: as `samples.load` raises it, or a worker process died.
     """
-    return iter(
-        DataLoader(
-            samples,
-            batch_sampler=batches,
-            num_workers=workers,
-            collate_fn=stack,
-            pin_memory=pin,
-            worker_init_fn=_leave_signals_to_parent,
-            generator=torch.Generator(),  # or the loader would draw from torch's global state
-        )
+    batches_of = DataLoader(
+        samples,
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=stack,
+        pin_memory=pin,
+        worker_init_fn=_leave_signals_to_parent,
+        generator=torch.Generator(),  # or the loader would draw from torch's global state
     )
+    try:
+        for batch in batches_of:
+            if isinstance(batch, WsssError):
+                raise batch
+            yield batch
+    except RuntimeError as err:
+        if "DataLoader worker" not in str(err):
+            raise
+        raise WsssError(
+            f"a loading process died ({str(err).splitlines()[0]})",
+            "fewer --workers need less memory; 0 loads in the training process",
+        ) from err
 
 
 def in_order(count: int, batch_size: int) -> list[list[Key]]:

@@ -152,7 +152,8 @@ def train_one_epoch(
         with run.interrupts.whole():
             seed_step(run.seed, progress.step)
             run.schedule.apply(run.optimizer, progress.step)
-            loss = train_step(run.model, run.loss_fn, batch, run.optimizer, run.compute)
+            with memory_errors():
+                loss = train_step(run.model, run.loss_fn, batch, run.optimizer, run.compute)
             _check_finite(math.isfinite(loss), f"the loss is {loss} at step {progress.step}")
             progress.loss_sum += loss
             progress.step += 1
@@ -206,8 +207,8 @@ def fit(
             model, loss_fn, optimizer, schedule, compute, seed, checkpoint, report, interrupts
         )
         progress = checkpoint.restore(model, optimizer)
-        report.start(progress.step)
         try:
+            report.start(progress.step)
             batches = iter(()) if progress.step == schedule.total else batches_from(progress.step)
             while (epoch := len(progress.history)) < epochs:
                 first = epoch * per_epoch
@@ -234,9 +235,23 @@ def predictions(
     model.eval()
     for batch in batches:
         part = compute.move(batch)
-        with torch.inference_mode(), compute.autocast():
+        with memory_errors(), torch.inference_mode(), compute.autocast():
             outputs = model(part["image"])
         yield float32(outputs), part
+
+
+@contextlib.contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turn a lack of memory, of the device or of the machine, into one clear line."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as err:
+        if isinstance(err, RuntimeError) and "memory" not in str(err).lower():
+            raise
+        raise WsssError(
+            "not enough memory for a batch",
+            "--accumulate 2 or more splits batches; a smaller --crop needs less too",
+        ) from err
 
 
 def _check_finite(finite: bool, found: str) -> None:

@@ -40,7 +40,7 @@ def vote_labels(labels: Tensor, stride: int) -> Tensor:
     padded = F.pad(labels, (0, -width % stride, 0, -height % stride), value=IGNORE)
     batch, rows, columns = padded.shape[0], padded.shape[1] // stride, padded.shape[2] // stride
     blocks = padded.view(batch, rows, stride, columns, stride).transpose(2, 3).flatten(3)
-    present = torch.unique(labels)  # rising, so that ties go to the lowest
+    present = torch.unique(padded)  # rising, so that ties go to the lowest
     best = torch.zeros_like(blocks[..., 0], dtype=torch.int32)
     winner = torch.full_like(blocks[..., 0], IGNORE)
     for label in present:
