@@ -33,7 +33,7 @@ class PairLabels(NamedTuple):
 def half_disk_offsets(radius: int) -> list[Offset]:
     """Offsets (dy, dx) with dy^2 + dx^2 < radius^2 in the half plane below (or right of) a cell.
 
-    Source: Ahn and Kwak, CVPR 2018 (AffinityNet), section 4.2: pairs within a radius.
+    Source: Ahn and Kwak, CVPR 2018 (AffinityNet): pairs within a radius.
 
     Raises:
         ValueError: a radius below 1.
@@ -126,7 +126,7 @@ def path_cells(offset: Offset) -> tuple[Offset, ...]:
     The path is every cell of the two ends' bounding box that lies less than one cell away from
     the line through them, both ends included.
 
-    Source: Ahn, Cho and Kwak, CVPR 2019 (IRNet), section 4.2: boundaries on the line between two
+    Source: Ahn, Cho and Kwak, CVPR 2019 (IRNet): boundaries on the line between two
     cells; the width of the line is the published code's.
 
     >>> path_cells((2, 1))

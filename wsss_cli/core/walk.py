@@ -124,7 +124,7 @@ def random_walk(
 ) -> Tensor:
     """Average each class's scores along affinities, `steps` times.
 
-    Source: Ahn and Kwak, CVPR 2018, equations 3 to 5. P^steps is applied as a vector iteration,
+    Source: Ahn and Kwak, CVPR 2018 (AffinityNet). P^steps is applied as a vector iteration,
     shortened by its Chebyshev expansion where that is cheaper.
 
     Args:
