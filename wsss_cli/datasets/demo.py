@@ -20,23 +20,23 @@ from .sample import Collection, Sample
 CLASSES = ("checks", "cross", "dots", "rings", "stripes")
 SIDES = (96, 128)  # least and greatest side of a scene, pixels
 OBJECTS = (2, 4)  # least and most objects in a scene
-BODY = (0.15, 0.23)  # mean radius of a body, of the scene's shorter side
+BODY = (0.16, 0.24)  # mean radius of a body, of the scene's shorter side
 STRETCH = (1.0, 1.5)  # length over width of a body
 WOBBLE = 0.10  # how far outlines leave the ellipse, of the radius
-BADGE = 0.42  # radius of the telling part, of the body's mean radius
+BADGE = 0.55  # radius of the telling part, of the body's mean radius
 BADGE_OFFSET = 0.45  # its distance from the body's centre, of the body's half length
-PERIOD = 0.5  # wavelength of the badge's pattern, of the badge's radius
+PERIOD = 0.8  # wavelength of the badge's pattern, of the badge's radius
 GAP = 2.0  # least number of pixels between two objects
 BODY_SHADE = 0.06  # how much a body darkens from one side to the other, of 1
 TEXTURE = 0.16  # contrast of the ground's texture, of 1
 NOISE = 0.015  # sensor noise over everything, of 1
 
 _PAIRS = (  # the badge's two colours, by class: told apart by pattern and by colour
-    ((0.85, 0.15, 0.10), (0.98, 0.90, 0.30)),
-    ((0.10, 0.20, 0.75), (0.95, 0.95, 0.95)),
-    ((0.05, 0.45, 0.20), (0.95, 0.75, 0.85)),
-    ((0.45, 0.05, 0.50), (0.60, 0.95, 0.90)),
-    ((0.05, 0.05, 0.05), (0.98, 0.60, 0.10)),
+    ((0.85, 0.10, 0.10), (0.95, 0.60, 0.50)),
+    ((0.10, 0.15, 0.85), (0.60, 0.75, 0.98)),
+    ((0.05, 0.55, 0.15), (0.60, 0.95, 0.40)),
+    ((0.55, 0.05, 0.60), (0.95, 0.60, 0.95)),
+    ((0.05, 0.05, 0.05), (0.98, 0.85, 0.10)),
 )
 
 
@@ -101,7 +101,7 @@ def _place(rng: np.random.Generator, height: int, width: int) -> list[_Body]:
     """Bodies that keep apart; the first always fits, of the others those that find room."""
     bodies: list[_Body] = []
     wanted = int(rng.integers(OBJECTS[0], OBJECTS[1] + 1))
-    for _ in range(20 * wanted):
+    for _ in range(60 * wanted):
         body = _random_body(rng, height, width)
         reach = max(body.radii) * (1 + 3 * WOBBLE)
         apart = all(
@@ -191,8 +191,8 @@ def _blend(scene: np.ndarray, distance: np.ndarray, paint: np.ndarray) -> None:
 
 
 def _ground(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """(H, W, 3) of a dark, mottled ground: noise of several grain sizes in one tint."""
-    tint = np.array([rng.uniform(0.22, 0.42), rng.uniform(0.28, 0.48), rng.uniform(0.18, 0.38)])
+    """(H, W, 3) of a dark, mottled ground: noise of several grain sizes in one dull tint."""
+    tint = rng.uniform(0.28, 0.42) + rng.uniform(-0.06, 0.06, 3)
     ground = np.zeros((height, width, 3))
     for grain, weight in ((2, 0.35), (5, 0.35), (14, 0.5)):
         ground += weight * _noise(rng, height, width, grain, 1)
