@@ -42,12 +42,12 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         image: (H, W, 3) uint8.
 
     Returns:
-        (H', W', 3) uint8; the image itself where it has that size already.
+        (H', W', 3) uint8, writeable; the image itself where it has that size already.
     """
     if image.shape[:2] == size:
         return image
     height, width = size
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+    return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def scaled_copies(image: np.ndarray, scales: Sequence[float], max_side: int) -> list[np.ndarray]:

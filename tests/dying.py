@@ -1,0 +1,78 @@
+"""Commands that die without warning, for tests of what they leave behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+# Imports once, then forks a process for each death, before anything has started threads.
+SCRIPT = """
+import json, os, signal, sys
+import wsss_cli.nets.inference, wsss_cli.nets.rebuild, wsss_cli.training.loop  # the slow ones
+import wsss_cli.artifacts.writer as writer
+from wsss_cli.artifacts.journal import FRAME, Journal
+from wsss_cli.cli import entry
+
+def die(*args, **kwargs):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def arm(kind, count):
+    append, write, left = Journal.append, Journal._write, [count]
+    def noted(self, *item):
+        append(self, *item)
+        left[0] -= 1
+        if left[0] == 0:
+            die()
+    def torn(self, payload):
+        if left[0] == 0:
+            self._stream.seek(0, os.SEEK_END)
+            self._stream.write(FRAME.pack(len(payload), 0) + payload[: len(payload) // 2])
+            self._stream.flush()
+            die()
+        left[0] -= 1
+        return write(self, payload)
+    if kind == "noted":
+        Journal.append = noted
+    elif kind == "torn":
+        Journal._write = torn
+    else:
+        writer._sync = die  # all is written, but not in place
+
+for deaths, arguments in json.loads(sys.argv[1]):
+    for kind, count in deaths:
+        child = os.fork()
+        if child == 0:
+            arm(kind, count)
+            sys.argv = ["wsss", *arguments]
+            entry()
+        status = os.waitpid(child, 0)[1]
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        assert killed, (arguments, kind, count, status)
+"""
+
+Death = tuple[str, int]
+Command = Sequence[str | Path | int]
+
+
+def die_in_turn(*runs: tuple[Sequence[Death], Command]) -> None:
+    """Run commands again and again, each time until a death by SIGKILL.
+
+    Args:
+        runs: the deaths to die of, in turn, and the command's arguments. ("noted", n) comes right
+            after the n-th item is in the journal; ("torn", n) amid writing the journal's record
+            after n others; ("placing", 0) when the finished file is about to be put in place.
+    """
+    job = json.dumps([[deaths, [str(arg) for arg in args]] for deaths, args in runs])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WSSS_DATA": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, job],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
