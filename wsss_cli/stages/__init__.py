@@ -2,6 +2,34 @@
 
 from types import ModuleType
 
-from . import info, make_cam, merge
+from . import eval as eval_
+from . import (
+    export,
+    info,
+    make_cam,
+    make_seeds,
+    merge,
+    pack,
+    predict,
+    random_walk,
+    train_aff,
+    train_cls,
+    train_seg,
+    view,
+)
 
-COMMANDS: tuple[ModuleType, ...] = (make_cam, merge, info)
+COMMANDS: tuple[ModuleType, ...] = (
+    pack,
+    train_cls,
+    make_cam,
+    make_seeds,
+    train_aff,
+    random_walk,
+    train_seg,
+    predict,
+    eval_,
+    merge,
+    info,
+    export,
+    view,
+)
