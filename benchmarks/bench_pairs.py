@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,10 @@ def main() -> None:
     options = ["--repeats", str(arguments.repeats), "--threads", str(arguments.threads)]
     rows = [in_child(__file__, "--case", case, *options) for case in cases]
     report(rows, arguments.threads, arguments.json)
+    for gathered, shifted in zip(rows[::2], rows[1::2], strict=True):
+        for key in ("loss", "sum |gradient|"):
+            if not math.isclose(gathered[key], shifted[key], rel_tol=1e-4):
+                raise SystemExit(f"{gathered['case']}: {key} differs between the two forms")
 
 
 if __name__ == "__main__":
