@@ -54,7 +54,7 @@ def kill_after_files(files: int, *args: str | Path) -> None:
 def _kill_after(module: str, name: str, count: int, *args: str | Path) -> None:
     command = [sys.executable, "-c", SUICIDE, module, name, str(count), *map(str, args)]
     # Returns once nobody holds the pipes: workers that outlive their parent would be noticed.
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 

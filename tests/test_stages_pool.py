@@ -114,13 +114,13 @@ def test_ctrl_c_stops_all_quietly_and_keeps_what_is_done(tiny_data: Path) -> Non
         text=True,
     )
     partial = tiny_data.with_name("seeds.h5.partial")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not partial.exists() or partial.stat().st_size < 1000:
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    stdout, stderr = process.communicate(timeout=30)
+    stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 130
     assert stdout == ""
     assert "Traceback" not in stderr

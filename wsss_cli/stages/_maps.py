@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import WsssError
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
 
     from ..artifacts import Artifact, DatasetReader
 
@@ -50,23 +49,29 @@ def check_maps(maps: Artifact, data: DatasetReader, ids: Sequence[str]) -> None:
         )
 
 
-def map_size(item: dict[str, np.ndarray]) -> tuple[int, int]:
+def map_size(item: Mapping[str, np.ndarray]) -> tuple[int, int]:
     """(H, W) of the image that a cam's item is of."""
     return int(item["size"][0]), int(item["size"][1])
 
 
-def at_pixels(maps: Artifact, image_id: str, cam: Tensor, size: tuple[int, int]) -> Tensor:
-    """Maps (..., h, w) of one image at its resolution, (..., H, W).
+def checked_size(maps: Artifact, image_id: str, item: Mapping[str, np.ndarray]) -> tuple[int, int]:
+    """`map_size`, of an item whose maps cover such an image.
 
     Raises:
-        WsssError: their grid does not cover such an image.
+        WsssError: they do not.
     """
-    from ..core.grid import upsample_grid
+    from ..core.grid import grid_size
 
-    try:
-        return upsample_grid(cam, size, cam_stride(maps))
-    except ValueError as err:
-        raise WsssError(f"{maps.path}: {image_id}: {err}", AGAIN) from None
+    (height, width), stride = map_size(item), cam_stride(maps)
+    for name in ("cam", "background"):
+        if name in item and item[name].shape[-2:] != grid_size(height, width, stride):
+            h, w = item[name].shape[-2:]
+            raise WsssError(
+                f"{maps.path}: {image_id}: a {h}x{w} grid is not stride {stride} of a "
+                f"{height}x{width} image",
+                AGAIN,
+            )
+    return height, width
 
 
 def fitting_image(

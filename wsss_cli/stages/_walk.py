@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, WsssError
-from ._maps import AGAIN, cam_stride, fitting_image, map_size
+from ._maps import cam_stride, checked_size, fitting_image
 
 if TYPE_CHECKING:
     import numpy as np
@@ -128,7 +128,7 @@ class Walker:
         from ..core.grid import grid_size
 
         item = self.maps[image_id]
-        size = map_size(item)
+        size = checked_size(self.maps, image_id, item)
         image = fitting_image(self.data, self.maps, image_id, size)
         if not len(item["classes"]):
             channels = 1 if self.settings.method == "psa" else 0
@@ -136,10 +136,7 @@ class Walker:
             return background.numpy()
         cam = dequantise(item["cam"]).to(self.compute.device)
         with torch.no_grad(), enough_memory(image_id):
-            try:
-                walked = self._walk(image_id, image, cam, size)
-            except ValueError as err:
-                raise WsssError(f"{self.maps.path}: {image_id}: {err}", AGAIN) from None
+            walked = self._walk(image_id, image, cam, size)
         return walked.cpu().numpy()
 
     def _walk(self, image_id: str, image: np.ndarray, cam: Tensor, size: tuple[int, int]) -> Tensor:
@@ -219,7 +216,7 @@ class Labeller:
         from ..core.pseudo import score_stack, stack_labels
 
         item = self.maps[image_id]
-        size = map_size(item)
+        size = checked_size(self.maps, image_id, item)
         image = None
         if self.crf is not None and len(item["classes"]):
             image = fitting_image(self.data, self.maps, image_id, size)

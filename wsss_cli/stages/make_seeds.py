@@ -15,7 +15,7 @@ from ..console import log, track
 from ..errors import UsageError
 from ..options import Data, Force, Ids, Quiet, ShardOption, Workers, select_ids
 from . import _crf as crf_options
-from ._maps import at_pixels, check_maps, fitting_image, map_size
+from ._maps import cam_stride, check_maps, checked_size, fitting_image
 
 if TYPE_CHECKING:
     import numpy as np
@@ -249,16 +249,17 @@ class SeedMaker:
     def __call__(self, image_id: str) -> dict[str, np.ndarray]:
         """The fields of a `wsss/label` item."""
         from ..core.cam import dequantise
+        from ..core.grid import upsample_grid
         from ..core.pseudo import against_background
 
         item = self.maps[image_id]
-        size = map_size(item)
-        scores = at_pixels(self.maps, image_id, dequantise(item["cam"]), size)
+        size, stride = checked_size(self.maps, image_id, item), cam_stride(self.maps)
+        scores = upsample_grid(dequantise(item["cam"]), size, stride)
         image = None
         if self.method is not Method.threshold:
             image = fitting_image(self.data, self.maps, image_id, size)
         elif "background" in item:
-            background = at_pixels(self.maps, image_id, dequantise(item["background"]), size)
+            background = upsample_grid(dequantise(item["background"]), size, stride)
             scores = against_background(scores, background)
         label = make_seeds(
             self.method, image, scores.numpy(), item["classes"], self.settings, self.crf
