@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,15 @@ def run(
             measure=measure,
         )
     return model.state_dict(), history
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """A forked process has no pool of threads, and sums must not depend on their number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -289,7 +298,6 @@ def forked(act: Callable[[], None]) -> int:
     child = os.fork()
     if child == 0:
         try:
-            torch.set_num_threads(1)
             act()
         finally:
             os._exit(1)
@@ -412,12 +420,19 @@ def test_a_damaged_state_is_one_clear_line(
 def test_two_processes_do_not_train_the_same(tmp_path: Path) -> None:
     path = tmp_path / "run.partial"
 
-    def second(event: str, number: int) -> None:
-        if (event, number) == ("step", 2):
-            with pytest.raises(WsssError, match="another wsss process"):
-                run(path)
+    def second() -> None:
+        with pytest.raises(WsssError, match="another wsss process"):
+            run(path)
+        os._exit(7)
 
-    run(path, Listener(second))
+    refusals = []
+
+    def meanwhile(event: str, number: int) -> None:
+        if (event, number) == ("step", 2):
+            refusals.append(os.waitstatus_to_exitcode(forked(second)))
+
+    run(path, Listener(meanwhile))
+    assert refusals == [7]
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -446,7 +461,7 @@ def test_a_loss_that_is_no_number_stops_before_it_does_harm(value: float, tmp_pa
         return loss_fn(outputs, batch) * (value if len(calls) == 5 else 1)
 
     path = tmp_path / "run.partial"
-    with pytest.raises(WsssError, match="the loss is (nan|inf) at step 4") as caught:
+    with pytest.raises(WsssError, match=r"the loss is (nan|inf) at step 4") as caught:
         run(path, loss=loss, every=0)
     assert "--lr" in (caught.value.hint or "")
     state = read_torch(path)

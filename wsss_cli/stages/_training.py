@@ -101,6 +101,7 @@ def train(job: Job, setting: Setting) -> list[dict[str, Any]]:
     from ..artifacts.writer import partial_path
     from ..training.checkpoint import Checkpoint
     from ..training.data import Plan, Samples
+    from ..training.interrupt import Interrupts
     from ..training.loop import Compute, fit
     from ..training.schedule import Poly
 
@@ -151,17 +152,35 @@ def train(job: Job, setting: Setting) -> list[dict[str, Any]]:
             report=talk,
             measure=_measure_each(job, compute),
         )
-        if job.finish is not None:
-            job.finish(model, compute)
-        weights = {name: t.contiguous() for name, t in model.state_dict().items()}
-        save_weights(
-            setting.out, **identity, config=job.config, state_dict=weights, history=history
-        )
-        checkpoint.remove()
+        with Interrupts():  # SIGTERM, like Ctrl-C, stops with a word and no lock left
+            if job.finish is not None:
+                job.finish(model, compute)
+            weights = {name: t.contiguous() for name, t in model.state_dict().items()}
+            save_weights(
+                setting.out, **identity, config=job.config, state_dict=weights, history=history
+            )
+            checkpoint.remove()
     log(
         f"{job.name}: {len(job.ids)} images, {recipe.epochs} epochs -> {setting.out}", setting.quiet
     )
+    best = best_epoch(history)
+    if best is not None and best["epoch"] != recipe.epochs:
+        name = next(name for name in FIGURES if best.get(name) is not None)
+        log(
+            f"{job.name}: the last epoch's weights are kept; {FIGURES[name]} was highest, "
+            f"{best[name]:.3f}, after epoch {best['epoch']}",
+            setting.quiet,
+        )
     return history
+
+
+def best_epoch(history: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The row whose first validation figure is highest (of equals, the last); None without any."""
+    for name in FIGURES:
+        rows = [row for row in history if row.get(name) is not None]
+        if rows:
+            return max(rows, key=lambda row: (row[name], row["epoch"]))
+    return None
 
 
 def default_workers(device: Any) -> int:
@@ -204,7 +223,6 @@ class _Talk:
         self._out, self._quiet = setting.out, setting.quiet
         self._bar: Iterator[int] = iter(())
         self._since = time.monotonic()
-        self._loss = math.nan
 
     def __enter__(self) -> _Talk:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -137,20 +138,22 @@ class Checkpoint:
             return
         try:
             self._lock = open(self._lock_path, "wb")  # noqa: SIM115 - closed by __exit__
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            assert self._lock is not None
+        except OSError as err:
+            reason = err.strerror or err
+            raise WsssError(f"{self._lock_path}: cannot be written ({reason})") from None
+        try:
+            # lockf and not flock, which forked loading processes would hold on to for seconds
+            # after a kill -9 of this one
+            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as err:
+            if err.errno not in (errno.EACCES, errno.EAGAIN):
+                return  # a file system without locks: go on unguarded
             self._lock.close()
             self._lock = None
             raise WsssError(
                 f"{self.path}: another wsss process is training it",
                 "wait for it, or give this one another --out",
             ) from None
-        except OSError as err:
-            if self._lock is None:
-                reason = err.strerror or err
-                raise WsssError(f"{self._lock_path}: cannot be written ({reason})") from None
-            # a file system without locks: go on unguarded
 
 
 def _check_shapes(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:

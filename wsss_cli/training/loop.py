@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -23,6 +24,7 @@ from .data import Key, Sample, Samples, loader, seed_step
 from .interrupt import Interrupts
 from .schedule import Poly
 
+NO_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory", re.IGNORECASE)
 LossFn = Callable[[Any, Sample], Tensor]
 Measure = Callable[[nn.Module, int], dict[str, Any]]
 
@@ -246,7 +248,7 @@ def memory_errors() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as err:
-        if isinstance(err, RuntimeError) and "memory" not in str(err).lower():
+        if isinstance(err, RuntimeError) and not NO_MEMORY.search(str(err)):
             raise
         raise WsssError(
             "not enough memory for a batch",

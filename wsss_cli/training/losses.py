@@ -19,8 +19,9 @@ def pixel_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     Returns:
         0-dim. Logits at IGNORE pixels have no effect and no gradient.
     """
-    total = F.cross_entropy(logits, labels.long(), ignore_index=IGNORE, reduction="sum")
-    return total / (labels != IGNORE).sum().clamp(min=1)
+    # summed here, since CUDA's own sum adds in any order
+    losses = F.cross_entropy(logits, labels.long(), ignore_index=IGNORE, reduction="none")
+    return losses.sum() / (labels != IGNORE).sum().clamp(min=1)
 
 
 def vote_labels(labels: Tensor, stride: int) -> Tensor:

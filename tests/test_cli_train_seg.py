@@ -1,0 +1,221 @@
+"""train-seg: label maps in, a network out; what does not fit is refused."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import Result
+from conftest import CLASSES, tiny_scene
+from typer.testing import CliRunner
+
+from wsss_cli.artifacts import DATASET, LABEL, create, load_weights, open_dataset
+from wsss_cli.cli import app
+from wsss_cli.core.labels import IGNORE
+from wsss_cli.core.metrics import confusion_matrix, scores
+from wsss_cli.nets.rebuild import rebuild_segmenter
+from wsss_cli.stages import train_seg
+from wsss_cli.training.loop import Compute
+
+ARGUMENTS = "--backbone tiny --backbone-weights random --crop 32 --freeze-stages 0 --workers 0"
+SHORT = [*ARGUMENTS.split(), "--epochs", "2", "--batch-size", "2", "--lr", "0.005"]
+Labels = dict[str, np.ndarray]
+
+
+def train(*options: str, expect: int = 0) -> Result:
+    result = CliRunner().invoke(app, ["train-seg", "--labels", "labels.h5", *SHORT, *options])
+    assert result.exit_code == expect, result.output
+    assert result.stdout == ""
+    return result
+
+
+def talk(result: Result) -> list[str]:
+    """What was said, without the counts that a slow machine shows in between."""
+    return [line for line in result.stderr.splitlines() if not re.search(r": \d+/\d+$", line)]
+
+
+def write_labels(
+    path: Path, labels: Labels, data: Path | None = None, classes: list[str] = CLASSES
+) -> None:
+    inputs = [] if data is None else [open_dataset(data)]
+    with create(
+        path, LABEL, classes=classes, params={}, ids=list(labels), inputs=inputs, force=True
+    ) as out:
+        for image_id, label in labels.items():
+            out.put(image_id, label=label, present=np.zeros(0, np.uint16))
+
+
+@pytest.fixture(autouse=True)
+def folder(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The test's own folder: data.h5, and labels.h5 that are its masks."""
+    monkeypatch.chdir(tiny_data.parent)
+    monkeypatch.delenv("WSSS_DATA", raising=False)
+    masks = {f"a/{index}": tiny_scene(index)[1] for index in range(6)}
+    write_labels(tiny_data.parent / "labels.h5", masks, tiny_data)
+    return tiny_data.parent
+
+
+def test_a_run_finds_its_data_and_leaves_validation_images_out(folder: Path) -> None:
+    lines = talk(train())
+    assert "epoch 1/2: loss " in lines[0]
+    assert ", val mIoU 0." in lines[0]
+    assert lines[2] == "train-seg: 4 images, 2 epochs -> seg.pt"
+    weights = load_weights("seg.pt", "wsss/seg")
+    assert weights.config == {
+        "backbone": "tiny",
+        "output_stride": 16,
+        "dilated": True,
+        "model": "deeplabv3",
+        "norm": "group",
+    }
+    assert weights.classes == CLASSES
+    assert [source["kind"] for source in weights.inputs] == ["wsss/dataset", "wsss/label"]
+    assert set(weights.history[0]) == {"epoch", "loss", "val_miou", "val_pixel_accuracy"}
+    assert sorted(os.listdir()) == ["data.h5", "labels.h5", "seg.pt"]
+    train("--split", "val", "--force", "-q")  # unless asked for
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--model", "unet", "--output-stride", "32", "--no-dilated"],
+        ["--model", "fcn", "--head-norm", "batch", "--aux-weight", "0"],
+        ["--precision", "bf16", "--rescale", "0.5,2", "--max-side", "40", "--accumulate", "2"],
+    ],
+    ids=["unet", "fcn", "bf16"],
+)
+def test_other_networks_give_labels_at_image_size(options: list[str]) -> None:
+    train("--epochs", "1", "-q", *options)
+    weights = load_weights("seg.pt")
+    model = rebuild_segmenter(weights.config, 4, weights.state_dict)
+    assert model(torch.zeros(1, 3, 33, 45)).shape == (1, 4, 33, 45)
+    assert all(t.isfinite().all() for t in weights.state_dict.values() if t.is_floating_point())
+
+
+def test_it_learns(folder: Path) -> None:
+    splits = ["--split", "train", "--val-split", "train", "--val-every", "25"]
+    train("--model", "unet", "--epochs", "25", "--rescale", "1,1", "-q", *splits)
+    history = load_weights("seg.pt").history
+    assert history[-1]["loss"] < 0.5 * history[0]["loss"]
+    assert history[-1]["val_miou"] > 0.5
+
+
+def test_an_interrupted_run_ends_in_the_same_weights(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train("-o", "whole.pt", "--workers", "2")
+    loss, calls = train_seg.label_loss, []
+
+    def interrupting(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return loss(*arguments)
+
+    monkeypatch.setattr(train_seg, "label_loss", interrupting)
+    train(expect=130)
+    assert "going on at step 3/4, epoch 2" in train().stderr
+    one, other = load_weights("whole.pt"), load_weights("seg.pt")
+    assert one.history == other.history
+    assert one.run == other.run
+    assert all(torch.equal(t, other.state_dict[name]) for name, t in one.state_dict.items())
+
+
+def test_labels_that_teach_nothing_change_only_by_decay(folder: Path) -> None:
+    nothing = {f"a/{index}": np.full((32, 48), IGNORE, np.uint8) for index in range(6)}
+    write_labels(folder / "labels.h5", nothing, folder / "data.h5")
+    train("--weight-decay", "0")
+    weights = load_weights("seg.pt")
+    assert [row["loss"] for row in weights.history] == [0, 0]
+    torch.manual_seed(0)
+    train("--weight-decay", "0", "--epochs", "1", "-o", "other.pt")
+    other = load_weights("other.pt").state_dict
+    assert all(torch.equal(t, other[name]) for name, t in weights.state_dict.items())
+
+
+def test_validation_scores_whole_images_at_their_own_size(tiny_data: Path) -> None:
+    """The figure is eval's: every mask pixel against the network's label there."""
+
+    class Painter(torch.nn.Module):
+        """Sees the strongest colour; knows nothing of sizes."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            strength = x - x.mean(1, keepdim=True)
+            return torch.cat([torch.full_like(x[:, :1], 0.5), strength], 1)
+
+    with open_dataset(tiny_data) as data:
+        compute, ids = Compute(torch.device("cpu")), data.ids
+        found = train_seg.validate(data, ids, 1024, Painter(), compute)
+        total = np.zeros((4, 5), np.int64)
+        for image_id in ids:
+            batch = train_seg.load_whole(data, 1024, image_id, np.random.default_rng(0))
+            label = Painter()(batch["image"][None])[0].argmax(0).numpy().astype(np.uint8)
+            total += confusion_matrix(data.mask(image_id), label, 4)
+        expected = scores(total)
+        assert found == {
+            "val_miou": expected.miou,
+            "val_pixel_accuracy": expected.pixel_accuracy,
+        }
+        assert found["val_miou"] > 0.9
+        small = train_seg.validate(data, ids, 24, Painter(), compute)  # logits enlarged again
+        assert 0.7 < small["val_miou"] < found["val_miou"]
+
+
+def refused(*options: str, said: str) -> None:
+    before = sorted(os.listdir())
+    result = train(*options, expect=3)
+    errors = [line for line in result.stderr.splitlines() if line.startswith("wsss: error")]
+    assert len(errors) == 1
+    assert said in errors[0]
+    assert "Traceback" not in result.stderr
+    assert sorted(os.listdir()) == before
+
+
+def test_labels_that_do_not_fit_the_data_are_refused(folder: Path) -> None:
+    data, mask = folder / "data.h5", tiny_scene(0)[1]
+    write_labels(folder / "labels.h5", {"a/0": mask, "b/0": mask, "b/1": mask}, data)
+    refused(said="2 of its 3 images are not in")
+    write_labels(folder / "labels.h5", {"a/0": mask[:30]}, data)
+    refused(said="labels of 'a/0' are 30x48")
+    write_labels(folder / "labels.h5", {"a/0": np.where(mask == 1, 4, mask).astype(np.uint8)}, data)
+    refused(said="'a/0' has labels of no class")
+    write_labels(folder / "labels.h5", {"a/2": mask}, data)
+    refused(said="no images to train on outside split 'val'")
+    write_labels(folder / "labels.h5", {"a/0": mask}, classes=["red", "green", "violet"])
+    refused("--data", "data.h5", said="class names differ (first 'blue' against 'violet')")
+    refused(said="no data set given")
+    refused("--labels", "data.h5", said="holds wsss/dataset, not wsss/label")
+    refused("--labels", "labels.h5", "--data", "labels.h5", said="not wsss/dataset")
+
+
+def test_unknown_models_and_impossible_numbers(folder: Path) -> None:
+    assert "'segformer' is not one of" in train("--model", "segformer", expect=2).stderr
+    assert "need 0 < LO <= HI" in train("--rescale", "2,1", expect=2).stderr
+    assert "--aux-weight" in train("--aux-weight", "-1", expect=2).stderr
+
+
+def test_without_masks_it_trains_without_validation(folder: Path) -> None:
+    with (
+        open_dataset(folder / "data.h5") as data,
+        create(
+            folder / "bare.h5",
+            DATASET,
+            classes=CLASSES,
+            params={},
+            ids=data.ids,
+            splits={"val": ["a/1"]},
+        ) as out,
+    ):
+        for image_id in data.ids:
+            item = data[image_id]
+            out.put(image_id, **{name: item[name] for name in ("image", "tags", "size")})
+    result = train("--data", "bare.h5")
+    assert "no image of split 'val' has a mask" in result.stderr
+    assert "5 images" in result.stderr
+    assert "mIoU" not in result.stderr
