@@ -79,3 +79,15 @@ def locate_data(record: Mapping[str, str], holder: Path) -> Path:
     """The recorded data set's path: beside `holder` as recorded if it is there, else absolute."""
     beside = Path(os.path.normpath(holder.resolve().parent / record["relative"]))
     return beside if beside.exists() else Path(record["path"])
+
+
+def check_records(inputs: Any, data: Any) -> None:
+    """Raise ValueError where what a file says of its inputs is not made of such records."""
+    if not isinstance(inputs, list) or not all(_has(one, "file", "kind", "run") for one in inputs):
+        raise ValueError("inputs are no records of files")
+    if data is not None and not _has(data, "path", "relative", "run"):
+        raise ValueError("data is no record of a data set")
+
+
+def _has(record: Any, *names: str) -> bool:
+    return isinstance(record, dict) and all(isinstance(record.get(name), str) for name in names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from ..errors import WsssError
+from ..errors import UsageError, WsssError
+from . import provenance
 from .columns import ColumnReader
 from .schema import SCHEMAS, Schema
 from .shards import Shard
@@ -21,7 +23,16 @@ if TYPE_CHECKING:
 
 # what h5py and json raise on a file whose bytes have been changed
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError)
-ATTRIBUTES = ("schema", "schema_version", "classes", "params", "inputs", "run", "shard", "n_items")
+ATTRIBUTES: dict[str, type] = {
+    "schema": str,
+    "schema_version": int,
+    "classes": list,
+    "params": dict,
+    "inputs": list,
+    "run": str,
+    "shard": str,
+    "n_items": int,
+}
 
 
 class Artifact:
@@ -189,12 +200,27 @@ def _read_attributes(path: Path, file: h5py.File) -> dict[str, Any]:
         missing = [name for name in ATTRIBUTES if name not in found]
         if missing:
             raise ValueError(f"no attribute {missing[0]}")
+        _check_attributes(found)
         if found["schema"] in SCHEMAS and file["ids"].shape != (found["n_items"],):
             raise ValueError("ids and n_items disagree")
     except DAMAGE as err:
         reason = (str(err).splitlines() or ["unreadable"])[0]
         raise WsssError(f"{path}: damaged ({reason})", "rerun the stage that writes it") from None
     return found
+
+
+def _check_attributes(found: Mapping[str, Any]) -> None:
+    """Raise ValueError where an attribute is not of its type."""
+    for name, kind in ATTRIBUTES.items():
+        if not isinstance(found[name], kind):
+            raise ValueError(f"{name} is no {kind.__name__}")
+    if not all(isinstance(name, str) for name in found["classes"]):
+        raise ValueError("classes are no names")
+    try:
+        Shard.parse(found["shard"])
+    except UsageError as err:
+        raise ValueError(str(err).removeprefix("--")) from None
+    provenance.check_records(found["inputs"], found.get("data"))
 
 
 def _damaged(path: Path, schema: Schema, err: Exception) -> WsssError:

@@ -115,30 +115,60 @@ def load_weights(path: str | Path, kind: str | None = None) -> Weights:
     """
     path = Path(path)
     found = read_torch(path)
-    if not isinstance(found, dict) or found.get("kind") not in MADE_BY:
+    if not isinstance(found, dict) or found.get("kind") not in list(MADE_BY):
         raise WsssError(f"{path}: not weights of wsss's", "`wsss train-cls` writes such files")
     if kind is not None and found["kind"] != kind:
         raise WsssError(
             f"{path}: holds {found['kind']}, not {kind}", f"`wsss {MADE_BY[kind]}` writes {kind}"
         )
-    if found.get("version", 0) > VERSION:
+    version = found.get("version")
+    if isinstance(version, int) and version > VERSION:
         raise WsssError(
             f"{path}: {found['kind']} version {found['version']}, this wsss reads {VERSION}",
             f"update wsss, or rerun `wsss {MADE_BY[found['kind']]}` with this one",
         )
     values = {key: value for key, value in found.items() if key != "version"}
     try:
-        return Weights(path=path, **values)
-    except TypeError as err:
+        weights = Weights(path=path, **values)
+        _check_types(weights, version)
+        return weights
+    except (TypeError, ValueError) as err:
         reason = str(err).replace("Weights.__init__() ", "")
         raise WsssError(
             f"{path}: damaged ({reason})", f"rerun `wsss {MADE_BY[found['kind']]}`"
         ) from None
 
 
+def _check_types(weights: Weights, version: Any) -> None:
+    """Raise ValueError where a value is of another type than `save_weights` writes."""
+    from torch import Tensor
+
+    kinds: dict[str, type] = {
+        "config": dict,
+        "classes": list,
+        "params": dict,
+        "run": str,
+        "history": list,
+        "state_dict": dict,
+    }
+    for name, kind in kinds.items():
+        if not isinstance(getattr(weights, name), kind):
+            raise ValueError(f"{name} is no {kind.__name__}")
+    if not isinstance(version, int):
+        raise ValueError("version is no number")
+    if not all(isinstance(name, str) for name in weights.classes):
+        raise ValueError("classes are no names")
+    if not all(isinstance(tensor, Tensor) for tensor in weights.state_dict.values()):
+        raise ValueError("state_dict holds more than tensors")
+    if not all(isinstance(row, dict) for row in weights.history):
+        raise ValueError("history is no list of figures")
+    provenance.check_records(weights.inputs, weights.data)
+
+
 def read_torch(path: Path) -> Any:
     """`torch.load` restricted to tensors and plain values, with errors of one line."""
     import pickle
+    import warnings
 
     import torch
 
@@ -146,7 +176,9 @@ def read_torch(path: Path) -> Any:
         reason = "is a folder" if path.is_dir() else "no such file"
         raise WsssError(f"{path}: {reason}")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd pickles; what cannot be read is said below
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise WsssError(
             f"{path}: holds more than tensors and plain values, and was not read",
