@@ -23,20 +23,21 @@ OBJECTS = (2, 4)  # least and most objects in a scene
 BODY = (0.16, 0.24)  # mean radius of a body, of the scene's shorter side
 STRETCH = (1.0, 1.5)  # length over width of a body
 WOBBLE = 0.10  # how far outlines leave the ellipse, of the radius
-BADGE = 0.55  # radius of the telling part, of the body's mean radius
+BADGE = 0.65  # radius of the telling part, of the body's mean radius
 BADGE_OFFSET = 0.45  # its distance from the body's centre, of the body's half length
+FADE = 0.4  # width of the badge's rim where its marks thin out, of the badge's radius
 PERIOD = 0.8  # wavelength of the badge's pattern, of the badge's radius
 GAP = 2.0  # least number of pixels between two objects
 BODY_SHADE = 0.06  # how much a body darkens from one side to the other, of 1
 TEXTURE = 0.16  # contrast of the ground's texture, of 1
 NOISE = 0.015  # sensor noise over everything, of 1
 
-_PAIRS = (  # the badge's two colours, by class: told apart by pattern and by colour
-    ((0.85, 0.10, 0.10), (0.95, 0.60, 0.50)),
-    ((0.10, 0.15, 0.85), (0.60, 0.75, 0.98)),
-    ((0.05, 0.55, 0.15), (0.60, 0.95, 0.40)),
-    ((0.55, 0.05, 0.60), (0.95, 0.60, 0.95)),
-    ((0.05, 0.05, 0.05), (0.98, 0.85, 0.10)),
+_MARKS = (  # colour of the badge's marks, by class: told apart by colour and by pattern
+    (0.85, 0.10, 0.10),
+    (0.10, 0.15, 0.85),
+    (0.05, 0.50, 0.10),
+    (0.55, 0.05, 0.60),
+    (0.05, 0.05, 0.05),
 )
 
 
@@ -89,9 +90,9 @@ def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = np.mgrid[:height, :width].astype(np.float64)
     for body in _place(rng, height, width):
         distance, along, across = _shape(body, rows, columns)
-        _blend(scene, distance, _plain(body, along, across))
-        _blend(scene, np.maximum(*_badge_distance(body, distance, along, across)),
-               _pattern(body, along, across))  # fmt: skip
+        cover = np.clip(0.5 - distance, 0, 1)  # an edge one pixel soft
+        _blend(scene, cover, _plain(body, along))
+        _blend(scene, cover * _marks(body, along, across), np.array(_MARKS[body.label - 1]))
         label[distance <= 0] = body.label
     scene += rng.normal(0, NOISE, scene.shape)
     return (np.clip(scene, 0, 1) * 255 + 0.5).astype(np.uint8), label
@@ -150,44 +151,31 @@ def _shape(
     return (level - outline) * min(body.radii), along, across
 
 
-def _badge_axes(body: _Body, along: np.ndarray, across: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Coordinates in the badge, in badge radii."""
-    radius = BADGE * np.sqrt(body.radii[0] * body.radii[1])
-    return (along - BADGE_OFFSET * body.radii[0]) / radius, across / radius, np.array(radius)
-
-
-def _badge_distance(
-    body: _Body, distance: np.ndarray, along: np.ndarray, across: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    u, v, radius = _badge_axes(body, along, across)
-    return (np.hypot(u, v) - 1) * radius, distance
-
-
-def _pattern(body: _Body, along: np.ndarray, across: np.ndarray) -> np.ndarray:
-    """(H, W, 3) of the class's pattern, as if it filled the scene."""
-    u, v, _ = _badge_axes(body, along, across)
-    wave = 2 * np.pi / PERIOD
-    strength = {
-        "checks": np.sin(wave * u / 1.4) * np.sin(wave * v / 1.4) * 2,
-        "cross": 0.22 - np.minimum(np.abs(u), np.abs(v)),
-        "dots": np.cos(wave * u / 1.2) + np.cos(wave * v / 1.2) - 0.4,
-        "rings": np.cos(wave * np.hypot(u, v)),
-        "stripes": np.sin(wave * u),
-    }[CLASSES[body.label - 1]]
-    share = np.clip(strength * 2 + 0.5, 0, 1)[..., None]
-    dark, light = (np.array(colour) for colour in _PAIRS[body.label - 1])
-    return share * dark + (1 - share) * light
-
-
-def _plain(body: _Body, along: np.ndarray, across: np.ndarray) -> np.ndarray:
+def _plain(body: _Body, along: np.ndarray) -> np.ndarray:
+    """(H, W, 3) of the body's colour, a little darker towards the badge."""
     shade = 1 - BODY_SHADE * np.clip(along / body.radii[0], -1, 1)
     return shade[..., None] * np.array(body.colour)
 
 
-def _blend(scene: np.ndarray, distance: np.ndarray, paint: np.ndarray) -> None:
-    """Lay `paint` over the scene where distance is below 0, its edge one pixel soft."""
-    cover = np.clip(0.5 - distance, 0, 1)[..., None]
-    scene += cover * (paint - scene)
+def _marks(body: _Body, along: np.ndarray, across: np.ndarray) -> np.ndarray:
+    """(H, W) in 0..1: how strongly the badge's marks cover the body; no edge goes round them."""
+    radius = BADGE * np.sqrt(body.radii[0] * body.radii[1])
+    u, v = (along - BADGE_OFFSET * body.radii[0]) / radius, across / radius
+    wave = 2 * np.pi / PERIOD
+    strength = {
+        "checks": np.sin(wave * u / 1.4) * np.sin(wave * v / 1.4) * 2,
+        "cross": 0.22 - np.minimum(np.abs(u), np.abs(v)),
+        "dots": np.cos(wave * u) + np.cos(wave * v) - 0.2,
+        "rings": np.cos(wave * np.hypot(u, v)),
+        "stripes": np.sin(wave * u),
+    }[CLASSES[body.label - 1]]
+    fade = np.clip((1 - np.hypot(u, v)) / FADE, 0, 1)
+    return np.clip(strength * 2 + 0.5, 0, 1) * fade
+
+
+def _blend(scene: np.ndarray, cover: np.ndarray, paint: np.ndarray) -> None:
+    """Lay `paint` over the scene, as thickly as `cover` (H, W) says."""
+    scene += cover[..., None] * (paint - scene)
 
 
 def _ground(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
