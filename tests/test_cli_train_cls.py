@@ -140,6 +140,38 @@ def test_interrupted_it_says_so_and_goes_on(
     assert sorted(os.listdir()) == ["cls.pt", "data.h5"]
 
 
+def test_the_head_alone_trains_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretrained weights stay until --head-epochs are over, in a resumed run too."""
+    runs = {name: f"{name}.pt" for name in ("probe", "longer", "both")}
+    train("--epochs", "1", "--head-epochs", "1", "-q", "-o", runs["probe"])
+    train("--epochs", "2", "--head-epochs", "2", "-q", "-o", runs["longer"])
+    train("--head-epochs", "1", "-q", "-o", runs["both"])
+    probe, longer, both = (load_weights(path).state_dict for path in runs.values())
+    for name, tensor in probe.items():
+        if name.startswith("backbone."):
+            assert torch.equal(tensor, longer[name])
+            assert not torch.equal(tensor, both[name])
+        else:
+            assert not torch.equal(tensor, longer[name])
+    loss = train_cls.tag_loss
+    for moment in (2, 3):
+        calls: list[int] = []
+
+        def interrupting(*arguments: Any, calls: list[int] = calls, at: int = moment) -> Any:
+            calls.append(1)
+            if len(calls) == at:
+                os.kill(os.getpid(), signal.SIGINT)
+            return loss(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(train_cls, "tag_loss", interrupting)
+            train("--head-epochs", "1", "-q", expect=130)
+        train("--head-epochs", "1", "-q")
+        assert same(load_weights("cls.pt"), load_weights(runs["both"]))
+        os.remove("cls.pt")
+    assert "0 to --epochs" in train("--head-epochs", "9", expect=2).stderr
+
+
 def start(*options: str) -> int:
     """Run train-cls in a forked copy of this process, which has torch already; its pid."""
     child = os.fork()
