@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from click.testing import Result
 from conftest import CLASSES, tiny_scene
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from wsss_cli.artifacts import LABEL, Weights, create, load_weights, open_dataset
 from wsss_cli.cli import app

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +152,7 @@ def train(job: Job, setting: Setting) -> list[dict[str, Any]]:
             checkpoint=checkpoint,
             report=talk,
             measure=_measure_each(job, compute),
+            prepare=partial(_free_pretrained, job.groups, recipe.head_epochs),
         )
         with Interrupts():  # SIGTERM, like Ctrl-C, stops with a word and no lock left
             if job.finish is not None:
@@ -186,6 +188,14 @@ def best_epoch(history: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
 def default_workers(device: Any) -> int:
     """Loading keeps up with a CPU's training from one process; a GPU needs more."""
     return 1 if device.type == "cpu" else min(8, free_cores())
+
+
+def _free_pretrained(groups: Sequence[dict[str, Any]], head_epochs: int, epoch: int) -> None:
+    """Hold the pretrained weights fast while only the head trains, and free them after that."""
+    for group in groups:
+        if group["name"].startswith("pretrained"):
+            for parameter in group["params"]:
+                parameter.requires_grad_(epoch >= head_epochs)
 
 
 def _measure_each(job: Job, compute: Compute) -> Callable[[nn.Module, int], dict[str, Any]] | None:

@@ -92,6 +92,9 @@ HeadMultiplier = Annotated[
 Momentum = Annotated[float, typer.Option("--momentum", help="Momentum of SGD.")]
 WeightDecay = Annotated[float, typer.Option("--weight-decay", help="Weight decay.")]
 Warmup = Annotated[int, typer.Option("--warmup", help="Steps until the full rate.")]
+HeadEpochs = Annotated[
+    int, typer.Option("--head-epochs", help="First epochs that train the new layers alone.")
+]
 ClipGrad = Annotated[
     float | None, typer.Option("--clip-grad", help="Largest gradient norm. Default: any.")
 ]

@@ -50,6 +50,7 @@ def run(
     momentum: options.Momentum = 0.9,
     weight_decay: options.WeightDecay = 1e-4,
     warmup: options.Warmup = 0,
+    head_epochs: options.HeadEpochs = 0,
     clip_grad: options.ClipGrad = None,
     crop: options.Crop = 320,
     long_side: options.LongSide = None,
@@ -70,16 +71,17 @@ def run(
     Example: wsss train-cls --data data.h5 --backbone resnet50 -o cls.pt
     """
     recipe = Recipe(
-        epochs,
-        batch_size,
-        lr,
-        head_multiplier,
-        momentum,
-        weight_decay,
-        warmup,
-        accumulate,
-        clip_grad,
-        seed,
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        head_multiplier=head_multiplier,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        warmup=warmup,
+        head_epochs=head_epochs,
+        accumulate=accumulate,
+        clip_grad=clip_grad,
+        seed=seed,
     )
     setting = Setting(out, force, quiet, device, workers, checkpoint_every)
     augment = options.make_augment(crop, long_side or _sides(crop), None, jitter)

@@ -19,6 +19,8 @@ class Recipe:
         momentum: of SGD.
         weight_decay: of weights.
         warmup: steps over which the rate rises linearly to its base.
+        head_epochs: first epochs in which pretrained weights stay as they are and only new
+            layers learn: a linear probe, then fine-tuning (Kumar et al., ICLR 2022).
         accumulate: parts that a batch is split into, to fit in memory.
         clip_grad: largest gradient norm; None leaves gradients alone.
         seed: of everything random.
@@ -31,6 +33,7 @@ class Recipe:
     momentum: float
     weight_decay: float
     warmup: int = 0
+    head_epochs: int = 0
     accumulate: int = 1
     clip_grad: float | None = None
     seed: int = 0
@@ -45,6 +48,7 @@ class Recipe:
             ("--momentum", 0 <= self.momentum < 1, "0 or more, below 1"),
             ("--weight-decay", self.weight_decay >= 0, "at least 0"),
             ("--warmup", self.warmup >= 0, "at least 0"),
+            ("--head-epochs", 0 <= self.head_epochs <= self.epochs, "0 to --epochs"),
             ("--accumulate", 1 <= self.accumulate <= self.batch_size, "1 to --batch-size"),
             ("--clip-grad", self.clip_grad is None or self.clip_grad > 0, "above 0"),
         )

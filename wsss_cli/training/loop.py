@@ -181,6 +181,7 @@ def fit(
     checkpoint: Checkpoint,
     report: Report,
     measure: Measure | None = None,
+    prepare: Callable[[int], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Train from wherever the checkpoint left off to the end.
 
@@ -195,6 +196,7 @@ def fit(
         checkpoint: entered, so that no other process trains the same.
         report: hears of each step and epoch.
         measure: figures to add to an epoch's history, from the model after it and its number.
+        prepare: called with the number of each epoch, from 0, before its first step here.
 
     Returns:
         the history: for each epoch, its number, mean loss and `measure`'s figures.
@@ -214,6 +216,8 @@ def fit(
             batches = iter(()) if progress.step == schedule.total else batches_from(progress.step)
             while (epoch := len(progress.history)) < epochs:
                 first = epoch * per_epoch
+                if prepare is not None:
+                    prepare(epoch)
                 loss = train_one_epoch(run, batches, progress, first, first + per_epoch)
                 checkpoint.save(model, optimizer, progress)
                 figures = measure(model, epoch + 1) if measure else {}
