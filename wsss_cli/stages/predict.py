@@ -89,9 +89,9 @@ def run(
     """Label every pixel of images, from files or from a data set.
 
     Without IMAGE, takes all images of the data set, or those of --split or --ids. Logits of the
-    scaled and mirrored copies are averaged; `--scales 1 --no-flip` is about 17 times faster and a
-    little less accurate. An image file's id is its path under the folder, without extension.
-    Interrupted, the same command goes on.
+    scaled and mirrored copies are averaged; `--scales 1 --no-flip` is nearly 20 times faster. An
+    image file's id is its path under the folder, without extension. Interrupted, the same
+    command goes on.
 
     Example: wsss predict photos/ --weights seg.pt --png masks
     """
