@@ -46,7 +46,7 @@ def run(
     ctx: typer.Context,
     images: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[IMAGE]...", help="Image files, or folders of them."),
+        typer.Argument(metavar="IMAGE", help="Image files, or folders of them."),
     ] = None,
     weights: Annotated[
         Path, typer.Option("--weights", "-w", metavar="FILE", help="From `wsss train-seg`.")
