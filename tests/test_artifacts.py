@@ -278,6 +278,11 @@ def test_an_exception_keeps_the_journal_and_the_next_run_goes_on(tmp_path: Path)
     assert os.listdir(tmp_path) == ["l.h5"]
 
 
+def test_failing_before_the_first_item_leaves_nothing(tmp_path: Path) -> None:
+    interrupted_after(tmp_path / "l.h5", 0)
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("cut", range(0, 60, 7))
 def test_a_torn_last_record_is_dropped(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "l.h5"

@@ -107,8 +107,10 @@ class Writer:
     ) -> None:
         if kind is None:
             self.finish()
-        else:
+        elif len(self._journal):
             self._journal.close()
+        else:
+            self._journal.remove()  # nothing to go on from, so nothing to stand in the way
 
 
 def create(
