@@ -82,10 +82,13 @@ args_view  = --data $(DATA) $(FLAGS_view)
 STAGES := cls cam seeds aff walk seg pred
 SCORES  = $(RUN)/cam.json $(RUN)/seeds.json $(RUN)/pseudo.json $(RUN)/pred.json
 
-.PHONY: all chain scores demo test lint docs bench clean FORCE
-all: chain scores
+.PHONY: all chain demo test lint docs bench clean FORCE
+# Scores before the picture, each behind its stage; the table of all of them is printed last.
+all: $(SCORES) $(RUN)/sheet.png
+	@echo
+	@$(WSSS) info $(SCORES)
+	@echo "picture: $(RUN)/sheet.png"
 chain: $(RUN)/pred.h5
-scores: $(SCORES) $(RUN)/sheet.png
 
 ifeq ($(DATA),$(RUN)/data.h5)
 $(DATA): $(RUN)/.flags/data | $(WSSS)

@@ -279,3 +279,37 @@ def test_info_does_not_load_torch_for_an_artifact(tiny_data: Path) -> None:
         [sys.executable, "-c", code, str(tiny_data)], capture_output=True, text=True, check=True
     )
     assert done.stdout.endswith("\nFalse\n")
+
+
+def test_scores_of_several_evals_are_one_table(tmp_path: Path) -> None:
+    def report(name: str, points: dict[str, object]) -> str:
+        path = tmp_path / f"{name}.json"
+        facts = {
+            "format": "wsss/eval",
+            "version": 1,
+            "miou": 0.5,
+            "predictions": {"file": f"{name}.h5"},
+            "protocol": {"split": "val", "images_counted": 7},
+            "scores": points,
+        }
+        path.write_text(json.dumps(facts))
+        return str(path)
+
+    chosen, oracle = {"pixel_accuracy": 0.75}, {"miou": 0.625, "threshold": 0.25}
+    files = [
+        report("cam", {"chosen": chosen, "oracle": oracle}),
+        report("pseudo", {"labels": {"pixel_accuracy": 1.0}}),
+    ]
+    shown = wsss("info", *files)
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert [line.split() for line in shown.stdout.splitlines()[1:]] == [
+        ["cam.h5", "val", "7", "50.0", "75.0", "62.5", "at", "0.25"],
+        ["pseudo.h5", "val", "7", "50.0", "100.0"],
+    ]
+    refused = wsss("info", report("x", {}))
+    assert refused.exit_code == 3
+    assert "x.json: scores with parts missing" in refused.stderr
+    (tmp_path / "y.json").write_text("[1]")
+    refused = wsss("info", str(tmp_path / "y.json"))
+    assert refused.exit_code == 3
+    assert "y.json: not scores of wsss's" in refused.stderr

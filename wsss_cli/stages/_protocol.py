@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -178,8 +178,8 @@ def _refuse_shared(
         )
 
 
-def read_oracle(path: Path) -> tuple[float, list[str], str]:
-    """(best threshold, ids it was chosen on, file name) of a JSON that eval wrote for maps.
+def read_report(path: Path) -> dict[str, Any]:
+    """The JSON of an earlier `wsss eval --json`.
 
     Raises:
         WsssError: unreadable, or not such a JSON.
@@ -192,6 +192,19 @@ def read_oracle(path: Path) -> tuple[float, list[str], str]:
     try:
         if report["format"] != FORMAT or report["version"] > VERSION:
             raise KeyError
+    except (KeyError, TypeError):
+        raise WsssError(f"{path}: not scores of wsss's", "`wsss eval --json` writes them") from None
+    return report
+
+
+def read_oracle(path: Path) -> tuple[float, list[str], str]:
+    """(best threshold, ids it was chosen on, file name) of a JSON that eval wrote for maps.
+
+    Raises:
+        WsssError: unreadable, or not such a JSON.
+    """
+    report = read_report(path)
+    try:
         return float(report["scores"]["oracle"]["threshold"]), list(report["ids"]), path.name
     except (KeyError, TypeError, ValueError):
         raise WsssError(

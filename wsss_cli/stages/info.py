@@ -1,12 +1,16 @@
-"""info: say what an artifact or a weights file is and where it came from."""
+"""info: say what a file is and where it came from; scores of several as one table."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from ..console import table
+from ..errors import UsageError, WsssError
 
 if TYPE_CHECKING:
     from ..artifacts import Artifact
@@ -18,30 +22,102 @@ PROVENANCE += ["created_by", "command"]
 
 
 def run(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An artifact or weights.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Artifacts, weights, or scores of `wsss eval`."),
+    ],
     ids: Annotated[bool, typer.Option("--ids", help="Print the image ids, one a line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print kind, counts, options and provenance of an artifact or a weights file.
+    """Print kind, counts, options and provenance of files; scores as one table.
+
+    Scores are the JSON files of `wsss eval --json`, one row each.
 
     Example: wsss info cam.h5
     """
-    if file.suffix == ".pt":
-        facts = _describe_weights(file)
-        if ids:
-            raise typer.BadParameter("weights hold no images", param_hint="--ids")
-    else:
-        from ..artifacts import open_artifact
-
-        with open_artifact(file) as artifact:
-            if ids:
-                typer.echo("\n".join(artifact.ids), nl=len(artifact) > 0)
-                return
-            facts = _describe_artifact(artifact)
+    if ids:
+        for file in files:
+            _print_ids(file)
+        return
+    facts = [_describe(file) for file in files]
+    scores = [row for row in facts if "scored" in row]
     if as_json:
-        typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
-    else:
-        _print(facts)
+        shown = facts[0] if len(facts) == 1 else facts
+        typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+        return
+    for number, row in enumerate(row for row in facts if "scored" not in row):
+        if number:
+            typer.echo("")
+        _print(row)
+    if scores:
+        _print_scores(scores)
+
+
+def _print_ids(file: Path) -> None:
+    if file.suffix in (".pt", ".json"):
+        _describe(file)
+        what = "weights" if file.suffix == ".pt" else "scores"
+        raise UsageError(f"--ids: {file}: {what} hold no images")
+    from ..artifacts import open_artifact
+
+    with open_artifact(file) as artifact:
+        typer.echo("\n".join(artifact.ids), nl=len(artifact) > 0)
+
+
+def _describe(file: Path) -> dict[str, Any]:
+    if file.suffix == ".pt":
+        return _describe_weights(file)
+    if file.suffix == ".json":
+        return _describe_scores(file)
+    from ..artifacts import open_artifact
+
+    with open_artifact(file) as artifact:
+        return _describe_artifact(artifact)
+
+
+def _describe_scores(file: Path) -> dict[str, Any]:
+    """One row of the table of scores; the oracle's threshold was chosen on the masks scored."""
+    from ._protocol import read_report
+
+    report = read_report(file)
+    try:
+        points, protocol = report["scores"], report["protocol"]
+        oracle = points.get("oracle", {})
+        return {
+            "file": str(file),
+            "kind": report["format"],
+            "scored": report["predictions"]["file"],
+            "split": protocol["split"],
+            "images": protocol["images_counted"],
+            "miou": report["miou"],
+            "pixel_accuracy": (points.get("labels") or points["chosen"])["pixel_accuracy"],
+            "oracle_miou": oracle.get("miou"),
+            "oracle_threshold": oracle.get("threshold"),
+        }
+    except (AttributeError, KeyError, TypeError):
+        raise WsssError(f"{file}: scores with parts missing", "rerun `wsss eval --json`") from None
+
+
+def _print_scores(rows: Sequence[dict[str, Any]]) -> None:
+    def percent(value: float | None) -> str:
+        return "" if value is None else f"{100 * value:.1f}"
+
+    table(
+        ["scored", "split", "images", "mIoU %", "pixel accuracy %", "best threshold (oracle)"],
+        [
+            (
+                row["scored"],
+                row["split"] or "all",
+                row["images"],
+                percent(row["miou"]),
+                percent(row["pixel_accuracy"]),
+                f"{percent(row['oracle_miou'])} at {row['oracle_threshold']:g}"
+                if row["oracle_miou"] is not None
+                else "",
+            )
+            for row in rows
+        ],
+    )
 
 
 def _describe_artifact(artifact: Artifact) -> dict[str, Any]:
