@@ -131,10 +131,13 @@ $(RUN)/pred.json: $(RUN)/pred.h5 $(RUN)/.flags/eval
 $(RUN)/sheet.png: $(RUN)/cam.h5 $(RUN)/seeds.h5 $(RUN)/pseudo.h5 $(RUN)/.flags/view
 	$(WSSS) view $(filter %.h5,$^) --split $(SCORE) $(args_view) -o $@ --force
 
-# A stage's options, in a file that changes only when they do.
-$(RUN)/.flags/%: FORCE
-	@mkdir -p $(@D)
-	@cmp -s $@ <<< '$(args_$*)' || cat > $@ <<< '$(args_$*)'
+# A stage's options, in a file that is rewritten only when they differ (they hold no single quote).
+define flag_file
+$(RUN)/.flags/$(1): $(shell cmp -s $(RUN)/.flags/$(1) <(echo '$(args_$(1))') || echo FORCE)
+	@mkdir -p $$(@D)
+	@echo '$(args_$(1))' > $$@
+endef
+$(foreach stage,data $(STAGES) eval view,$(eval $(call flag_file,$(stage))))
 FORCE:
 
 # Demo, tests, upkeep

@@ -38,6 +38,9 @@ def write_weights(
     """A tiny network of random weights, loud enough for affinities to differ."""
     torch.manual_seed(5)
     backbone = build_backbone("tiny", 16)
+    with torch.no_grad():  # batch norms see something, so that features differ
+        for _ in range(30):
+            backbone(torch.randn(2, 3, 64, 64))
     model = AffinityNet(backbone) if method == "psa" else IRNet(backbone)
     state = model.state_dict()
     if method == "irn":

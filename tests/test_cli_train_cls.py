@@ -149,7 +149,8 @@ def test_the_head_alone_trains_first(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, tensor in probe.items():
         if name.startswith("backbone."):
             assert torch.equal(tensor, longer[name])
-            assert not torch.equal(tensor, both[name])
+            if tensor.ndim == 4:  # a convolution; batch norms rest in any case
+                assert not torch.equal(tensor, both[name])
         else:
             assert not torch.equal(tensor, longer[name])
     loss = train_cls.tag_loss

@@ -215,7 +215,6 @@ def test_the_caller_is_told_what_there_is() -> None:
 def test_tiny_is_tiny() -> None:
     backbone = build_backbone("tiny")
     assert sum(p.numel() for p in backbone.parameters()) == 739_024
-    assert not any(isinstance(m, nn.BatchNorm2d) for m in backbone.modules())
 
 
 def test_names_are_known_without_torch() -> None:
@@ -280,7 +279,7 @@ def test_what_cannot_be_frozen() -> None:
         freeze_batchnorm(nn.BatchNorm2d(2))
     with pytest.raises(ValueError, match="without running statistics"):
         freeze_batchnorm(nn.Sequential(nn.BatchNorm2d(2, track_running_stats=False)))
-    assert freeze_batchnorm(build_backbone("tiny")) == 0
+    assert freeze_batchnorm(nn.Sequential(group_norm(4))) == 0
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 16, 32, 60, 112, 160, 240, 1280])
