@@ -82,7 +82,7 @@ args_view  = --data $(DATA) $(FLAGS_view)
 STAGES := cls cam seeds aff walk seg pred
 SCORES  = $(RUN)/cam.json $(RUN)/seeds.json $(RUN)/pseudo.json $(RUN)/pred.json
 
-.PHONY: all chain demo test lint docs bench clean FORCE
+.PHONY: all chain install demo test lint docs bench clean FORCE
 # Scores before the picture, each behind its stage; the table of all of them is printed last.
 all: $(SCORES) $(RUN)/sheet.png
 	@echo
@@ -142,6 +142,8 @@ FORCE:
 
 # Demo, tests, upkeep
 
+install: $(VENV)/bin/wsss
+
 demo: | $(WSSS)
 	@$(MAKE) --no-print-directory -f $(firstword $(MAKEFILE_LIST)) $(strip $(DEMO)) all
 
@@ -162,7 +164,9 @@ clean:
 
 $(VENV)/bin/wsss: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)/bin/python -m pip install --quiet --upgrade pip setuptools wheel cython
+	# The C++ that pydensecrf2 ships predates Python 3.13; with Cython at hand it is made anew.
+	$(VENV)/bin/python -m pip install --quiet --no-build-isolation pydensecrf2
 	$(VENV)/bin/python -m pip install --quiet --editable .
 	touch $@
 $(VENV)/test-ready: $(VENV)/bin/wsss
