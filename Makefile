@@ -159,13 +159,18 @@ lint: $(VENV)/test-ready
 docs: | $(WSSS)
 	$(VENV)/bin/python docs/generate.py
 
+bench: | $(WSSS)
+	$(VENV)/bin/python benchmarks/bench_walk.py
+	$(VENV)/bin/python benchmarks/bench_pairs.py
+	$(VENV)/bin/python benchmarks/bench_artifacts.py
+
 clean:
 	rm -rf runs/demo
 
+# The C++ that pydensecrf2 ships predates Python 3.13; with Cython at hand it is made anew.
 $(VENV)/bin/wsss: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip setuptools wheel cython
-	# The C++ that pydensecrf2 ships predates Python 3.13; with Cython at hand it is made anew.
 	$(VENV)/bin/python -m pip install --quiet --no-build-isolation pydensecrf2
 	$(VENV)/bin/python -m pip install --quiet --editable .
 	touch $@
