@@ -6,7 +6,7 @@
     /<field>/shape          (n, ndim) int32: item i's shape; -1 where it lacks an optional field
 
 One HDF5 data set per image reads more plainly but costs about 500 bytes each, more than a small
-item, and takes seven times as long to write (benchmarks/bench_artifacts.py has the figures).
+item, and takes 3.5 times as long to write (benchmarks/bench_artifacts.py has the figures).
 """
 
 from __future__ import annotations
