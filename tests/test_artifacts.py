@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from wsss_cli.artifacts import CAM, DATASET, LABEL, Shard, Writer, create, open_artifact
+from wsss_cli.artifacts import CAM, DATASET, LABEL, Artifact, Shard, Writer, create, open_artifact
 from wsss_cli.artifacts import columns as columns_module
 from wsss_cli.artifacts.merge import merge
 from wsss_cli.artifacts.writer import partial_path
@@ -365,9 +365,25 @@ def test_more_shards_than_items(tmp_path: Path) -> None:
 def test_merge_keeps_few_files_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import wsss_cli.artifacts.merge as module
 
-    monkeypatch.setattr(module._OpenFew, "LIMIT", 2)
+    monkeypatch.setattr(module, "OPEN", 2)
     parts = [write(tmp_path / f"{i}.h5", shard=Shard(i, 5)) for i in range(1, 6)]
+    now: set[Path] = set()
+    most = []
+    opening, closing = Artifact._open, Artifact.close
+
+    def opened(artifact: Artifact) -> None:
+        now.add(artifact.path)
+        most.append(len(now))
+        opening(artifact)
+
+    def closed(artifact: Artifact) -> None:
+        now.discard(artifact.path)
+        closing(artifact)
+
+    monkeypatch.setattr(Artifact, "_open", opened)
+    monkeypatch.setattr(Artifact, "close", closed)
     merge(parts, tmp_path / "merged.h5")
+    assert max(most) == 1
     assert_items(tmp_path / "merged.h5", IDS)
 
 

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from made import masks_of, random_cams, write_cam, write_labels, wsss
 
-from wsss_cli.artifacts import open_artifact
+from wsss_cli.artifacts import Artifact, Writer, open_artifact
+from wsss_cli.artifacts import merge as merge_module
+from wsss_cli.artifacts.writer import partial_path
 
 
 def contents(path: Path) -> dict[str, object]:
@@ -170,3 +172,28 @@ def test_what_is_merged_goes_on_down_the_chain(tiny_data: Path, tmp_path: Path) 
     scored = json.loads(wsss("eval", out, "--json", "-").stdout)  # finds the data set by itself
     assert scored["protocol"]["images_counted"] == 6
     assert np.allclose(scored["miou"], 1)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_more_shards_than_are_held_open(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    """They go through a journal, one after the other; a merge that dies goes on from it."""
+    monkeypatch.setattr(merge_module, "OPEN", 3)
+    shards = cam_shards(tiny_data, tmp_path, 4)
+    whole = write_cam(tmp_path / "whole.h5", tiny_data, random_cams(tiny_data))
+    out, opened = tmp_path / "m.h5", []
+    if killed:
+        with monkeypatch.context() as patch:
+            patch.setattr(Writer, "finish", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+            assert wsss("merge", *shards, "-o", out).exit_code == 130
+        assert not out.exists()
+        assert partial_path(out).exists()
+        reading = Artifact.__getitem__
+        monkeypatch.setattr(
+            Artifact, "__getitem__", lambda self, i: opened.append(i) or reading(self, i)
+        )
+    assert wsss("merge", *shards, "-o", out).exit_code == 0
+    assert opened == []  # what is in the journal is not read again
+    assert contents(out) == contents(whole)
+    assert not partial_path(out).exists()

@@ -11,7 +11,7 @@ item, and takes 3.5 times as long to write (benchmarks/bench_artifacts.py has th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import h5py
 import numpy as np
@@ -22,16 +22,14 @@ CHUNK = 1 << 16  # values a chunk: what one small read has to decompress
 GZIP_LEVEL = 1  # levels above cost time and win a few per cent on maps and labels
 BUFFER = 1 << 22  # values gathered before they are written
 
-Shapes = Mapping[str, tuple[int, ...]]
-
 
 def write_columns(
     file: h5py.File,
     schema: Schema,
     ids: Sequence[str],
-    shapes: Callable[[str], Shapes],
+    shapes: Mapping[str, np.ndarray],
     dtypes: Mapping[str, str],
-    read: Callable[[str], Mapping[str, np.ndarray]],
+    items: Iterable[Mapping[str, np.ndarray]],
 ) -> None:
     """Write items as columns, holding one buffer a field in memory.
 
@@ -39,19 +37,18 @@ def write_columns(
         file: open for writing.
         schema: its fields.
         ids: in the order to be written: rising.
-        shapes: gives an id's shape per field it has.
+        shapes: per field (n, ndim) int32, -1 where an item lacks it; none for fields of no item.
         dtypes: dtype name per field; those of fields that no item has may be missing.
-        read: gives an id's arrays.
+        items: each one's arrays, in the order of `ids`.
     """
-    encoded = [image_id.encode() for image_id in ids]
-    width = max(map(len, encoded), default=1)
-    file["ids"] = np.array(encoded, dtype=h5py.string_dtype("utf-8", max(width, 1)))
+    width = max((len(image_id.encode()) for image_id in ids), default=1)
+    encoded = np.fromiter((i.encode() for i in ids), f"S{max(width, 1)}", len(ids))
+    file["ids"] = encoded.astype(h5py.string_dtype("utf-8", max(width, 1)))
     columns = [
-        _Column(file, field, [shapes(i).get(field.name) for i in ids], dtypes.get(field.name))
+        _Column(file, field, shapes.get(field.name), len(ids), dtypes.get(field.name))
         for field in schema.fields
     ]
-    for image_id in ids:
-        arrays = read(image_id)
+    for arrays in items:
         for column in columns:
             if column.name in arrays:
                 column.append(arrays[column.name])
@@ -66,15 +63,17 @@ class _Column:
         self,
         file: h5py.File,
         field: Field,
-        shapes: Sequence[tuple[int, ...] | None],
+        shapes: np.ndarray | None,
+        n_items: int,
         dtype: str | None,
     ) -> None:
         self.name = field.name
-        rows = [shape if shape is not None else (-1,) * field.ndim for shape in shapes]
-        counts = [int(np.prod(shape)) if shape is not None else 0 for shape in shapes]
-        offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
+        if shapes is None:
+            shapes = np.full((n_items, field.ndim), -1, np.int32)
+        counts = np.where((shapes < 0).any(axis=1), 0, shapes.prod(axis=1, dtype=np.int64))
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         group = file.create_group(field.name)
-        group["shape"] = np.array(rows, np.int32).reshape(len(rows), field.ndim)
+        group["shape"] = shapes.astype(np.int32)
         group["offset"] = offsets
         total = int(offsets[-1])
         numpy_dtype = np.dtype(dtype or field.dtypes[0])

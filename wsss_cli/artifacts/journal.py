@@ -19,13 +19,15 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Mapping
+from array import array
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from ..errors import WsssError
+from .shapes import ShapeTable
 
 try:
     import fcntl
@@ -52,8 +54,9 @@ class Journal:
             WsssError: another process writes it, or it belongs to another run.
         """
         self.path = path
-        self._positions: dict[str, int] = {}
-        self.shapes: dict[str, dict[str, tuple[int, ...]]] = {}
+        self._rows: dict[str, int] = {}  # by id, in order of finishing
+        self._positions = array("q")  # of the records, by row
+        self._shapes: dict[str, ShapeTable] = {}
         self.dtypes: dict[str, str] = {}
         # Unbuffered: what append() was given is the operating system's when it returns, and a
         # full disk fails there, not once more in close().
@@ -66,10 +69,10 @@ class Journal:
             raise
 
     def __contains__(self, image_id: str) -> bool:
-        return image_id in self._positions
+        return image_id in self._rows
 
     def __len__(self) -> int:
-        return len(self._positions)
+        return len(self._rows)
 
     def append(self, image_id: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Add one finished item; it survives a kill as soon as this returns."""
@@ -84,7 +87,7 @@ class Journal:
 
     def read(self, image_id: str) -> dict[str, np.ndarray]:
         """The arrays of one finished item."""
-        self._stream.seek(self._positions[image_id])
+        self._stream.seek(self._positions[self._rows[image_id]])
         payload = self._next_payload()
         assert payload is not None  # it was whole when its position was noted
         head, _, body = payload.partition(b"\n")
@@ -94,6 +97,11 @@ class Journal:
             arrays[name] = np.frombuffer(raw, dtype).reshape(shape)
             start += length
         return arrays
+
+    def shapes(self, ids: Sequence[str]) -> dict[str, np.ndarray]:
+        """(len(ids), ndim) int32 shapes per field; -1 where an item lacks it."""
+        rows = np.fromiter((self._rows[image_id] for image_id in ids), np.int64, len(ids))
+        return {name: table.matrix(rows) for name, table in self._shapes.items()}
 
     def close(self) -> None:
         self._stream.close()
@@ -144,10 +152,11 @@ class Journal:
         return json.loads(payload) if payload is not None else None
 
     def _note(self, image_id: str, fields: list[list[Any]], position: int) -> None:
-        self._positions[image_id] = position
-        self.shapes[image_id] = {name: tuple(shape) for name, _, shape, _ in fields}
-        for name, dtype, _, _ in fields:
+        row = self._rows.setdefault(image_id, len(self._rows))
+        self._positions.append(position)
+        for name, dtype, shape, _ in fields:
             self.dtypes.setdefault(name, dtype)
+            self._shapes.setdefault(name, ShapeTable()).add(row, shape)
 
     def _write(self, payload: bytes) -> int:
         self._stream.seek(0, os.SEEK_END)

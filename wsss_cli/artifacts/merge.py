@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from ..errors import WsssError
-from .columns import Shapes
 from .schema import DATASET
 from .shards import Shard
 from .store import Artifact, open_artifact
-from .writer import check_target, write_artifact
+from .writer import Writer, check_target, write_artifact
+
+# Shards that are read side by side. HDF5 takes some 1.6 MB for each open file, and a shared
+# file system is slow to open them; the items of more shards go through a journal, so that every
+# shard is read from end to end, once.
+OPEN = 32
 
 
 def merge(paths: Sequence[Path], out: Path, force: bool = False) -> int:
@@ -24,73 +32,80 @@ def merge(paths: Sequence[Path], out: Path, force: bool = False) -> int:
     check_target(out, force)
     shards = [open_artifact(path) for path in paths]
     check_shards(shards)
-    owner: dict[str, Artifact] = {}
-    shapes: dict[str, Shapes] = {}
+    index = read_index(shards)
+    attributes = {**shards[0].attributes, "shard": str(Shard())}
+    schema = shards[0].schema
+    if len(shards) > OPEN:
+        with Writer(out, schema, attributes, index.ids, force) as target:
+            copy(shards, target)
+        return len(index.ids)
+    with ExitStack() as stack:
+        for shard in shards:
+            stack.enter_context(shard)
+        items = (shards[k][i] for k, i in zip(index.shard.tolist(), index.ids, strict=True))
+        write_artifact(out, schema, attributes, index.ids, index.shapes, index.dtypes, items)
+    return len(index.ids)
+
+
+def copy(shards: Sequence[Artifact], target: Writer) -> None:
+    """Put every item of every shard that the target lacks, one shard after the other."""
+    lacking = set(target.todo)
+    for shard in shards:
+        with shard:
+            for image_id in shard.ids:
+                if image_id in lacking:
+                    target.put(image_id, **shard[image_id])
+
+
+class Index(NamedTuple):
+    """What the shards hold together, in the order of the joined file.
+
+    Attributes:
+        ids: rising.
+        shard: (n,) int64, the number of the shard that holds an item.
+        shapes: per field (n, ndim) int32.
+        dtypes: per field.
+    """
+
+    ids: list[str]
+    shard: np.ndarray
+    shapes: dict[str, np.ndarray]
+    dtypes: dict[str, str]
+
+
+def read_index(shards: Sequence[Artifact]) -> Index:
+    """Ids, shapes and dtypes of all the shards' items.
+
+    Raises:
+        WsssError: an id in two shards, or fields of different dtypes.
+    """
+    fields = [field.name for field in shards[0].schema.fields]
+    ids: list[str] = []
+    shapes: dict[str, list[np.ndarray]] = {name: [] for name in fields}
     dtypes: dict[str, str] = {}
     for shard in shards:
         with shard:
-            ids = shard.ids
-            for image_id, row in zip(ids, _shapes(shard), strict=True):
-                if image_id in owner:
-                    raise WsssError(
-                        f"{owner[image_id].path} and {shard.path}: both hold {image_id!r}"
-                    )
-                owner[image_id], shapes[image_id] = shard, row
-            if ids:  # an empty shard does not know the dtype that the others chose
-                _agree(dtypes, shard)
-    with _OpenFew() as opened:
-        write_artifact(
-            out,
-            shards[0].schema,
-            {**shards[0].attributes, "shard": str(Shard())},
-            sorted(owner),
-            shapes.__getitem__,
-            dtypes,
-            lambda image_id: opened.use(owner[image_id])[image_id],
-        )
-    return len(owner)
-
-
-def _shapes(shard: Artifact) -> Iterator[dict[str, tuple[int, ...]]]:
-    """Each item's shapes by field, in order of ids, from the index alone."""
-    fields = shard.schema.fields
-    rows = [shard.column(field.name).shapes().tolist() for field in fields]
-    for item in zip(*rows, strict=True):
-        yield {
-            field.name: tuple(shape)
-            for field, shape in zip(fields, item, strict=True)
-            if min(shape, default=0) >= 0
-        }
+            ids += shard.ids
+            for name in fields:
+                shapes[name].append(shard.column(name).shapes())
+            _agree(dtypes, shard)
+    owner = np.repeat(np.arange(len(shards)), [len(rows) for rows in shapes[fields[0]]])
+    order = sorted(range(len(ids)), key=ids.__getitem__)
+    for before, after in itertools.pairwise(order):
+        if ids[before] == ids[after]:
+            one, other = (shards[owner[row]].path for row in sorted((before, after)))
+            raise WsssError(f"{one} and {other}: both hold {ids[before]!r}")
+    rows = np.array(order, np.int64)
+    joined = {name: np.concatenate(parts)[rows] for name, parts in shapes.items()}
+    return Index([ids[row] for row in order], owner[rows], joined, dtypes)
 
 
 def _agree(dtypes: dict[str, str], shard: Artifact) -> None:
+    """Note the dtypes of a shard's fields; one that is empty does not know what others chose."""
     for field in shard.schema.fields:
         column = shard.column(field.name)
         if column.holds_values and dtypes.setdefault(field.name, column.dtype) != column.dtype:
             raise WsssError(f"{shard.path}: {field.name} is {column.dtype}, others differ")
-
-
-class _OpenFew:
-    """Keeps the shards used last open, so that thousands do not run out of file handles."""
-
-    LIMIT = 256
-
-    def __init__(self) -> None:
-        self._open: OrderedDict[Path, Artifact] = OrderedDict()
-
-    def use(self, shard: Artifact) -> Artifact:
-        self._open[shard.path] = shard
-        self._open.move_to_end(shard.path)
-        if len(self._open) > self.LIMIT:
-            self._open.popitem(last=False)[1].close()
-        return shard
-
-    def __enter__(self) -> _OpenFew:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for shard in self._open.values():
-            shard.close()
 
 
 def check_shards(shards: Sequence[Artifact]) -> None:

@@ -104,7 +104,7 @@ class Artifact:
     def close(self) -> None:
         if self._file is not None and self._owner == os.getpid():
             self._file.close()
-        self._file = None
+        self._file, self._ids, self._columns = None, None, {}
 
     def __enter__(self) -> Self:
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import UsageError, WsssError
 from . import provenance
-from .columns import Shapes, write_columns
+from .columns import write_columns
 from .journal import Journal
 from .schema import DATASET, Schema
 from .shards import Shard
@@ -90,9 +90,9 @@ class Writer:
             self.schema,
             self._attributes,
             self._expected,
-            journal.shapes.__getitem__,
+            journal.shapes(self._expected),
             journal.dtypes,
-            journal.read,
+            map(journal.read, self._expected),
         )
         journal.remove()
 
@@ -187,29 +187,30 @@ def write_artifact(
     schema: Schema,
     attributes: Mapping[str, Any],
     ids: Sequence[str],
-    shapes: Callable[[str], Shapes],
+    shapes: Mapping[str, np.ndarray],
     dtypes: Mapping[str, str],
-    read: Callable[[str], Mapping[str, np.ndarray]],
+    items: Iterable[Mapping[str, np.ndarray]],
 ) -> None:
     """Write a whole artifact beside `path` and rename it into place.
 
     Shared by the stages, whose items come from a journal, and by merge, whose items come from
-    shards. A data set's run is named by its contents too, since nothing else identifies them.
+    shards. Arguments as of `write_columns`. A data set's run is named by its contents too, since
+    nothing else identifies them.
     """
     attributes = {**attributes, "n_items": len(ids)}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     contents = hashlib.sha256()
 
-    def read_and_note(image_id: str) -> Mapping[str, np.ndarray]:
-        arrays = read(image_id)
-        if schema is DATASET:
-            _note_contents(contents, image_id, arrays)
-        return arrays
+    def noted() -> Iterator[Mapping[str, np.ndarray]]:
+        for image_id, arrays in zip(ids, items, strict=True):
+            if schema is DATASET:
+                _note_contents(contents, image_id, arrays)
+            yield arrays
 
     try:
         with _write_errors(path):
             with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
-                write_columns(file, schema, ids, shapes, dtypes, read_and_note)
+                write_columns(file, schema, ids, shapes, dtypes, noted())
                 splits = attributes.pop("splits", {})
                 _write_splits(file, splits, ids)
                 if schema is DATASET:
