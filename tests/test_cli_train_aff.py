@@ -83,15 +83,15 @@ def test_seeds_become_weights(method: str) -> None:
 
 def test_the_defaults_are_those_of_the_method(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs: list[Any] = []
-    monkeypatch.setattr(train_aff, "train", lambda job, setting: jobs.append(job))
+    monkeypatch.setattr(train_aff, "train", lambda job, recipe, setting: jobs.append((job, recipe)))
     bare = ["train-aff", "--backbone", "tiny", "--backbone-weights", "random"]
     for method in ("psa", "irn"):
         assert CliRunner().invoke(app, [*bare, "--method", method]).exit_code == 0
-    psa, irn = (job.params for job in jobs)
+    psa, irn = (job.params for job, _ in jobs)
     names = ("radius", "output_stride", "dilated", "crop", "factor")
     assert [psa[name] for name in names] == [5, 8, True, 448, None]
     assert [irn[name] for name in names] == [10, 16, False, 512, (0.5, 1.5)]
-    rates = [{group["name"]: group["lr"] for group in job.groups} for job in jobs]
+    rates = [{group["name"]: group["lr"] for group in job.groups(recipe)} for job, recipe in jobs]
     assert rates[0]["new weight"] == pytest.approx(10 * rates[0]["pretrained weight"])
     edge, displacement = rates[1]["pretrained weight"], rates[1]["new weight"]
     assert displacement == pytest.approx(10 * edge)

@@ -7,54 +7,42 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..console import log, track
 from ..options import Precision, free_cores, resolve_device
-from ..training.config import Recipe
+from ._training_options import Recipe, Setting
 
 if TYPE_CHECKING:
     from torch import nn
 
     from ..artifacts.provenance import Source
-    from ..training.data import Load
+    from ..training.data import Load, Plan
     from ..training.loop import Compute, LossFn
 
 FIGURES = {"val_map": "val mAP", "val_miou": "val mIoU", "val_pixel_accuracy": "pixel accuracy"}
 
 
-@dataclass(frozen=True)
-class Setting:
-    """Options of a run that leave its numbers alone."""
-
-    out: Path
-    force: bool
-    quiet: bool
-    device: str
-    workers: int | None
-    checkpoint_every: float
-
-
 @dataclass
 class Job:
-    """A training run, all but the machine it runs on.
+    """What a training stage trains, whatever the recipe and the machine.
 
     Attributes:
         name: of the command.
         kind: of the weights it makes.
+        out: where they go.
         model: on the CPU, initialised.
-        groups: of the optimiser.
         config: what the network is rebuilt from.
-        classes: names.
         params: all options that change the numbers, beside the recipe's.
+        classes: names.
         inputs: artifacts that are read.
         ids: training images.
         load: makes the sample of an id.
         loss: of outputs and batch.
-        recipe, precision: how it trains.
+        grouping: of the parameters, as `nets.parameters.parameter_groups` takes it.
         measure: figures of the model after an epoch.
         val_every: epochs between two measurements; 0 for none.
         finish: last touches to the trained model.
@@ -62,23 +50,30 @@ class Job:
 
     name: str
     kind: str
+    out: Path
     model: nn.Module
-    groups: list[dict[str, Any]]
     config: dict[str, Any]
-    classes: Sequence[str]
     params: Mapping[str, Any]
+    classes: Sequence[str]
     inputs: Sequence[Source]
     ids: Sequence[str]
     load: Load
     loss: LossFn
-    recipe: Recipe
-    precision: Precision
+    grouping: Mapping[str, Any] = field(default_factory=dict)
     measure: Callable[[nn.Module, Compute], dict[str, float]] | None = None
     val_every: int = 1
     finish: Callable[[nn.Module, Compute], None] | None = None
 
+    def groups(self, recipe: Recipe) -> list[dict[str, Any]]:
+        """The optimiser's groups."""
+        from ..nets.parameters import parameter_groups
 
-def begin(setting: Setting, recipe: Recipe) -> None:
+        return parameter_groups(
+            self.model, recipe.lr, recipe.weight_decay, recipe.head_multiplier, **self.grouping
+        )
+
+
+def begin(out: Path, recipe: Recipe, setting: Setting) -> None:
     """Refuse early what would fail late, and make initial weights a matter of the seed."""
     import torch
 
@@ -86,11 +81,11 @@ def begin(setting: Setting, recipe: Recipe) -> None:
 
     recipe.check()
     resolve_device(setting.device)
-    check_target(setting.out, setting.force)
-    torch.manual_seed(recipe.seed)
+    check_target(out, setting.force)
+    torch.manual_seed(setting.seed)
 
 
-def train(job: Job, setting: Setting) -> list[dict[str, Any]]:
+def train(job: Job, recipe: Recipe, setting: Setting) -> list[dict[str, Any]]:
     """Run a job to the end, from wherever an earlier attempt was stopped.
 
     Returns:
@@ -103,77 +98,78 @@ def train(job: Job, setting: Setting) -> list[dict[str, Any]]:
     from ..training.checkpoint import Checkpoint
     from ..training.data import Plan, Samples
     from ..training.interrupt import Interrupts
-    from ..training.loop import Compute, fit
+    from ..training.loop import fit
     from ..training.schedule import Poly
 
-    recipe = job.recipe
-    device = resolve_device(setting.device)
-    compute = Compute(
-        device,
-        bf16=job.precision is Precision.bf16,
-        accumulate=recipe.accumulate,
-        clip=recipe.clip_grad,
-        workers=default_workers(device) if setting.workers is None else setting.workers,
-    )
-    _repeatable(device)
-    params = {**job.params, **asdict(recipe), "precision": job.precision.value}
-    identity: dict[str, Any] = {
-        "kind": job.kind,
-        "params": params,
-        "seed": recipe.seed,
-        "classes": job.classes,
-        "inputs": job.inputs,
-        "ids": job.ids,
-    }
-    plan = Plan(len(job.ids), recipe.batch_size, recipe.epochs, recipe.seed)
-    samples = Samples(job.load, job.ids, recipe.seed)
-    model = job.model.to(device).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(job.groups, lr=recipe.lr, momentum=recipe.momentum)
+    compute = _compute(recipe, setting)
+    identity = _identity(job, recipe, setting)
+    plan = Plan(len(job.ids), recipe.batch_size, recipe.epochs, setting.seed)
+    samples = Samples(job.load, job.ids, setting.seed)
+    groups = job.groups(recipe)
+    model = job.model.to(compute.device).to(memory_format=torch.channels_last)
     with (
         Checkpoint(
-            partial_path(setting.out),
+            partial_path(job.out),
             weights_run(**identity),
             read_torch,
             write_torch,
             setting.checkpoint_every,
             restart=setting.force,
         ) as checkpoint,
-        _Talk(job.name, plan.steps, plan.steps_per_epoch, recipe.epochs, setting) as talk,
+        _Talk(job, plan, setting.quiet) as talk,
     ):
         history = fit(
             model,
             job.loss,
             lambda start: compute.batches(samples, plan.batches(start)),
-            optimizer,
+            torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum),
             schedule=Poly(plan.steps, warmup=recipe.warmup),
             epochs=recipe.epochs,
             compute=compute,
-            seed=recipe.seed,
+            seed=setting.seed,
             checkpoint=checkpoint,
             report=talk,
-            measure=_measure_each(job, compute),
-            prepare=partial(_free_pretrained, job.groups, recipe.head_epochs),
+            measure=_measure_each(job, recipe.epochs, compute),
+            prepare=partial(_free_pretrained, groups, recipe.head_epochs),
         )
         with Interrupts():  # SIGTERM, like Ctrl-C, stops with a word and no lock left
             if job.finish is not None:
                 job.finish(model, compute)
             weights = {name: t.contiguous() for name, t in model.state_dict().items()}
             save_weights(
-                setting.out, **identity, config=job.config, state_dict=weights, history=history
+                job.out, **identity, config=job.config, state_dict=weights, history=history
             )
             checkpoint.remove()
-    log(
-        f"{job.name}: {len(job.ids)} images, {recipe.epochs} epochs -> {setting.out}", setting.quiet
-    )
-    best = best_epoch(history)
-    if best is not None and best["epoch"] != recipe.epochs:
-        name = next(name for name in FIGURES if best.get(name) is not None)
-        log(
-            f"{job.name}: the last epoch's weights are kept; {FIGURES[name]} was highest, "
-            f"{best[name]:.3f}, after epoch {best['epoch']}",
-            setting.quiet,
-        )
+    talk.end(history)
     return history
+
+
+def _compute(recipe: Recipe, setting: Setting) -> Compute:
+    """Where and how to compute."""
+    from ..training.loop import Compute
+
+    device = resolve_device(setting.device)
+    _repeatable(device)
+    return Compute(
+        device,
+        bf16=setting.precision is Precision.bf16,
+        accumulate=recipe.accumulate,
+        clip=recipe.clip_grad,
+        workers=default_workers(device) if setting.workers is None else setting.workers,
+    )
+
+
+def _identity(job: Job, recipe: Recipe, setting: Setting) -> dict[str, Any]:
+    """What a run is known by: equal for two runs that must end in the same weights."""
+    own = {"seed": setting.seed, "precision": setting.precision.value}
+    return {
+        "kind": job.kind,
+        "params": {**job.params, **asdict(recipe), **own},
+        "seed": setting.seed,
+        "classes": job.classes,
+        "inputs": job.inputs,
+        "ids": job.ids,
+    }
 
 
 def best_epoch(history: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
@@ -198,14 +194,16 @@ def _free_pretrained(groups: Sequence[dict[str, Any]], head_epochs: int, epoch: 
                 parameter.requires_grad_(epoch >= head_epochs)
 
 
-def _measure_each(job: Job, compute: Compute) -> Callable[[nn.Module, int], dict[str, Any]] | None:
+def _measure_each(
+    job: Job, epochs: int, compute: Compute
+) -> Callable[[nn.Module, int], dict[str, Any]] | None:
     """`job.measure` at the epochs it is due, undefined figures as None."""
     measure = job.measure
     if measure is None or not job.val_every:
         return None
 
     def figures(model: nn.Module, epoch: int) -> dict[str, Any]:
-        if epoch % job.val_every and epoch != job.recipe.epochs:
+        if epoch % job.val_every and epoch != epochs:
             return {}
         found = measure(model, compute)
         return {name: None if math.isnan(value) else value for name, value in found.items()}
@@ -226,11 +224,8 @@ def _repeatable(device: Any) -> None:
 class _Talk:
     """Tells the user how training goes: a bar over the steps, a line for each epoch."""
 
-    def __init__(
-        self, name: str, steps: int, per_epoch: int, epochs: int, setting: Setting
-    ) -> None:
-        self._name, self._steps, self._per_epoch, self._epochs = name, steps, per_epoch, epochs
-        self._out, self._quiet = setting.out, setting.quiet
+    def __init__(self, job: Job, plan: Plan, quiet: bool) -> None:
+        self._job, self._plan, self._quiet = job, plan, quiet
         self._bar: Iterator[int] = iter(())
         self._since = time.monotonic()
 
@@ -242,16 +237,14 @@ class _Talk:
         if close is not None:
             close()
         if kind is KeyboardInterrupt:
-            log(
-                f"{self._name}: interrupted; the same command goes on from {self._out}.partial",
-                self._quiet,
-            )
+            self._say(f"interrupted; the same command goes on from {self._job.out}.partial")
 
     def start(self, step: int) -> None:
+        plan = self._plan
         if step:
-            epoch = min(step // self._per_epoch + 1, self._epochs)
-            log(f"{self._name}: going on at step {step}/{self._steps}, epoch {epoch}", self._quiet)
-        self._bar = track(itertools.count(), self._name, self._steps, step, self._quiet)
+            epoch = min(step // plan.steps_per_epoch + 1, plan.epochs)
+            self._say(f"going on at step {step}/{plan.steps}, epoch {epoch}")
+        self._bar = track(itertools.count(), self._job.name, plan.steps, step, self._quiet)
         next(self._bar)
         self._since = time.monotonic()
 
@@ -265,9 +258,23 @@ class _Talk:
             for name, text in FIGURES.items()
             if name in row
         )
-        log(
-            f"{self._name}: epoch {row['epoch']}/{self._epochs}: loss {row['loss']:.4f}{figures} "
-            f"({now - self._since:.0f} s)",
-            self._quiet,
+        self._say(
+            f"epoch {row['epoch']}/{self._plan.epochs}: loss {row['loss']:.4f}{figures} "
+            f"({now - self._since:.0f} s)"
         )
         self._since = now
+
+    def end(self, history: Sequence[dict[str, Any]]) -> None:
+        """What was done, and whether the last epoch was the best."""
+        epochs = self._plan.epochs
+        self._say(f"{len(self._job.ids)} images, {epochs} epochs -> {self._job.out}")
+        best = best_epoch(history)
+        if best is not None and best["epoch"] != epochs:
+            name = next(name for name in FIGURES if best.get(name) is not None)
+            self._say(
+                f"the last epoch's weights are kept; {FIGURES[name]} was highest, "
+                f"{best[name]:.3f}, after epoch {best['epoch']}"
+            )
+
+    def _say(self, text: str) -> None:
+        log(f"{self._job.name}: {text}", self._quiet)

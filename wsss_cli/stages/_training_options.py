@@ -1,4 +1,4 @@
-"""The options that the three training stages share, and what they say together."""
+"""The options that the three training stages share, in groups (see `_grouped`)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,21 @@ import typer
 
 from ..errors import UsageError, WsssError
 from ..nets.names import BACKBONES, OUTPUT_STRIDES
+from ..options import Device, Force, Precision, PrecisionOption, Quiet, Seed, Workers
 
 if TYPE_CHECKING:
     from ..nets.base import Backbone
     from ..training.augment import Augment
+
+MAX_SIDE = 1024  # as `predict` does
+
+ValSplit = Annotated[
+    str | None,
+    typer.Option("--val-split", metavar="NAME", help="Split to validate on. Default: val, if any."),
+]
+ValEvery = Annotated[
+    int, typer.Option("--val-every", min=0, metavar="N", help="Validate each N epochs; 0 never.")
+]
 
 
 class BatchNorm(str, enum.Enum):
@@ -33,171 +44,46 @@ def _backbone_name(name: str) -> str:
     return name
 
 
-def check_output_stride(stride: int | None) -> int | None:
-    """Callback of --output-stride; None where it has no default."""
+def _output_stride(stride: int | None) -> int | None:
     if stride is not None and stride not in OUTPUT_STRIDES:
         raise typer.BadParameter(f"{stride} is not one of 8, 16, 32")
     return stride
 
 
-BackboneName = Annotated[
-    str,
-    typer.Option(
-        "--backbone",
-        metavar="NAME",
-        callback=_backbone_name,
-        autocompletion=lambda: list(BACKBONES),
-        help=f"One of {', '.join(BACKBONES)}.",
-    ),
-]
-BackboneWeights = Annotated[
-    str,
-    typer.Option(
-        "--backbone-weights",
-        metavar="SOURCE",
-        help="imagenet (torchvision's, downloaded), random, or a FILE of torchvision's or ours.",
-    ),
-]
-OutputStride = Annotated[
-    int,
-    typer.Option(
-        "--output-stride", callback=check_output_stride, help="Pixels per cell of the features."
-    ),
-]
-Dilated = Annotated[
-    bool, typer.Option("--dilated/--no-dilated", help="Dilate what follows a removed stride.")
-]
-FreezeStages = Annotated[
-    int, typer.Option("--freeze-stages", min=0, max=5, help="First stages that do not train.")
-]
-BatchNormOption = Annotated[
-    BatchNorm, typer.Option("--batchnorm", help="What of the pretrained batch norms trains.")
-]
-ValSplit = Annotated[
-    str | None,
-    typer.Option("--val-split", metavar="NAME", help="Split to validate on. Default: val, if any."),
-]
-ValEvery = Annotated[
-    int, typer.Option("--val-every", min=0, metavar="N", help="Validate each N epochs; 0 never.")
-]
-Epochs = Annotated[int, typer.Option("--epochs", help="Rounds through the images.")]
-BatchSize = Annotated[int, typer.Option("--batch-size", help="Images per update.")]
-Accumulate = Annotated[
-    int, typer.Option("--accumulate", help="Parts to split a batch into, to save memory.")
-]
-Lr = Annotated[float, typer.Option("--lr", help="Learning rate of pretrained weights at start.")]
-HeadMultiplier = Annotated[
-    float, typer.Option("--head-multiplier", help="Rate of new layers over --lr.")
-]
-Momentum = Annotated[float, typer.Option("--momentum", help="Momentum of SGD.")]
-WeightDecay = Annotated[float, typer.Option("--weight-decay", help="Weight decay.")]
-Warmup = Annotated[int, typer.Option("--warmup", help="Steps until the full rate.")]
-HeadEpochs = Annotated[
-    int, typer.Option("--head-epochs", help="First epochs that train the new layers alone.")
-]
-ClipGrad = Annotated[
-    float | None, typer.Option("--clip-grad", help="Largest gradient norm. Default: any.")
-]
-Crop = Annotated[int, typer.Option("--crop", min=16, help="Side of the training crops, pixels.")]
-LongSide = Annotated[
-    str | None,
-    typer.Option(
-        "--long-side", metavar="LO,HI", help="Scale images to a longer side in this range."
-    ),
-]
-Rescale = Annotated[
-    str | None,
-    typer.Option("--rescale", metavar="LO,HI", help="Scale images by a factor in this range."),
-]
-MaxSide = Annotated[
-    int,
-    typer.Option(
-        "--max-side",
-        min=0,
-        metavar="PIXELS",
-        help="Shrink longer images to this before scaling; 0: never.",
-    ),
-]
-MAX_SIDE = 1024  # as `predict` does
-Jitter = Annotated[
-    str | None,
-    typer.Option(
-        "--jitter",
-        metavar="B,C,S,H",
-        help="Change brightness, contrast, saturation and hue by up to these parts.",
-    ),
-]
-CheckpointEvery = Annotated[
-    float,
-    typer.Option(
-        "--checkpoint-every", min=0, metavar="SECONDS", help="Keep the training state this often."
-    ),
-]
-
-
-def numbers(option: str, text: str | None, form: str) -> tuple[float, ...] | None:
-    """The numbers of an option such as LO,HI.
-
-    Raises:
-        UsageError: not as many finite numbers of 0 or more as `form` has names.
-    """
-    if text is None:
-        return None
-    try:
-        found = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        found = ()
-    if len(found) != form.count(",") + 1 or not all(0 <= n < math.inf for n in found):
-        raise UsageError(f"{option} {text}: need {form}")
-    return found
-
-
-def interval(option: str, text: str | None) -> tuple[float, float] | None:
-    """The range of an option LO,HI, with 0 < LO <= HI."""
-    found = numbers(option, text, "LO,HI")
-    if found is None:
-        return None
-    if not 0 < found[0] <= found[1]:
-        raise UsageError(f"{option} {text}: need 0 < LO <= HI")
-    return found[0], found[1]
-
-
-def make_augment(
-    crop: int,
-    long_side: str | None = None,
-    rescale: str | None = None,
-    jitter: str | None = None,
-    max_side: int = 0,
-) -> Augment:
-    """The augmentation that the options ask for.
-
-    Raises:
-        UsageError: options that contradict or are out of range.
-    """
-    from ..training.augment import Augment
-
-    strength = numbers("--jitter", jitter, "B,C,S,H")
-    if strength is not None and strength[3] > 0.5:
-        raise UsageError(f"--jitter {jitter}: the hue turns by 0.5 at most")
-    return Augment(
-        crop=crop,
-        long_side=interval("--long-side", long_side),
-        factor=interval("--rescale", rescale),
-        max_side=max_side,
-        jitter=strength,  # type: ignore[arg-type]  # four, by the form
-    )
-
-
-@dataclass(frozen=True)
-class BackboneOptions:
+@dataclass(frozen=True, kw_only=True)
+class Body:
     """Which pretrained network, and what of it trains."""
 
-    backbone: str
-    weights: str
-    output_stride: int
-    dilated: bool
-    freeze_stages: int
-    batchnorm: BatchNorm
+    backbone: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            callback=_backbone_name,
+            autocompletion=lambda: list(BACKBONES),
+            help=f"One of {', '.join(BACKBONES)}.",
+        ),
+    ] = "resnet50"
+    weights: Annotated[
+        str,
+        typer.Option(
+            "--backbone-weights",
+            metavar="SOURCE",
+            help="imagenet (torchvision's, downloaded), random, or a FILE of torchvision's or "
+            "ours.",
+        ),
+    ] = "imagenet"
+    output_stride: Annotated[
+        int, typer.Option(callback=_output_stride, help="Pixels per cell of the features.")
+    ] = 16
+    dilated: Annotated[
+        bool, typer.Option("--dilated/--no-dilated", help="Dilate what follows a removed stride.")
+    ] = False
+    freeze_stages: Annotated[
+        int, typer.Option(min=0, max=5, help="First stages that do not train.")
+    ] = 2
+    batchnorm: Annotated[
+        BatchNorm, typer.Option(help="What of the pretrained batch norms trains.")
+    ] = BatchNorm.frozen
 
     def build(self) -> Backbone:
         """The backbone, pretrained and frozen as asked for."""
@@ -230,3 +116,137 @@ class BackboneOptions:
                 ) from None
             values["weights"] = f"{path.name} sha256:{contents}"
         return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything about a run's optimisation that changes its numbers.
+
+    The first --head-epochs are a linear probe, before fine-tuning (Kumar et al., ICLR 2022).
+    """
+
+    epochs: Annotated[int, typer.Option(help="Rounds through the images.")]
+    batch_size: Annotated[int, typer.Option(help="Images per update.")]
+    accumulate: Annotated[
+        int, typer.Option(help="Parts to split a batch into, to save memory.")
+    ] = 1
+    lr: Annotated[float, typer.Option(help="Learning rate of pretrained weights at start.")]
+    head_multiplier: Annotated[float, typer.Option(help="Rate of new layers over --lr.")] = 10.0
+    momentum: Annotated[float, typer.Option(help="Momentum of SGD.")] = 0.9
+    weight_decay: Annotated[float, typer.Option(help="Weight decay.")] = 1e-4
+    warmup: Annotated[int, typer.Option(help="Steps until the full rate.")] = 0
+    head_epochs: Annotated[
+        int, typer.Option(help="First epochs that train the new layers alone.")
+    ] = 0
+    clip_grad: Annotated[
+        float | None, typer.Option(help="Largest gradient norm. Default: any.")
+    ] = None
+
+    def check(self) -> None:
+        """Raise UsageError for numbers that make no recipe."""
+        rules = (
+            ("--epochs", self.epochs >= 1, "at least 1"),
+            ("--batch-size", self.batch_size >= 1, "at least 1"),
+            ("--lr", self.lr > 0, "above 0"),
+            ("--head-multiplier", self.head_multiplier > 0, "above 0"),
+            ("--momentum", 0 <= self.momentum < 1, "0 or more, below 1"),
+            ("--weight-decay", self.weight_decay >= 0, "at least 0"),
+            ("--warmup", self.warmup >= 0, "at least 0"),
+            ("--head-epochs", 0 <= self.head_epochs <= self.epochs, "0 to --epochs"),
+            ("--accumulate", 1 <= self.accumulate <= self.batch_size, "1 to --batch-size"),
+            ("--clip-grad", self.clip_grad is None or self.clip_grad > 0, "above 0"),
+        )
+        for option, holds, need in rules:
+            if not holds:
+                raise UsageError(f"{option}: must be {need}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crops:
+    """How an image becomes a training crop."""
+
+    crop: Annotated[int, typer.Option(min=16, help="Side of the training crops, pixels.")] = 320
+    long_side: Annotated[
+        str | None,
+        typer.Option(metavar="LO,HI", help="Scale images to a longer side in this range."),
+    ] = None
+    rescale: Annotated[
+        str | None, typer.Option(metavar="LO,HI", help="Scale images by a factor in this range.")
+    ] = None
+    max_side: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="PIXELS",
+            help="Shrink longer images to this before scaling; 0: never.",
+        ),
+    ] = 0
+    jitter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="B,C,S,H",
+            help="Change brightness, contrast, saturation and hue by up to these parts.",
+        ),
+    ] = None
+
+    def augment(self) -> Augment:
+        """The augmentation that the options ask for.
+
+        Raises:
+            UsageError: options that contradict or are out of range.
+        """
+        from ..training.augment import Augment
+
+        strength = _numbers("--jitter", self.jitter, "B,C,S,H")
+        if strength is not None and strength[3] > 0.5:
+            raise UsageError(f"--jitter {self.jitter}: the hue turns by 0.5 at most")
+        return Augment(
+            crop=self.crop,
+            long_side=_interval("--long-side", self.long_side),
+            factor=_interval("--rescale", self.rescale),
+            max_side=self.max_side,
+            jitter=strength,  # type: ignore[arg-type]  # four, by the form
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Where a run takes place and what it starts from."""
+
+    precision: PrecisionOption = Precision.f32
+    device: Device = "auto"
+    workers: Workers = None
+    seed: Seed = 0
+    checkpoint_every: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="Keep the training state this often."),
+    ] = 60.0
+    force: Force = False
+    quiet: Quiet = False
+
+
+def _numbers(option: str, text: str | None, form: str) -> tuple[float, ...] | None:
+    """The numbers of an option such as LO,HI.
+
+    Raises:
+        UsageError: not as many finite numbers of 0 or more as `form` has names.
+    """
+    if text is None:
+        return None
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if len(found) != form.count(",") + 1 or not all(0 <= n < math.inf for n in found):
+        raise UsageError(f"{option} {text}: need {form}")
+    return found
+
+
+def _interval(option: str, text: str | None) -> tuple[float, float] | None:
+    """The range of an option LO,HI, with 0 < LO <= HI."""
+    found = _numbers(option, text, "LO,HI")
+    if found is None:
+        return None
+    if not 0 < found[0] <= found[1]:
+        raise UsageError(f"{option} {text}: need 0 < LO <= HI")
+    return found[0], found[1]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..options import Data, Device, Force, Precision, PrecisionOption, Quiet, Seed, Split, Workers
-from . import _training_options as options
-from ._training import Job, Recipe, Setting, begin, train
+from ..options import Data, Split
+from ._grouped import Help, Without, grouped
+from ._training import Job, begin, train
 from ._training_inputs import held_out_split, labelled_crop, labelled_ids
+from ._training_options import MAX_SIDE, Body, Crops, Recipe, Setting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from ..nets.base import Backbone
     from ..training.data import Sample
     from ..training.loop import Compute, LossFn
-
-T = TypeVar("T")
 
 NAME = "train-aff"
 
@@ -37,30 +36,40 @@ class Method(str, enum.Enum):
     irn = "irn"
 
 
-@dataclass(frozen=True)
-class Defaults:
-    """What the two methods do differently, unless an option says otherwise."""
-
-    radius: int
-    output_stride: int
-    dilated: bool
-    lr: float
-    weight_decay: float
-    epochs: int
-    batch_size: int
-    crop: int
-    rescale: str | None
-
-
 # Crops, scales, radius, decay, strides as published (Ahn & Kwak, CVPR 2018; Ahn, Cho & Kwak, CVPR
 # 2019, and their code). Rates are theirs over ten, since theirs go without momentum; batches are
 # smaller and epochs more, so that a few hundred images make enough steps.
-DEFAULTS = {
-    Method.psa: Defaults(5, 8, True, 1e-3, 5e-4, 8, 8, 448, None),
-    Method.irn: Defaults(10, 16, False, 1e-2, 1e-4, 8, 16, 512, "0.5,1.5"),
+DEFAULTS: dict[Method, dict[str, Any]] = {
+    Method.psa: {
+        "radius": 5,
+        "output_stride": 8,
+        "dilated": True,
+        "epochs": 8,
+        "batch_size": 8,
+        "lr": 1e-3,
+        "weight_decay": 5e-4,
+        "crop": 448,
+        "rescale": None,
+    },
+    Method.irn: {
+        "radius": 10,
+        "output_stride": 16,
+        "dilated": False,
+        "epochs": 8,
+        "batch_size": 16,
+        "lr": 1e-2,
+        "weight_decay": 1e-4,
+        "crop": 512,
+        "rescale": "0.5,1.5",
+    },
 }
+BODY = Body(freeze_stages=2)
+RECIPE = Recipe(epochs=8, batch_size=16, lr=1e-2)
+CROPS = Crops()
+SETTING = Setting()
 
 
+@grouped(by="method", usual=DEFAULTS)
 def run(
     seeds: Annotated[
         Path, typer.Option("--seeds", metavar="FILE", help="Label maps to learn from.")
@@ -70,34 +79,11 @@ def run(
         Path, typer.Option("--out", "-o", metavar="FILE", help="Weights to write.")
     ] = Path("aff.pt"),
     method: Annotated[Method, typer.Option(help="AffinityNet (psa) or IRNet (irn).")] = Method.irn,
-    radius: Annotated[
-        int | None,
-        typer.Option(min=2, help="Of the disk of pairs, in cells. Default: 5 (psa), 10 (irn)."),
-    ] = None,
+    radius: Annotated[int, typer.Option(min=2, help="Of the disk of pairs, in cells.")] = 10,
     split: Split = None,
-    backbone: options.BackboneName = "resnet50",
-    backbone_weights: options.BackboneWeights = "imagenet",
-    output_stride: Annotated[
-        int | None,
-        typer.Option(
-            callback=options.check_output_stride,
-            help="Pixels per cell of the features. Default: 8 (psa), 16 (irn).",
-        ),
-    ] = None,
-    dilated: Annotated[
-        bool | None,
-        typer.Option(
-            "--dilated/--no-dilated",
-            help="Dilate what follows a removed stride. Default: yes (psa), no (irn).",
-        ),
-    ] = None,
-    freeze_stages: Annotated[
-        int,
-        typer.Option(
-            "--freeze-stages", min=0, max=5, help="psa: first stages that do not train (irn: all)."
-        ),
-    ] = 2,
-    batchnorm: options.BatchNormOption = options.BatchNorm.frozen,
+    body: Annotated[
+        Body, Help(freeze_stages="psa: first stages that do not train (irn: all).")
+    ] = BODY,
     group_norm: Annotated[
         bool | None,
         typer.Option(
@@ -105,48 +91,23 @@ def run(
             help="psa: normalise the projections. Default: for vgg16, which has no batch norm.",
         ),
     ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="Rounds through the images. Default: 8.")
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Images per update. Default: 8 (psa), 16 (irn).")
-    ] = None,
-    accumulate: options.Accumulate = 1,
-    lr: Annotated[
-        float | None,
-        typer.Option(
-            help="Rate of the backbone (psa) or the boundary head (irn) at start. "
-            "Default: 0.001 (psa), 0.01 (irn)."
+    recipe: Annotated[
+        Recipe,
+        Without("head_epochs"),
+        Help(
+            lr="Rate of the backbone (psa) or the boundary head (irn) at start.",
+            head_multiplier="Rate of the head (psa) or the displacement head (irn) over --lr.",
         ),
-    ] = None,
-    head_multiplier: Annotated[
-        float, typer.Option(help="Rate of the head (psa) or the displacement head (irn) over --lr.")
-    ] = 10.0,
-    momentum: options.Momentum = 0.9,
-    weight_decay: Annotated[
-        float | None, typer.Option(help="Weight decay. Default: 0.0005 (psa), 0.0001 (irn).")
-    ] = None,
-    warmup: options.Warmup = 0,
-    clip_grad: options.ClipGrad = None,
-    crop: Annotated[
-        int | None,
-        typer.Option(min=16, help="Side of the training crops. Default: 448 (psa), 512 (irn)."),
-    ] = None,
-    rescale: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LO,HI",
-            help="Scale images by a factor in this range. Default: 1,1 (psa), 0.5,1.5 (irn).",
+    ] = RECIPE,
+    crops: Annotated[
+        Crops,
+        Without("long_side", "max_side"),
+        Help(
+            crop="Side of the training crops.",
+            rescale="Scale images by a factor in this range. Default: 1,1 (psa), 0.5,1.5 (irn).",
         ),
-    ] = None,
-    jitter: options.Jitter = None,
-    precision: PrecisionOption = Precision.f32,
-    device: Device = "auto",
-    workers: Workers = None,
-    seed: Seed = 0,
-    checkpoint_every: options.CheckpointEvery = 60.0,
-    force: Force = False,
-    quiet: Quiet = False,
+    ] = CROPS,
+    setting: Setting = SETTING,
 ) -> None:
     """Train a network that tells which near pixels belong together, for `random-walk`.
 
@@ -155,105 +116,69 @@ def run(
 
     Example: wsss train-aff --seeds seeds.h5 --method irn --backbone resnet50 -o aff.pt
     """
-    usual = DEFAULTS[method]
-    recipe = Recipe(
-        epochs=_given(epochs, usual.epochs),
-        batch_size=_given(batch_size, usual.batch_size),
-        lr=_given(lr, usual.lr),
-        head_multiplier=head_multiplier,
-        momentum=momentum,
-        weight_decay=_given(weight_decay, usual.weight_decay),
-        warmup=warmup,
-        accumulate=accumulate,
-        clip_grad=clip_grad,
-        seed=seed,
-    )
-    setting = Setting(out, force, quiet, device, workers, checkpoint_every)
-    body = options.BackboneOptions(
-        backbone,
-        backbone_weights,
-        _given(output_stride, usual.output_stride),
-        _given(dilated, usual.dilated),
-        freeze_stages,
-        batchnorm,
-    )
-    augment = options.make_augment(
-        _given(crop, usual.crop), rescale=_given(rescale, usual.rescale), jitter=jitter
-    )
-    begin(setting, recipe)
+    augment = crops.augment()
+    begin(out, recipe, setting)
 
     from ..artifacts import LABEL, open_artifact, open_dataset
 
     with open_artifact(seeds, LABEL) as labels, open_dataset(data, labels) as reader:
         ids = labelled_ids(reader, labels, split, held_out_split(reader, None))
-        config = {**body.config(), "method": method.value}
-        radius = _given(radius, usual.radius)
+        config: dict[str, Any] = {**body.config(), "method": method.value}
         if method is Method.psa:
-            config["group_norm"] = _given(group_norm, backbone == "vgg16")
-            learner = affinity_learner(body.build(), config["group_norm"], recipe, radius)
+            config["group_norm"] = body.backbone == "vgg16" if group_norm is None else group_norm
+            learner = affinity_learner(body.build(), config["group_norm"], radius)
         else:
-            learner = boundary_learner(body.build(), recipe, radius, reader, ids)
+            learner = boundary_learner(body.build(), radius, reader, ids)
         job = Job(
             name=NAME,
             kind="wsss/aff",
+            out=out,
             model=learner.model,
-            groups=learner.groups,
             config=config,
-            classes=reader.classes,
             params={**config, **body.params(), "radius": radius, **asdict(augment)},
+            classes=reader.classes,
             inputs=[reader, labels],
             ids=ids,
             load=partial(labelled_crop, reader, labels, augment),
             loss=learner.loss,
-            recipe=recipe,
-            precision=precision,
+            grouping=learner.grouping,
             finish=learner.finish,
         )
-        train(job, setting)
+        train(job, recipe, setting)
 
 
 @dataclass
 class Learner:
-    """A method's network, its optimiser groups, its loss, and what is left to do at the end."""
+    """A method's network and loss, how its parameters are grouped, and what is left to do."""
 
     model: nn.Module
-    groups: list[dict[str, Any]]
     loss: LossFn
+    grouping: dict[str, Any] = field(default_factory=dict)
     finish: Callable[[nn.Module, Compute], None] | None = None
 
 
-def affinity_learner(backbone: Backbone, group_norm: bool, recipe: Recipe, radius: int) -> Learner:
+def affinity_learner(backbone: Backbone, group_norm: bool, radius: int) -> Learner:
     """AffinityNet, all of which trains."""
     from ..nets.affinity import AffinityNet
-    from ..nets.backbones import parameter_groups
 
     model = AffinityNet(backbone, group_norm)
-    groups = parameter_groups(model, recipe.lr, recipe.weight_decay, recipe.head_multiplier)
-    return Learner(model, groups, partial(affinity_loss, radius, model.stride))
+    return Learner(model, partial(affinity_loss, radius, model.stride))
 
 
 def boundary_learner(
-    backbone: Backbone,
-    recipe: Recipe,
-    radius: int,
-    reader: DatasetReader,
-    ids: Sequence[str],
+    backbone: Backbone, radius: int, reader: DatasetReader, ids: Sequence[str]
 ) -> Learner:
     """IRNet, whose two heads train; at the end it learns its mean displacement."""
     from ..nets.affinity import IRNet
-    from ..nets.backbones import parameter_groups
 
     model = IRNet(backbone)
-    groups = parameter_groups(
+    return Learner(
         model,
-        recipe.lr,
-        recipe.weight_decay,
-        recipe.head_multiplier,
-        bias_doubling=False,
-        pretrained=[model.edge],  # trains at --lr itself, as in IRN's code
+        partial(boundary_loss, radius, model.stride),
+        # the boundary head trains at --lr itself, as in IRN's code
+        {"bias_doubling": False, "pretrained": [model.edge]},
+        partial(centre_displacement, reader, ids),
     )
-    loss = partial(boundary_loss, radius, model.stride)
-    return Learner(model, groups, loss, partial(centre_displacement, reader, ids))
 
 
 def affinity_loss(radius: int, stride: int, features: Tensor, batch: Sample) -> Tensor:
@@ -305,9 +230,5 @@ def load_whole(reader: DatasetReader, image_id: str, rng: np.random.Generator) -
     from ..core.views import resize_image, working_size
 
     image = reader.image(image_id)
-    size = working_size((image.shape[0], image.shape[1]), options.MAX_SIDE)
+    size = working_size((image.shape[0], image.shape[1]), MAX_SIDE)
     return {"image": to_input(resize_image(image, size))}
-
-
-def _given(value: T | None, usual: T) -> T:
-    return usual if value is None else value

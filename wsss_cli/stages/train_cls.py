@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..options import Data, Device, Force, Precision, PrecisionOption, Quiet, Seed, Split, Workers
-from . import _training_options as options
-from ._training import Job, Recipe, Setting, begin, train
+from ..options import Data, Split
+from ._grouped import Without, grouped
+from ._training import Job, begin, train
 from ._training_inputs import held_out_split, tagged_ids
+from ._training_options import Body, Crops, Recipe, Setting, ValEvery, ValSplit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,43 +26,26 @@ if TYPE_CHECKING:
 
 NAME = "train-cls"
 RELATIVE_SIDES = 0.625, 1.25  # longer side over crop: IRN's 320..640 with its crops of 512
+BODY = Body(freeze_stages=2)
+RECIPE = Recipe(epochs=15, batch_size=16, lr=0.01)
+CROPS = Crops()
+SETTING = Setting()
 
 
+@grouped()
 def run(
     data: Data = Path("data.h5"),
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="Weights to write.")
     ] = Path("cls.pt"),
     split: Split = None,
-    val_split: options.ValSplit = None,
-    val_every: options.ValEvery = 1,
-    backbone: options.BackboneName = "resnet50",
-    backbone_weights: options.BackboneWeights = "imagenet",
-    output_stride: options.OutputStride = 16,
-    dilated: options.Dilated = False,
-    freeze_stages: options.FreezeStages = 2,
-    batchnorm: options.BatchNormOption = options.BatchNorm.frozen,
+    val_split: ValSplit = None,
+    val_every: ValEvery = 1,
+    body: Body = BODY,
     dropout: Annotated[float, typer.Option(min=0, max=0.99, help="Of feature channels.")] = 0.0,
-    epochs: options.Epochs = 15,
-    batch_size: options.BatchSize = 16,
-    accumulate: options.Accumulate = 1,
-    lr: options.Lr = 0.01,
-    head_multiplier: options.HeadMultiplier = 10.0,
-    momentum: options.Momentum = 0.9,
-    weight_decay: options.WeightDecay = 1e-4,
-    warmup: options.Warmup = 0,
-    head_epochs: options.HeadEpochs = 0,
-    clip_grad: options.ClipGrad = None,
-    crop: options.Crop = 320,
-    long_side: options.LongSide = None,
-    jitter: options.Jitter = None,
-    precision: PrecisionOption = Precision.f32,
-    device: Device = "auto",
-    workers: Workers = None,
-    seed: Seed = 0,
-    checkpoint_every: options.CheckpointEvery = 60.0,
-    force: Force = False,
-    quiet: Quiet = False,
+    recipe: Recipe = RECIPE,
+    crops: Annotated[Crops, Without("rescale", "max_side")] = CROPS,
+    setting: Setting = SETTING,
 ) -> None:
     """Train a classifier of image tags, whose activation maps `make-cam` draws.
 
@@ -70,53 +54,32 @@ def run(
 
     Example: wsss train-cls --data data.h5 --backbone resnet50 -o cls.pt
     """
-    recipe = Recipe(
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        head_multiplier=head_multiplier,
-        momentum=momentum,
-        weight_decay=weight_decay,
-        warmup=warmup,
-        head_epochs=head_epochs,
-        accumulate=accumulate,
-        clip_grad=clip_grad,
-        seed=seed,
-    )
-    setting = Setting(out, force, quiet, device, workers, checkpoint_every)
-    augment = options.make_augment(crop, long_side or _sides(crop), None, jitter)
-    begin(setting, recipe)
+    side = crops.crop
+    augment = replace(crops, long_side=crops.long_side or _sides(side)).augment()
+    begin(out, recipe, setting)
 
     from ..artifacts import open_dataset
-    from ..nets.backbones import parameter_groups
     from ..nets.classifier import Classifier
 
-    body = options.BackboneOptions(
-        backbone, backbone_weights, output_stride, dilated, freeze_stages, batchnorm
-    )
     with open_dataset(data) as reader:
         held_out = held_out_split(reader, val_split)
-        ids = tagged_ids(reader, split, held_out)
         val = reader.split(held_out) if held_out is not None else []
-        model = Classifier(body.build(), len(reader.classes), dropout)
         job = Job(
             name=NAME,
             kind="wsss/cls",
-            model=model,
-            groups=parameter_groups(model, lr, weight_decay, head_multiplier),
+            out=out,
+            model=Classifier(body.build(), len(reader.classes), dropout),
             config={**body.config(), "dropout": dropout},
-            classes=reader.classes,
             params={**body.params(), "dropout": dropout, **asdict(augment)},
+            classes=reader.classes,
             inputs=[reader],
-            ids=ids,
+            ids=tagged_ids(reader, split, held_out),
             load=partial(load_tagged, reader, augment),
             loss=tag_loss,
-            recipe=recipe,
-            precision=precision,
-            measure=partial(validate, reader, val, crop, batch_size) if val else None,
+            measure=partial(validate, reader, val, side, recipe.batch_size) if val else None,
             val_every=val_every,
         )
-        train(job, setting)
+        train(job, recipe, setting)
 
 
 def load_tagged(

@@ -13,10 +13,11 @@ import typer
 from ..console import warn
 from ..errors import WsssError
 from ..nets.names import HEAD_NORMS, SEGMENTERS
-from ..options import Data, Device, Force, Precision, PrecisionOption, Quiet, Seed, Split, Workers
-from . import _training_options as options
-from ._training import Job, Recipe, Setting, begin, train
+from ..options import Data, Split
+from ._grouped import Without, grouped
+from ._training import Job, begin, train
 from ._training_inputs import held_out_split, labelled_crop, labelled_ids
+from ._training_options import MAX_SIDE, Body, Crops, Recipe, Setting, ValEvery, ValSplit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from ..training.loop import Compute
 
 NAME = "train-seg"
+BODY = Body(dilated=True, freeze_stages=1)
+RECIPE = Recipe(epochs=30, batch_size=8, lr=0.001)  # and ten times that in the head: SEAM's
+CROPS = Crops(rescale="0.5,1.5", max_side=MAX_SIDE)
+SETTING = Setting()
 
 
 class Norm(str, enum.Enum):
@@ -42,6 +47,7 @@ def _model_name(name: str) -> str:
     return name
 
 
+@grouped()
 def run(
     labels: Annotated[
         Path, typer.Option("--labels", metavar="FILE", help="Label maps to learn from.")
@@ -51,8 +57,8 @@ def run(
         Path, typer.Option("--out", "-o", metavar="FILE", help="Weights to write.")
     ] = Path("seg.pt"),
     split: Split = None,
-    val_split: options.ValSplit = None,
-    val_every: options.ValEvery = 1,
+    val_split: ValSplit = None,
+    val_every: ValEvery = 1,
     model: Annotated[
         str,
         typer.Option(
@@ -63,36 +69,14 @@ def run(
             help=f"One of {', '.join(SEGMENTERS)}.",
         ),
     ] = "deeplabv3",
-    backbone: options.BackboneName = "resnet50",
-    backbone_weights: options.BackboneWeights = "imagenet",
-    output_stride: options.OutputStride = 16,
-    dilated: options.Dilated = True,
-    freeze_stages: options.FreezeStages = 1,
-    batchnorm: options.BatchNormOption = options.BatchNorm.frozen,
+    body: Body = BODY,
     head_norm: Annotated[Norm, typer.Option(help="Normalisation in the head.")] = Norm.group,
     aux_weight: Annotated[
         float, typer.Option(min=0, help="Of the auxiliary loss at stride 16; 0: without.")
     ] = 0.5,
-    epochs: options.Epochs = 30,
-    batch_size: options.BatchSize = 8,
-    accumulate: options.Accumulate = 1,
-    lr: options.Lr = 0.001,  # and ten times that in the head: SEAM's recipe
-    head_multiplier: options.HeadMultiplier = 10.0,
-    momentum: options.Momentum = 0.9,
-    weight_decay: options.WeightDecay = 1e-4,
-    warmup: options.Warmup = 0,
-    clip_grad: options.ClipGrad = None,
-    crop: options.Crop = 320,
-    rescale: options.Rescale = "0.5,1.5",
-    max_side: options.MaxSide = options.MAX_SIDE,
-    jitter: options.Jitter = None,
-    precision: PrecisionOption = Precision.f32,
-    device: Device = "auto",
-    workers: Workers = None,
-    seed: Seed = 0,
-    checkpoint_every: options.CheckpointEvery = 60.0,
-    force: Force = False,
-    quiet: Quiet = False,
+    recipe: Annotated[Recipe, Without("head_epochs")] = RECIPE,
+    crops: Annotated[Crops, Without("long_side")] = CROPS,
+    setting: Setting = SETTING,
 ) -> None:
     """Train a segmentation network on pseudo masks, or any label maps.
 
@@ -101,56 +85,35 @@ def run(
 
     Example: wsss train-seg --labels pseudo.h5 --model deeplabv3 --backbone resnet50 -o seg.pt
     """
-    recipe = Recipe(
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        head_multiplier=head_multiplier,
-        momentum=momentum,
-        weight_decay=weight_decay,
-        warmup=warmup,
-        accumulate=accumulate,
-        clip_grad=clip_grad,
-        seed=seed,
-    )
-    setting = Setting(out, force, quiet, device, workers, checkpoint_every)
-    body = options.BackboneOptions(
-        backbone, backbone_weights, output_stride, dilated, freeze_stages, batchnorm
-    )
-    augment = options.make_augment(crop, rescale=rescale, jitter=jitter, max_side=max_side)
-    begin(setting, recipe)
+    augment = crops.augment()
+    begin(out, recipe, setting)
 
     from ..artifacts import LABEL, open_artifact, open_dataset
-    from ..nets.backbones import parameter_groups
     from ..nets.segmentation import build_segmenter
 
     with open_artifact(labels, LABEL) as target, open_dataset(data, target) as reader:
         held_out = held_out_split(reader, val_split)
         ids = labelled_ids(reader, target, split, held_out)
         val = _with_masks(reader, held_out) if val_every and held_out is not None else []
-        n_labels = len(reader.classes) + 1
-        network = build_segmenter(
-            model, body.build(), n_labels, aux=aux_weight > 0, norm=head_norm.value
-        )
         config = {**body.config(), "model": model, "norm": head_norm.value}
         job = Job(
             name=NAME,
             kind="wsss/seg",
-            model=network,
-            groups=parameter_groups(network, lr, weight_decay, head_multiplier),
+            out=out,
+            model=build_segmenter(
+                model, body.build(), len(reader.classes) + 1, aux_weight > 0, head_norm.value
+            ),
             config=config,
-            classes=reader.classes,
             params={**config, **body.params(), "aux_weight": aux_weight, **asdict(augment)},
+            classes=reader.classes,
             inputs=[reader, target],
             ids=ids,
             load=partial(labelled_crop, reader, target, augment),
             loss=partial(label_loss, aux_weight),
-            recipe=recipe,
-            precision=precision,
-            measure=partial(validate, reader, val, max_side) if val else None,
+            measure=partial(validate, reader, val, crops.max_side) if val else None,
             val_every=val_every,
         )
-        train(job, setting)
+        train(job, recipe, setting)
 
 
 def label_loss(aux_weight: float, outputs: Tensor | dict[str, Tensor], batch: Sample) -> Tensor:

@@ -1,0 +1,101 @@
+"""Options in groups: what Typer is told, and what the function gets."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Annotated
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from wsss_cli.stages._grouped import Help, Without, grouped
+
+
+class Kind(str, enum.Enum):
+    small = "small"
+    large = "large"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    width: Annotated[int, typer.Option(min=1, help="Of it.")]
+    name: Annotated[str, typer.Option("--called", help="Its name.")] = "it"
+    round: Annotated[bool, typer.Option("--round/--square", help="Its form.")] = False
+
+
+USUAL = {
+    Kind.small: {"width": 1, "round": True, "depth": 7},
+    Kind.large: {"width": 9, "round": False, "depth": 7},
+}
+GROUP = Group(width=3)
+got: list[object] = []
+
+
+@grouped()
+def plain(
+    first: int = 0,
+    group: Annotated[Group, Without("round"), Help(name="What to say.")] = GROUP,
+    last: int = 1,
+) -> None:
+    """Plain."""
+    got.append((first, group, last))
+
+
+@grouped(by="kind", usual=USUAL)
+def usual(
+    kind: Kind = Kind.small,
+    depth: Annotated[int, typer.Option(help="Depth.")] = 0,
+    group: Group = GROUP,
+) -> None:
+    """Usual."""
+    got.append((kind, depth, group))
+
+
+def call(command: object, *arguments: str) -> str:
+    """Run; what was printed. What the function got is in `got`."""
+    got.clear()
+    app = typer.Typer(rich_markup_mode=None)
+    app.command()(command)  # type: ignore[arg-type]
+    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "100"})
+    return result.output
+
+
+def test_a_group_is_an_option_a_field() -> None:
+    call(plain)
+    assert got == [(0, Group(width=3), 1)]
+    call(plain, "--width", "5", "--called", "that", "--last", "2")
+    assert got == [(0, Group(width=5, name="that"), 2)]
+    text = call(plain, "--help")
+    assert text.index("--first") < text.index("--width") < text.index("--called")
+    assert text.index("--called") < text.index("--last")
+    assert "What to say.  [default: it]" in text
+    assert "Its name." not in text
+    assert "--round" not in text
+
+
+def test_a_fields_limits_hold() -> None:
+    assert "Invalid value for '--width'" in call(plain, "--width", "0")
+    assert "No such option" in call(plain, "--round")
+    assert got == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "depth", "group"),
+    [
+        ([], 7, Group(width=1, round=True)),
+        (["--kind", "large"], 7, Group(width=9)),
+        (["--width", "4", "--square", "--depth", "0"], 0, Group(width=4)),
+    ],
+)
+def test_defaults_follow_another_option(arguments: list[str], depth: int, group: Group) -> None:
+    call(usual, *arguments)
+    assert [values[1:] for values in got] == [(depth, group)]  # type: ignore[index]
+
+
+def test_such_defaults_are_said() -> None:
+    text = call(usual, "--help")
+    assert "Of it. Default: 1 (small), 9 (large)." in " ".join(text.split())
+    assert "Its form. Default: yes (small), no (large)." in " ".join(text.split())
+    assert "Depth. Default: 7." in text

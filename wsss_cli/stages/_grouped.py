@@ -1,0 +1,125 @@
+"""Options that come in groups: a command's parameter that is a dataclass is an option a field."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass, replace
+from typing import Annotated, Any, Optional, get_args, get_origin, get_type_hints
+
+Command = Callable[..., None]
+Table = Mapping[Any, Mapping[str, Any]]
+
+
+class Without:
+    """Fields of a group that a command does not offer; they keep the group's default."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+
+class Help:
+    """What a command says of some options of a group in place of the group's own words."""
+
+    def __init__(self, **texts: str) -> None:
+        self.texts = texts
+
+
+def grouped(by: str = "", usual: Table | None = None) -> Callable[[Command], Command]:
+    """Decorator: make a function with groups of options into one that Typer understands.
+
+    Each parameter whose type is a dataclass becomes one option per field, in place. The fields'
+    types are Annotated as Typer wants them; the parameter's default, an instance, holds the
+    options' defaults. `Annotated[Group, Without(...), Help(...)]` changes what is offered and said.
+
+    Args:
+        by: a parameter on whose value the defaults of some options depend.
+        usual: those defaults, by that parameter's values, then by the options' names. Such an
+            option is None for Typer, and the function gets the value that is due.
+    """
+    table = usual or {}
+    dependent = {name for defaults in table.values() for name in defaults}
+
+    def decorate(run: Command) -> Command:
+        hints = get_type_hints(run, include_extras=True)
+        parameters, groups = [], {}
+        for parameter in inspect.signature(run).parameters.values():
+            kind, extras = _unwrap(hints[parameter.name])
+            if is_dataclass(kind):
+                options = _fields(kind, extras, parameter)
+                groups[parameter.name] = parameter.default, [option.name for option in options]
+            else:
+                options = [parameter.replace(annotation=hints[parameter.name])]
+            parameters += [
+                _depending(option, table) if option.name in dependent else option
+                for option in options
+            ]
+
+        def command(**given: Any) -> None:
+            if by:
+                for name, value in table[given[by]].items():
+                    given[name] = value if given[name] is None else given[name]
+            for group, (default, names) in groups.items():
+                given[group] = replace(default, **{name: given.pop(name) for name in names})
+            run(**given)
+
+        command.__doc__, command.__module__ = run.__doc__, run.__module__
+        command.__name__ = command.__qualname__ = run.__name__
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {option.name: option.annotation for option in parameters}
+        return command
+
+    return decorate
+
+
+def _unwrap(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A type and what it is annotated with."""
+    if get_origin(hint) is not Annotated:
+        return hint, ()
+    kind, *extras = get_args(hint)
+    return kind, tuple(extras)
+
+
+def _fields(
+    group: Any, extras: tuple[Any, ...], parameter: inspect.Parameter
+) -> list[inspect.Parameter]:
+    """A group's options, as parameters."""
+    left_out = {name for extra in extras if isinstance(extra, Without) for name in extra.names}
+    said = {k: v for extra in extras if isinstance(extra, Help) for k, v in extra.texts.items()}
+    options = []
+    for name, hint in get_type_hints(group, include_extras=True).items():
+        if name in left_out:
+            continue
+        kind, (info,) = _unwrap(hint)
+        info = copy.copy(info)
+        info.help = said.get(name, info.help)
+        options.append(
+            parameter.replace(
+                name=name,
+                default=getattr(parameter.default, name),
+                annotation=Annotated[kind, info],
+            )
+        )
+    return options
+
+
+def _depending(option: inspect.Parameter, table: Table) -> inspect.Parameter:
+    """An option without a default of its own, whose help names those of the table."""
+    kind, (info,) = _unwrap(option.annotation)
+    info = copy.copy(info)
+    if "Default:" not in info.help:
+        info.help += f" Default: {_defaults(option.name, table)}."
+    return option.replace(default=None, annotation=Annotated[Optional[kind], info])  # noqa: UP045
+
+
+def _defaults(name: str, table: Table) -> str:
+    """What an option's value is when it is not given, in words."""
+    values = {key: defaults[name] for key, defaults in table.items()}
+    words = {
+        key: {True: "yes", False: "no"}[v] if v is True or v is False else str(v)
+        for key, v in values.items()
+    }
+    if len(set(words.values())) == 1:
+        return next(iter(words.values()))
+    return ", ".join(f"{word} ({key.value})" for key, word in words.items())
