@@ -12,6 +12,7 @@ from . import (
     pack,
     predict,
     random_walk,
+    slurm,
     train_aff,
     train_cls,
     train_seg,
@@ -32,4 +33,5 @@ COMMANDS: tuple[ModuleType, ...] = (
     info,
     export,
     view,
+    slurm,
 )

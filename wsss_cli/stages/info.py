@@ -102,11 +102,14 @@ def _print_scores(rows: Sequence[dict[str, Any]]) -> None:
     def percent(value: float | None) -> str:
         return "" if value is None else f"{100 * value:.1f}"
 
+    names = [row["scored"] for row in rows]
+    if len(set(names)) < len(names):  # of several runs: their folders tell them apart
+        names = [row["file"] for row in rows]
     table(
         ["scored", "split", "images", "mIoU %", "pixel accuracy %", "best threshold (oracle)"],
         [
             (
-                row["scored"],
+                name,
                 row["split"] or "all",
                 row["images"],
                 percent(row["miou"]),
@@ -115,7 +118,7 @@ def _print_scores(rows: Sequence[dict[str, Any]]) -> None:
                 if row["oracle_miou"] is not None
                 else "",
             )
-            for row in rows
+            for name, row in zip(names, rows, strict=True)
         ],
     )
 

@@ -1,0 +1,161 @@
+"""The chain from a data set to predictions, for what runs or reckons all of it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.main import get_command
+
+from ..errors import UsageError
+from . import make_cam, make_seeds, predict, random_walk, train_aff, train_cls, train_seg
+
+if TYPE_CHECKING:
+    from ..artifacts import DatasetReader
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One link of the chain.
+
+    Attributes:
+        module: its command.
+        out: the file that it makes.
+        inputs: the options that name what it is made from.
+        source: the file of `inputs` that an earlier stage makes last.
+        splits: which options of the run's splits it takes.
+        trains: it is one job; the others work image by image.
+    """
+
+    module: ModuleType
+    out: str
+    inputs: str = ""
+    source: str = ""
+    splits: tuple[str, ...] = ()
+    trains: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.module.NAME
+
+    def arguments(self, train: str | None, val: str | None) -> list[str]:
+        """Inputs and splits as words of a command line."""
+        chosen = {"--split": train, "--val-split": val, "--split val": val}
+        words = self.inputs.split()
+        for option in self.splits:
+            if chosen[option] is not None:
+                words += [option.split()[0], str(chosen[option])]
+        return words
+
+
+STAGES = (
+    Stage(train_cls, "cls.pt", splits=("--split", "--val-split"), trains=True),
+    Stage(make_cam, "cam.h5", "--weights cls.pt", "cls.pt", ("--split",)),
+    Stage(make_seeds, "seeds.h5", "--cam cam.h5", "cam.h5"),
+    Stage(train_aff, "aff.pt", "--seeds seeds.h5", "seeds.h5", trains=True),
+    Stage(random_walk, "pseudo.h5", "--cam cam.h5 --weights aff.pt", "aff.pt"),
+    Stage(train_seg, "seg.pt", "--labels pseudo.h5", "pseudo.h5", ("--val-split",), trains=True),
+    Stage(predict, "pred.h5", "--weights seg.pt", "seg.pt", ("--split val",)),
+)
+NAMES = tuple(stage.name for stage in STAGES)
+# What the chain itself says to each stage, so that --flags cannot.
+RESERVED = ("data", "out", "shard", "weights", "cam", "seeds", "labels", "scores", "IMAGE", "png")
+
+
+def until(name: str) -> tuple[Stage, ...]:
+    """The chain up to a stage.
+
+    Raises:
+        UsageError: there is no such stage.
+    """
+    if name not in NAMES:
+        raise UsageError(f"--until {name}: is not a stage", f"one of {', '.join(NAMES)}")
+    return STAGES[: NAMES.index(name) + 1]
+
+
+def choose_splits(
+    data: DatasetReader, split: str | None, val_split: str | None
+) -> tuple[str | None, str | None]:
+    """The splits to train and to predict on: as named, or `train` and `val` where there are such.
+
+    Raises:
+        WsssError: a split that is named does not exist.
+    """
+    for name in (split, val_split):
+        data.split(name)
+    if split is None and "train" in data.splits:
+        split = "train"
+    if val_split is None and "val" in data.splits:
+        val_split = "val"
+    return split, val_split
+
+
+def by_stage(option: str, texts: Sequence[str], known: Collection[str]) -> dict[str, list[str]]:
+    """Values of an option that is given as TEXT, for all stages, or STAGE[,STAGE]=TEXT.
+
+    Raises:
+        UsageError: a stage that does not exist.
+    """
+    found: dict[str, list[str]] = {name: [] for name in known}
+    for text in texts:
+        match = re.fullmatch(r"([a-z][a-z,-]*)=(.*)", text, re.DOTALL)
+        names = match[1].split(",") if match else list(known)
+        for name in names:
+            if name not in found:
+                raise UsageError(
+                    f"{option} {text}: no stage {name!r}", f"one of {', '.join(known)}"
+                )
+            found[name].append(match[2] if match else text)
+    return found
+
+
+def stage_flags(texts: Sequence[str], known: Collection[str]) -> dict[str, str]:
+    """Each stage's own options, as --flags STAGE=OPTIONS gives them, checked by the stage itself.
+
+    Raises:
+        UsageError: options that the stage does not know, or that the chain gives it.
+    """
+    for text in texts:
+        if text.startswith("-") or "=" not in text:
+            raise UsageError(f"--flags {text}: needs STAGE=OPTIONS, as make-cam='--scales 1'")
+    flags = {name: " ".join(parts) for name, parts in by_stage("--flags", texts, known).items()}
+    for stage in STAGES:
+        if flags.get(stage.name):
+            options, usual = parse(stage, flags[stage.name]), parse(stage, "")
+            for name in RESERVED:
+                if options.get(name) != usual.get(name):
+                    raise UsageError(f"--flags {stage.name}: --{name} is not yours to give here")
+    return flags
+
+
+def parse(stage: Stage, text: str) -> dict[str, Any]:
+    """A stage's options by name, defaults included, as its own command line reads `text`.
+
+    Raises:
+        UsageError: it does not.
+    """
+    app = typer.Typer(rich_markup_mode=None, add_completion=False)
+    app.command(stage.name)(stage.module.run)
+    command = get_command(app)
+    try:
+        values = command.make_context(stage.name, shlex.split(text)).params
+    except Exception as err:  # Typer's own, of one of two Clicks, or shlex's
+        if hasattr(err, "format_message"):
+            raise UsageError(f"{stage.name}: {err.format_message()}") from None
+        if isinstance(err, ValueError):
+            raise UsageError(f"{stage.name} {text}: {err}") from None
+        raise
+    names = {parameter.name: parameter for parameter in command.params}
+    return {_spelled(names[name]): value for name, value in values.items() if name in names}
+
+
+def _spelled(parameter: Any) -> str:
+    """An option's name as it is typed, without its dashes; an argument's metavar."""
+    if parameter.param_type_name == "argument":
+        return str(parameter.metavar)
+    return next(name for name in parameter.opts if name.startswith("--")).removeprefix("--")

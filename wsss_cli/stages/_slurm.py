@@ -1,0 +1,272 @@
+"""The text of the scripts that `wsss slurm` writes."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ._chain import Stage
+
+EVAL, SCORES, MERGE = "eval", "scores", "merge"
+WARNING = 120  # seconds before its time limit at which a job puts itself back
+RESTARTS = 10
+
+
+@dataclass(frozen=True)
+class Score:
+    """A file to score: what `wsss eval` is told."""
+
+    file: str
+    json: str
+    split: str | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that the scripts depend on.
+
+    Attributes:
+        run: absolute path of the folder that results go to.
+        stages: of the chain; none where files are scored only.
+        scores: files to score, and where to.
+        train, val: splits.
+        shards: tasks of an array job.
+        at_once: how many of them run at a time; None for any number.
+        flags: by stage, options of its command.
+        sbatch: by job, options of sbatch.
+        setup: lines of shell at each job's start.
+        data: absolute path of the data set; None to take what each file records.
+        processes: of a training job.
+    """
+
+    run: Path
+    stages: Sequence[Stage]
+    scores: Sequence[Score]
+    train: str | None
+    val: str | None
+    shards: int
+    at_once: int | None
+    flags: Mapping[str, str] = field(default_factory=dict)
+    sbatch: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    setup: Sequence[str] = ()
+    data: Path | None = None
+    processes: int = 1
+
+    @property
+    def folder(self) -> Path:
+        return self.run / "slurm"
+
+
+COMMON = """\
+# Sourced by every job; yours to edit.
+cd {run}
+WSSS=({python} -m wsss_cli)
+TRAIN=({train} -m wsss_cli)
+RESTARTS={restarts}  # times that a job which was killed, or ran out of time, puts itself back
+{data}{setup}
+
+# once FILE COMMAND...: make FILE, unless it is there: a file that exists is complete. What an
+# earlier attempt left half done, the same command goes on with.
+once() {{
+    if [[ -e $1 ]]; then
+        echo "$1: is there"
+        return
+    fi
+    local status=0
+    trap 'again "time is nearly up"' USR1
+    "${{@:2}}" &
+    child=$!
+    wait "$child" || status=$?
+    (( status != 137 )) || again "killed"  # by a lack of memory, or by hand
+    return "$status"
+}}
+
+# again WHY: end what runs, and put this job back into the queue.
+again() {{
+    trap '' USR1
+    echo "$1; restarts so far: ${{SLURM_RESTART_COUNT:-0}}"
+    kill -TERM "$child" 2>/dev/null || true
+    wait "$child" || true
+    if (( ${{SLURM_RESTART_COUNT:-0}} < RESTARTS )); then
+        scontrol requeue "$SLURM_JOB_ID"
+        sleep 600  # till Slurm ends this attempt
+    fi
+    exit 137
+}}
+"""
+
+
+def common(plan: Plan) -> str:
+    """What all jobs begin with."""
+    python = shlex.quote(sys.executable)
+    train = python
+    if plan.processes > 1:
+        train += f" -m torch.distributed.run --standalone --nproc-per-node={plan.processes}"
+    data = f"export WSSS_DATA={shlex.quote(str(plan.data))}\n" if plan.data else ""
+    return COMMON.format(
+        run=shlex.quote(str(plan.run)),
+        python=python,
+        train=train,
+        restarts=RESTARTS,
+        data=data,
+        setup="\n".join(plan.setup),
+    )
+
+
+def job(plan: Plan, name: str, body: str, kind: str | None = None) -> str:
+    """A batch script; `kind` is what its options of sbatch go by, where not its name."""
+    logs = str(plan.folder / "logs").replace("%", "%%")
+    lines = [
+        f"--job-name={name}",
+        f'--output="{logs}/%x.%A_%a.log"' if "TASK" in body else f'--output="{logs}/%x.%j.log"',
+        "--open-mode=append",
+        "--requeue",
+        f"--signal=B:USR1@{WARNING}",
+        *plan.sbatch.get(kind or name, ()),
+    ]
+    directives = "\n".join(f"#SBATCH {line}" for line in lines)
+    source = shlex.quote(str(plan.folder / "common.sh"))
+    return f"#!/bin/bash\n{directives}\nset -euo pipefail\nsource {source}\n\n{body}"
+
+
+def stage_jobs(plan: Plan, stage: Stage) -> dict[str, str]:
+    """A stage's batch script, and the one that joins its shards."""
+    words = shlex.join(stage.arguments(plan.train, plan.val))
+    flags = plan.flags.get(stage.name, "")
+    options = " ".join(part for part in (words, flags) if part)
+    if stage.trains:
+        body = f'once {stage.out} "${{TRAIN[@]}}" {stage.name} {options} -o {stage.out}\n'
+        return {stage.name: job(plan, stage.name, body)}
+    stem, count = Path(stage.out).stem, plan.shards
+    work = (
+        f"shard=shards/{stem}.$SLURM_ARRAY_TASK_ID-of-{count}.h5\n"
+        "mkdir -p shards\n"
+        f'once "$shard" "${{WSSS[@]}}" {stage.name} {options} \\\n'
+        f'    -o "$shard" --shard "$SLURM_ARRAY_TASK_ID/{count}"\n'
+    )
+    parts = f"shards/{stem}.{{1..{count}}}-of-{count}.h5"
+    join = f'once {stage.out} "${{WSSS[@]}}" merge {parts} -o {stage.out}\n'
+    name = f"{MERGE}-{stem}"
+    return {stage.name: job(plan, stage.name, work), name: job(plan, name, join, MERGE)}
+
+
+EVALUATE = """\
+IFS=$'\\t' read -r file json split < <(sed -n "${{SLURM_ARRAY_TASK_ID}}p" {table})
+once "$json" "${{WSSS[@]}}" eval "$file" ${{split:+--split "$split"}} {flags}--json "$json"
+"""
+TABULATE = """\
+cut -f 2 {table} | xargs -d '\\n' "${{WSSS[@]}}" info > scores.txt.new
+mv scores.txt.new scores.txt
+cat scores.txt
+"""
+
+
+def score_jobs(plan: Plan) -> dict[str, str]:
+    """The batch scripts that score, and make a table of the scores."""
+    table = shlex.quote(str(plan.folder / "scores.tsv"))
+    flags = plan.flags.get(EVAL, "")
+    evaluate = EVALUATE.format(table=table, flags=f"{flags} " if flags else "")
+    return {
+        EVAL: job(plan, EVAL, evaluate),
+        SCORES: job(plan, SCORES, TABULATE.format(table=table)),
+    }
+
+
+def score_table(plan: Plan) -> str:
+    """One line a file to score: file, its JSON, its split."""
+    return "".join(f"{s.file}\t{s.json}\t{s.split or ''}\n" for s in plan.scores)
+
+
+SUBMIT = """\
+#!/bin/bash
+# Submits what is not there yet, each job behind those that make what it reads. After a failure,
+# run it again: files that exist are complete and stay.
+set -euo pipefail
+cd {run}
+mkdir -p slurm/logs
+declare -A id=()  # of the jobs submitted now
+
+if [[ -s slurm/jobs ]] && squeue --noheader --jobs="$(paste -sd, slurm/jobs)" 2>/dev/null | grep .
+then
+    echo "these are still in the queue; wait for them, or scancel them" >&2
+    exit 1
+fi
+: > slurm/jobs
+
+# job NAME OUTPUT AFTER [OPTION...]: submit slurm/NAME.sbatch, unless OUTPUT is there.
+job() {{
+    local after=${{id[$3]:-}}
+    if [[ -e $2 ]]; then
+        [[ -z $after ]] || echo "warning: $2 stays, but $3 is made anew: delete it if it is old" >&2
+        return
+    fi
+    id[$1]=$(sbatch --parsable ${{after:+--dependency=afterok:$after}} --kill-on-invalid-dep=yes \\
+        "${{@:4}}" "slurm/$1.sbatch")
+    id[$1]=${{id[$1]%%;*}}
+    echo "${{id[$1]}}" >> slurm/jobs
+    echo "$1: job ${{id[$1]}}${{after:+ after $after}}"
+}}
+
+# array NAME OUTPUT AFTER PART...: the same, as tasks for the PARTs that are missing.
+array() {{
+    local number=0 missing=() part
+    for part in "${{@:4}}"; do
+        number=$((number + 1))
+        [[ -e $part ]] || missing+=("$number")
+    done
+    if [[ -n $2 && -n ${{id[$3]:-}} ]] && (( ${{#missing[@]}} < number )); then
+        echo "warning: parts of $2 stay, but $3 is made anew: delete them if they are old" >&2
+    fi
+    if (( ${{#missing[@]}} )); then
+        local list
+        list=$(IFS=,; echo "${{missing[*]}}")
+        (( ${{#missing[@]}} < number || number == 1 )) || list=1-$number
+        job "$1" "$2" "$3" --array="$list{at_once}"
+    fi
+}}
+
+{jobs}"""
+
+
+def submit(plan: Plan) -> str:
+    """The script that hands all jobs to Slurm."""
+    lines: list[str] = []
+    last, makers = "none", {"": "none"}
+    for stage in plan.stages:
+        after = makers[stage.source]
+        if stage.trains:
+            lines.append(f"job {stage.name} {stage.out} {after}")
+            makers[stage.out] = stage.name
+        else:
+            stem, count = Path(stage.out).stem, plan.shards
+            parts = f"shards/{stem}.{{1..{count}}}-of-{count}.h5"
+            join = f"{MERGE}-{stem}"
+            lines.append(f"array {stage.name} {stage.out} {after} {parts}")
+            lines.append(f"job {join} {stage.out} {stage.name}")
+            makers[stage.out] = join
+        last = makers[stage.out]
+    if plan.scores:
+        lines.append("mapfile -t scores < <(cut -f 2 slurm/scores.tsv)")
+        lines.append(f'array {EVAL} "" {last} "${{scores[@]}}"')
+        lines.append(f"[[ -z ${{id[{EVAL}]:-}} ]] || rm -f scores.txt")
+        lines.append(f"job {SCORES} scores.txt {EVAL}")
+    return SUBMIT.format(
+        run=shlex.quote(str(plan.run)),
+        at_once=f"%{plan.at_once}" if plan.at_once else "",
+        jobs="\n".join(lines) + "\n",
+    )
+
+
+def scripts(plan: Plan) -> dict[str, str]:
+    """Every file of the scripts' folder, by name."""
+    jobs: dict[str, str] = {}
+    for stage in plan.stages:
+        jobs |= stage_jobs(plan, stage)
+    files = {"submit.sh": submit(plan), "common.sh": common(plan)}
+    if plan.scores:
+        jobs |= score_jobs(plan)
+        files["scores.tsv"] = score_table(plan)
+    return files | {f"{name}.sbatch": text for name, text in jobs.items()}
