@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 import h5py
 import numpy as np
@@ -21,7 +23,9 @@ from hypothesis.extra import numpy as hnp
 
 from wsss_cli.artifacts import CAM, DATASET, LABEL, Artifact, Shard, Writer, create, open_artifact
 from wsss_cli.artifacts import columns as columns_module
+from wsss_cli.artifacts.journal import FRAME, MAGIC
 from wsss_cli.artifacts.merge import merge
+from wsss_cli.artifacts.sink import Sink
 from wsss_cli.artifacts.writer import partial_path
 from wsss_cli.errors import UsageError, WsssError
 
@@ -261,6 +265,136 @@ except WsssError as err:
         assert 3 <= len(out) <= 6
         for image_id in out.todo:
             out.put(image_id, **item(image_id))
+
+
+def test_a_disk_that_fills_while_hdf5_writes_is_one_line_too(tmp_path: Path) -> None:
+    """HDF5 used to be left with a file it could not close, and to crash the process at exit."""
+    script = f"""
+import resource, signal, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from test_artifacts import IDS, begin, item
+from wsss_cli.errors import WsssError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))
+try:
+    with begin(Path({str(tmp_path / "l.h5")!r})) as out:
+        for image_id in out.todo:
+            out.put(image_id, **item(image_id))
+except WsssError as err:
+    print(err)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{tmp_path / 'l.h5'}: cannot be written (File too large)\n"
+    assert os.listdir(tmp_path) == ["l.h5.partial"]
+    with begin(tmp_path / "l.h5") as out:
+        assert out.todo == []  # nothing done was lost
+    assert_items(tmp_path / "l.h5", IDS)
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.binary(min_size=1, max_size=20)), max_size=8),
+    st.integers(0, 8),
+)
+def test_a_sink_reads_back_what_it_was_given_on_a_full_disk_too(
+    tmp_path_factory: pytest.TempPathFactory, writes: list[tuple[int, bytes]], good: int
+) -> None:
+    expected = bytearray()
+    with Sink(tmp_path_factory.mktemp("sink") / "f") as sink:
+        for index, (position, data) in enumerate(writes):
+            if index == good:
+                sink._file.close()
+                sink._file = FullDisk(tmp_path_factory.mktemp("full") / "f", bytes(expected))
+            sink.seek(position)
+            assert sink.write(data) == len(data)
+            assert sink.tell() == position + len(data)
+            expected.extend(bytes(max(0, position + len(data) - len(expected))))
+            expected[position : position + len(data)] = data
+        sink.seek(0)
+        assert sink.read(len(expected)) == bytes(expected)
+        if len(writes) > good:
+            with pytest.raises(OSError, match="full"):
+                sink.check()
+        else:
+            sink.check()
+
+
+class FullDisk(io.FileIO):
+    """A file of given contents that takes no more."""
+
+    def __init__(self, path: Path, contents: bytes) -> None:
+        path.write_bytes(contents)
+        super().__init__(path, "r+")
+
+    def write(self, data: object) -> int:
+        raise OSError(28, "full")
+
+
+def test_an_input_a_device_and_unfinished_work_are_no_outputs(tmp_path: Path) -> None:
+    path = write(tmp_path / "l.h5")
+    before = path.read_bytes()
+    with open_artifact(path) as source, pytest.raises(UsageError, match="is an input"):
+        begin(path, inputs=[source], force=True)
+    (tmp_path / "link.h5").hardlink_to(path)
+    with open_artifact(path) as source, pytest.raises(UsageError, match="is an input"):
+        begin(tmp_path / "link.h5", inputs=[source], force=True)
+    assert path.read_bytes() == before
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="not a regular file"):
+        begin(tmp_path / "pipe", force=True)
+    with pytest.raises(UsageError, match=r"ending in \.partial"):
+        begin(tmp_path / "l.h5.partial", force=True)
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_what_is_no_journal_is_not_overwritten(tmp_path: Path) -> None:
+    partial = tmp_path / "l.h5.partial"
+    for contents in (b"a training's state", MAGIC + b"\xff" * 300, b"w" * 8):
+        partial.write_bytes(contents)
+        with pytest.raises(WsssError, match="not what a stage of this kind leaves"):
+            begin(tmp_path / "l.h5")
+        assert partial.read_bytes() == contents
+    write(tmp_path / "l.h5", force=True)
+    assert os.listdir(tmp_path) == ["l.h5"]
+
+
+@pytest.mark.parametrize("length", range(0, 150, 11))
+def test_a_journal_torn_in_its_header_is_begun_anew(tmp_path: Path, length: int) -> None:
+    interrupted_after(tmp_path / "l.h5", 1)
+    partial = partial_path(tmp_path / "l.h5")
+    head = len(MAGIC) + FRAME.size + FRAME.unpack(partial.read_bytes()[len(MAGIC) :][:8])[0]
+    partial.write_bytes(partial.read_bytes()[: min(length, head - 1)])
+    assert_items(write(tmp_path / "l.h5"), IDS)
+
+
+def test_a_journal_finished_by_another_process_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other finishes between our look for the output and our lock on the journal."""
+    import wsss_cli.artifacts.journal as module
+
+    path, lock = tmp_path / "l.h5", module._lock
+
+    def late(journal: Path, stream: IO[bytes]) -> None:
+        monkeypatch.setattr(module, "_lock", lock)
+        write(path, IDS[:2])
+        lock(journal, stream)
+
+    monkeypatch.setattr(module, "_lock", late)
+    with pytest.raises(UsageError, match="exists already"):
+        begin(path)
+    assert_items(path, IDS[:2])
+    assert os.listdir(tmp_path) == ["l.h5"]
+
+
+def test_file_names_that_are_no_utf8_are_recorded(tmp_path: Path) -> None:
+    source = write(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xe9.h5")))
+    with open_artifact(source) as one:
+        write(tmp_path / "l.h5", inputs=[one])
+    with open_artifact(tmp_path / "l.h5") as found:
+        assert found.inputs[0]["file"] == source.name
 
 
 # Interruption

@@ -36,6 +36,7 @@ except ImportError:  # no advisory locks on this system: two writers are the use
 
 MAGIC = b"wsss journal 1\n"
 FRAME = struct.Struct("<II")
+HEADER = 1 << 16  # bytes, more than any header has
 ZLIB_LEVEL = 1  # a tenth of level 6's time; label maps already shrink 50-fold
 
 
@@ -58,11 +59,8 @@ class Journal:
         self._positions = array("q")  # of the records, by row
         self._shapes: dict[str, ShapeTable] = {}
         self.dtypes: dict[str, str] = {}
-        # Unbuffered: what append() was given is the operating system's when it returns, and a
-        # full disk fails there, not once more in close().
-        self._stream: IO[bytes] = open(path, "a+b", buffering=0)  # noqa: SIM115
+        self._stream = _locked(path)
         try:
-            self._lock()
             self._load(dict(header), restart)
         except BaseException:
             self._stream.close()
@@ -111,19 +109,6 @@ class Journal:
         self.path.unlink(missing_ok=True)
         self._stream.close()
 
-    def _lock(self) -> None:
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as err:
-            if err.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                raise WsssError(
-                    f"{self.path}: another wsss process is writing it",
-                    "wait for it, or give this one another --out",
-                ) from None
-            # a file system without locks: go on unguarded
-
     def _load(self, header: dict[str, Any], restart: bool) -> None:
         """Read what is whole, drop a torn tail, and begin anew where there is no header."""
         found = self._read_header()
@@ -131,6 +116,11 @@ class Journal:
             raise WsssError(
                 f"{self.path}: holds the unfinished work of another run (other inputs or options)",
                 "repeat that command to finish it, or add --force to discard it",
+            )
+        if found is None and not restart and not self._is_torn():
+            raise WsssError(
+                f"{self.path}: is not what a stage of this kind leaves unfinished",
+                "a training may have; give another --out, or add --force to discard it",
             )
         if found != header:
             self._stream.truncate(0)
@@ -150,6 +140,16 @@ class Journal:
             return None
         payload = self._next_payload()
         return json.loads(payload) if payload is not None else None
+
+    def _is_torn(self) -> bool:
+        """Whether this is a journal whose first record was never written whole."""
+        self._stream.seek(0)
+        start = self._stream.read(len(MAGIC) + FRAME.size)
+        if len(start) < len(MAGIC) + FRAME.size:
+            return MAGIC.startswith(start[: len(MAGIC)])
+        length, _ = FRAME.unpack(start[len(MAGIC) :])
+        end = self._stream.seek(0, os.SEEK_END)
+        return start.startswith(MAGIC) and length < HEADER and end <= len(start) + length
 
     def _note(self, image_id: str, fields: list[list[Any]], position: int) -> None:
         row = self._rows.setdefault(image_id, len(self._rows))
@@ -176,3 +176,54 @@ class Journal:
         length, checksum = FRAME.unpack(frame)
         payload = self._stream.read(length)
         return payload if len(payload) == length and zlib.crc32(payload) == checksum else None
+
+
+def _locked(path: Path) -> IO[bytes]:
+    """The journal's file, made where it is missing, with the lock that keeps others out.
+
+    Unbuffered: what append() was given is the operating system's when it returns, and a full disk
+    fails there, not once more in close().
+
+    Raises:
+        WsssError: another process writes it.
+    """
+    while True:
+        stream = open(path, "a+b", buffering=0)  # noqa: SIM115
+        try:
+            _lock(path, stream)
+            if _is_at(path, stream):
+                return stream
+        except BaseException:
+            stream.close()
+            raise
+        stream.close()  # its writer finished, and deleted it, between our opening and our locking
+
+
+def _lock(path: Path, stream: IO[bytes]) -> None:
+    """Lock for as long as the stream is open.
+
+    flock, not lockf: its lock belongs to this opening of the file, so it keeps a second writer in
+    the same process out too, and no other opening that closes can undo it. What speaks for lockf,
+    that forked children do not hold the lock on, matters to training, whose loading processes
+    outlive a killed parent for a while; the stages that write journals start theirs by a server
+    or afresh, and such children inherit no file (PEP 446).
+    """
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as err:
+        if err.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise WsssError(
+                f"{path}: another wsss process is writing it",
+                "wait for it, or give this one another --out",
+            ) from None
+        # a file system without locks: go on unguarded
+
+
+def _is_at(path: Path, stream: IO[bytes]) -> bool:
+    """Whether `path` still names the stream's file."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(stream.fileno()))
+    except FileNotFoundError:
+        return False

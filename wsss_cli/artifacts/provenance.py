@@ -31,7 +31,7 @@ class Source(Protocol):
 def digest(*parts: Any) -> str:
     """16 hex digits that change when any of the JSON-able parts changes."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def run_digest(

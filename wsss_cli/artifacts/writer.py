@@ -20,6 +20,9 @@ from .columns import write_columns
 from .journal import Journal
 from .schema import DATASET, Schema
 from .shards import Shard
+from .sink import Sink
+
+PARTIAL = ".partial"  # added to the name of an output while it is unfinished
 
 
 class Writer:
@@ -40,6 +43,10 @@ class Writer:
         header = {name: attributes[name] for name in ("schema", "schema_version", "run", "shard")}
         with _write_errors(path):
             self._journal = Journal(partial_path(path), header, restart=force)
+        if path.exists() and not force:  # another process finished it since it was looked for
+            if not len(self._journal):
+                self._journal.remove()
+            raise UsageError(f"{path}: exists already", "add --force to replace it")
         for stale in path.parent.glob(f".{path.name}.*.tmp"):
             stale.unlink(missing_ok=True)
 
@@ -145,7 +152,7 @@ def create(
         WsssError: the folder is missing or not writable; another run's unfinished work is there.
     """
     path, shard = Path(path), shard or Shard()
-    check_target(path, force)
+    check_target(path, force, [source.path for source in inputs])
     run = provenance.run_digest(schema.name, schema.version, params, seed, classes, inputs, ids)
     attributes: dict[str, Any] = {
         "schema": schema.name,
@@ -165,12 +172,31 @@ def create(
     return Writer(path, schema, attributes, shard.take(ids), force)
 
 
-def check_target(path: Path, force: bool) -> None:
-    """Refuse early what would fail late: an existing or unwritable output."""
+def check_target(path: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
+    """Refuse early what would fail late, or destroy what nobody meant to give away.
+
+    Args:
+        path: of the output.
+        force: whether it may exist.
+        inputs: files that it is made from.
+
+    Raises:
+        UsageError: it is no regular file, one of `inputs`, unfinished work, or exists and `force`
+            is not given.
+        WsssError: its folder is missing or not writable.
+    """
     if path.is_dir():
         raise UsageError(f"{path}: is a folder", "--out names a file")
-    if path.exists() and not force:
-        raise UsageError(f"{path}: exists already", "add --force to replace it")
+    if path.suffix == PARTIAL:
+        raise UsageError(f"{path}: names ending in {PARTIAL} are for unfinished work")
+    if path.exists():
+        if not path.is_file():  # a device or a pipe, which a finished file would take the place of
+            raise UsageError(f"{path}: is not a regular file", "--out names a file")
+        same = next((one for one in inputs if one.exists() and path.samefile(one)), None)
+        if same is not None:
+            raise UsageError(f"{path}: is an input ({same})", "give another name with --out")
+        if not force:
+            raise UsageError(f"{path}: exists already", "add --force to replace it")
     if not path.parent.is_dir():
         raise WsssError(f"{path.parent}: no such folder", "make it first")
     if not os.access(path.parent, os.W_OK):
@@ -179,7 +205,7 @@ def check_target(path: Path, force: bool) -> None:
 
 def partial_path(path: Path) -> Path:
     """Where a stage keeps what it has finished so far."""
-    return path.with_name(path.name + ".partial")
+    return path.with_name(path.name + PARTIAL)
 
 
 def write_artifact(
@@ -203,22 +229,25 @@ def write_artifact(
 
     def noted() -> Iterator[Mapping[str, np.ndarray]]:
         for image_id, arrays in zip(ids, items, strict=True):
+            sink.check()
             if schema is DATASET:
                 _note_contents(contents, image_id, arrays)
             yield arrays
 
     try:
         with _write_errors(path):
-            with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
-                write_columns(file, schema, ids, shapes, dtypes, noted())
-                splits = attributes.pop("splits", {})
-                _write_splits(file, splits, ids)
-                if schema is DATASET:
-                    attributes["run"] = provenance.digest(
-                        attributes["run"], splits, contents.hexdigest()
-                    )
-                for name, value in attributes.items():
-                    file.attrs[name] = json.dumps(value, ensure_ascii=False, sort_keys=True)
+            with Sink(temporary) as sink:
+                with h5py.File(sink, "w", libver=("v110", "v110")) as file:
+                    write_columns(file, schema, ids, shapes, dtypes, noted())
+                    splits = attributes.pop("splits", {})
+                    _write_splits(file, splits, ids)
+                    if schema is DATASET:
+                        attributes["run"] = provenance.digest(
+                            attributes["run"], splits, contents.hexdigest()
+                        )
+                    for name, value in attributes.items():
+                        file.attrs[name] = _json(value)
+                sink.check()
             _sync(temporary)
             os.replace(temporary, path)
     finally:
@@ -238,6 +267,16 @@ def _note_contents(contents: Any, image_id: str, arrays: Mapping[str, np.ndarray
     for name in sorted(arrays):
         if name != "path":  # where a linked image lies is not what it shows; `digest` says that
             contents.update(name.encode() + b"\0" + arrays[name].tobytes())
+
+
+def _json(value: Any) -> str:
+    """Readable JSON; escaped where a file's name is no UTF-8, which HDF5 text has to be."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, sort_keys=True)
+    return text
 
 
 def _sync(path: Path) -> None:
