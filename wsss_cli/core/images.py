@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of RGB / 255
 IMAGENET_STD = (0.229, 0.224, 0.225)
+MEAN_COLOUR = (124, 116, 104)  # IMAGENET_MEAN in bytes: less than 0.01 once normalised
 
 _FORMATS = ("JPEG", "MPO", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -39,7 +40,17 @@ def to_input(image: np.ndarray) -> Tensor:
         image: (H, W, 3) uint8 RGB.
 
     Returns:
-        (3, H, W) float32: RGB / 255, minus IMAGENET_MEAN, over IMAGENET_STD.
+        (3, H, W) float32: RGB / 255, minus IMAGENET_MEAN, over IMAGENET_STD. Its memory is
+        channels-last, as the image's is.
+
+    Raises:
+        ValueError: another shape or dtype.
+    """
+    return batch_to_input(as_tensor(image)[None])[0]
+
+
+def as_tensor(image: np.ndarray) -> Tensor:
+    """(3, H, W) uint8 of an (H, W, 3) uint8 image, its memory where possible.
 
     Raises:
         ValueError: another shape or dtype.
@@ -48,9 +59,32 @@ def to_input(image: np.ndarray) -> Tensor:
 
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"need (H, W, 3) uint8, got {image.shape} {image.dtype}")
-    scaled: np.ndarray = image.astype(np.float32) / np.float32(255)
-    scaled = (scaled - np.array(IMAGENET_MEAN, np.float32)) / np.array(IMAGENET_STD, np.float32)
-    return torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)))
+    pixels = np.ascontiguousarray(image)
+    if not pixels.flags.writeable:  # which torch would warn of
+        pixels = pixels.copy()
+    return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+def batch_to_input(images: Tensor) -> Tensor:
+    """Normalise a batch of images, on the device they are on.
+
+    Args:
+        images: (B, 3, H, W) uint8 RGB.
+
+    Returns:
+        (B, 3, H, W) float32, channels-last in memory: RGB / 255, minus IMAGENET_MEAN, over
+        IMAGENET_STD.
+    """
+    import torch
+
+    mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
+    batch, _, height, width = images.shape
+    # As rows of 3 * W numbers: arithmetic on a last axis of 3 would be six times slower.
+    scale = (1 / (255 * std)).repeat(width).to(images.device)
+    shift = (-mean / std).repeat(width).to(images.device)
+    rows = images.permute(0, 2, 3, 1).reshape(batch, height, 3 * width).float()
+    torch.addcmul(shift, rows, scale, out=rows)
+    return rows.view(batch, height, width, 3).permute(0, 3, 1, 2)
 
 
 def decode_image(data: bytes) -> np.ndarray:

@@ -76,5 +76,6 @@ def network_batch(copy: Tensor, flip: bool) -> Tensor:
     Returns:
         (1, 3, H, W) or (2, 3, H, W), channels last, which convolutions on a CPU prefer.
     """
-    batch = torch.stack([copy, copy.flip(-1)] if flip else [copy])
-    return batch.contiguous(memory_format=torch.channels_last)
+    pixels = copy.permute(1, 2, 0)  # stacked in channels-last order, nothing is moved twice
+    batch = torch.stack([pixels, pixels.flip(1)] if flip else [pixels])
+    return batch.permute(0, 3, 1, 2)

@@ -2,13 +2,13 @@
 
 Every function is pure: arrays and a generator in, new arrays out. The window to keep is drawn
 before anything is resized, so that the cost follows the crop and not the enlarged image, and
-pixels stay uint8 until the very end.
+pixels stay uint8: `core.images.batch_to_input` normalises whole batches, on their device.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from numpy.random import Generator
 from PIL import Image, ImageEnhance
 from torch import Tensor
 
-from ..core.images import to_input
+from ..core.images import MEAN_COLOUR, as_tensor
 from ..core.labels import IGNORE
 from ..core.views import working_size
 
@@ -27,16 +27,18 @@ Jitter = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Window:
-    """A part of an image, the size it is resampled to, and where it lands in the crop.
+    """A part of a scaled image, and where it lands in the crop.
 
     Attributes:
-        box: (top, left, bottom, right) in source pixels, fractions allowed.
-        size: (h, w) pixels after resampling; each at least 1.
-        place: (top, left) of those pixels in the crop.
+        scaled: (H', W') of the whole image after scaling; each at least 1.
+        start: (top, left) of the part in the scaled image.
+        size: (h, w) of the part; start + size stays inside `scaled`.
+        place: (top, left) of the part in the crop.
         crop: side of the square crop; place + size stays inside it.
     """
 
-    box: tuple[float, float, float, float]
+    scaled: tuple[int, int]
+    start: tuple[int, int]
     size: tuple[int, int]
     place: tuple[int, int]
     crop: int
@@ -61,29 +63,57 @@ def random_window(
         scaled = max(1, round(side * scale))
         slack = abs(scaled - crop)
         shift = slack // 2 if rng is None else int(rng.integers(slack + 1))
-        cut, place = (shift, 0) if scaled > crop else (0, shift)
-        taken = min(scaled, crop)
-        spans.append((cut * side / scaled, (cut + taken) * side / scaled, taken, place))
-    (top, bottom, height, y), (left, right, width, x) = spans
-    return Window((top, left, bottom, right), (height, width), (y, x), crop)
+        start, place = (shift, 0) if scaled > crop else (0, shift)
+        spans.append((scaled, start, min(scaled, crop), place))
+    (height, top, h, y), (width, left, w, x) = spans
+    return Window((height, width), (top, left), (h, w), (y, x), crop)
 
 
-def cut(array: np.ndarray, window: Window, resample: Image.Resampling) -> np.ndarray:
-    """Resample a window of a uint8 image (H, W, 3) or label map (H, W) to `window.size`.
+def cut(image: np.ndarray, window: Window) -> np.ndarray:
+    """The window's part of an image, after bicubic scaling; wider when it shrinks.
 
-    Equal to scaling the whole array and cropping afterwards: the filter sees the pixels around
-    the box. Label maps take NEAREST.
+    Equal to scaling the whole image and cropping: only what lies beyond the window's lower right
+    corner is left out of the work. By torch's kernel for bytes, five times faster than Pillow's
+    and within 2 levels of it.
+
+    Args:
+        image: (H, W, 3) uint8.
+
+    Returns:
+        (h, w, 3) uint8 of `window.size`.
     """
-    top, left, bottom, right = window.box
-    height, width = window.size
-    shrink = max((bottom - top) / height, (right - left) / width, 1.0)
-    margin = math.ceil(2 * shrink) + 1  # a bicubic kernel reaches 2 output pixels
-    y0, x0 = max(0, math.floor(top) - margin), max(0, math.floor(left) - margin)
-    part = array[y0 : math.ceil(bottom) + margin, x0 : math.ceil(right) + margin]
-    box = (left - x0, top - y0, min(right - x0, part.shape[1]), min(bottom - y0, part.shape[0]))
-    gap = None if resample == Image.Resampling.NEAREST else 3.0
-    picture = Image.fromarray(np.ascontiguousarray(part))
-    return np.asarray(picture.resize((width, height), resample, box=box, reducing_gap=gap))
+    (top, left), (h, w) = window.start, window.size
+    if window.scaled == image.shape[:2]:
+        return image[top : top + h, left : left + w]
+    rows, factor_y = _needed(image.shape[0], window.scaled[0], top + h)
+    columns, factor_x = _needed(image.shape[1], window.scaled[1], left + w)
+    large = F.interpolate(
+        as_tensor(image[:rows, :columns])[None],
+        scale_factor=(factor_y, factor_x),
+        mode="bicubic",
+        align_corners=False,
+        antialias=True,
+        recompute_scale_factor=False,
+    )
+    return large[0, :, top : top + h, left : left + w].permute(1, 2, 0).numpy()
+
+
+def _needed(side: int, scaled: int, stop: int) -> tuple[int, float]:
+    """How many pixels of `side` the first `stop` scaled ones are made of, and the factor."""
+    factor = scaled / side * (1 + 1e-9)  # so that side * factor rounds down to `scaled`, not below
+    reach = math.ceil(2 * max(1 / factor, 1)) + 2  # of the kernel
+    return min(side, math.ceil(stop / factor) + reach), factor
+
+
+def cut_label(label: np.ndarray, window: Window) -> np.ndarray:
+    """The window's part of a label map (H, W), each pixel that of the nearest place in it."""
+    taken = []
+    for side, scaled, start, size in zip(
+        label.shape, window.scaled, window.start, window.size, strict=True
+    ):
+        centres = np.arange(start, start + size) + 0.5
+        taken.append((centres * (side / scaled)).astype(np.intp))
+    return label[taken[0]][:, taken[1]]
 
 
 def colour_jitter(image: np.ndarray, strength: Jitter, rng: Generator) -> np.ndarray:
@@ -111,9 +141,12 @@ def colour_jitter(image: np.ndarray, strength: Jitter, rng: Generator) -> np.nda
 
 
 def place_image(image: np.ndarray, window: Window) -> Tensor:
-    """Network input (3, crop, crop) float32 of a cut image; 0, the mean colour, around it."""
-    (above, below), (left, right) = _borders(window)
-    return F.pad(to_input(image), (left, right, above, below))
+    """(3, crop, crop) uint8 of a cut image; the mean colour around it."""
+    (top, left), (height, width) = window.place, window.size
+    crop = np.empty((window.crop, window.crop, 3), np.uint8)
+    crop[:] = MEAN_COLOUR
+    crop[top : top + height, left : left + width] = image
+    return as_tensor(crop)
 
 
 def place_label(label: np.ndarray, window: Window) -> Tensor:
@@ -161,7 +194,7 @@ class Augment:
         """Crop an image (H, W, 3) uint8 and its label map (H, W) uint8 as one.
 
         Returns:
-            (3, crop, crop) float32 normalised image and (crop, crop) uint8 labels or None.
+            (3, crop, crop) uint8 image and (crop, crop) uint8 labels or None.
 
         Raises:
             ValueError: image and label map differ in size.
@@ -171,17 +204,16 @@ class Augment:
             raise ValueError(f"image is {size[0]}x{size[1]}, its labels {label.shape}")
         window = random_window(size, self.scale(size, rng), self.crop, rng)
         mirrored = self.flip and bool(rng.random() < 0.5)
-        pixels = cut(image, window, Image.Resampling.BICUBIC)
+        pixels = cut(image, window)
         if self.jitter is not None:
             pixels = colour_jitter(pixels, self.jitter, rng)
-        crop = place_image(pixels, window)
-        labels = None
-        if label is not None:
-            labels = place_label(cut(label, window, Image.Resampling.NEAREST), window)
+        labels = None if label is None else cut_label(label, window)
         if mirrored:
-            crop = crop.flip(-1)
-            labels = None if labels is None else labels.flip(-1)
-        return crop, labels
+            (y, x), width = window.place, window.size[1]
+            window = replace(window, place=(y, window.crop - x - width))
+            pixels = pixels[:, ::-1]
+            labels = None if labels is None else labels[:, ::-1]
+        return place_image(pixels, window), None if labels is None else place_label(labels, window)
 
 
 def fit_square(image: np.ndarray, side: int) -> Tensor:
@@ -191,8 +223,8 @@ def fit_square(image: np.ndarray, side: int) -> Tensor:
         image: (H, W, 3) uint8.
 
     Returns:
-        (3, side, side) float32, what a classifier trained on padded crops expects.
+        (3, side, side) uint8, what a classifier trained on padded crops expects.
     """
     height, width = image.shape[:2]
     window = random_window((height, width), side / max(height, width), side)
-    return place_image(cut(image, window, Image.Resampling.BICUBIC), window)
+    return place_image(cut(image, window), window)
