@@ -15,7 +15,7 @@ from wsss_cli.errors import WsssError
 from wsss_cli.stages import COMMANDS
 
 CHAIN = ["pack", "train-cls", "make-cam", "make-seeds", "train-aff", "random-walk"]
-CHAIN += ["train-seg", "predict", "eval", "merge", "info", "export", "view", "slurm"]
+CHAIN += ["train-seg", "predict", "eval", "merge", "info", "export", "view", "plan", "slurm"]
 
 
 def test_the_commands_are_those_of_the_chain_in_its_order() -> None:
@@ -100,6 +100,7 @@ def test_our_errors_are_one_line_and_a_hint(monkeypatch: pytest.MonkeyPatch) -> 
         ["export", "none.h5", "-o", "out"],
         ["view", "none.h5", "--data", "none.h5"],
         ["pack", "--voc", "none"],
+        ["plan", "--data", "none.h5"],
         ["slurm", "none.h5"],
     ],
     ids=lambda arguments: arguments[0],

@@ -10,6 +10,7 @@ from . import (
     make_seeds,
     merge,
     pack,
+    plan,
     predict,
     random_walk,
     slurm,
@@ -33,5 +34,6 @@ COMMANDS: tuple[ModuleType, ...] = (
     info,
     export,
     view,
+    plan,
     slurm,
 )

@@ -63,6 +63,7 @@ STAGES = (
     Stage(predict, "pred.h5", "--weights seg.pt", "seg.pt", ("--split val",)),
 )
 NAMES = tuple(stage.name for stage in STAGES)
+EVAL = "eval"  # scores what image-by-image stages make; its command is no link of the chain
 # What the chain itself says to each stage, so that --flags cannot.
 RESERVED = ("data", "out", "shard", "weights", "cam", "seeds", "labels", "scores", "IMAGE", "png")
 
@@ -133,24 +134,29 @@ def stage_flags(texts: Sequence[str], known: Collection[str]) -> dict[str, str]:
     return flags
 
 
+def command(module: ModuleType) -> Any:
+    """One stage as a command of its own, for those that cannot ask the whole command line."""
+    app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+    app.command(module.NAME)(module.run)
+    return get_command(app)
+
+
 def parse(stage: Stage, text: str) -> dict[str, Any]:
     """A stage's options by name, defaults included, as its own command line reads `text`.
 
     Raises:
         UsageError: it does not.
     """
-    app = typer.Typer(rich_markup_mode=None, add_completion=False)
-    app.command(stage.name)(stage.module.run)
-    command = get_command(app)
+    asked = command(stage.module)
     try:
-        values = command.make_context(stage.name, shlex.split(text)).params
+        values = asked.make_context(stage.name, shlex.split(text)).params
     except Exception as err:  # Typer's own, of one of two Clicks, or shlex's
         if hasattr(err, "format_message"):
             raise UsageError(f"{stage.name}: {err.format_message()}") from None
         if isinstance(err, ValueError):
             raise UsageError(f"{stage.name} {text}: {err}") from None
         raise
-    names = {parameter.name: parameter for parameter in command.params}
+    names = {parameter.name: parameter for parameter in asked.params}
     return {_spelled(names[name]): value for name, value in values.items() if name in names}
 
 

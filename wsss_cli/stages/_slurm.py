@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ._chain import Stage
+from ._chain import EVAL, Stage
 
-EVAL, SCORES, MERGE = "eval", "scores", "merge"
+SCORES, MERGE = "scores", "merge"
 WARNING = 120  # seconds before its time limit at which a job puts itself back
 RESTARTS = 10
 

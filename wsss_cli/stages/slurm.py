@@ -11,7 +11,7 @@ import typer
 from ..console import log
 from ..errors import UsageError, WsssError
 from ..options import Data, Force, Quiet, Split
-from ._chain import NAMES, choose_splits, stage_flags, until
+from ._chain import EVAL, NAMES, choose_splits, stage_flags, until
 from ._chain import by_stage as values_by_stage
 from ._training_options import ValSplit
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ._slurm import Score
 
 NAME = "slurm"
-JOBS = (*NAMES, "merge", "eval", "scores")
+JOBS = (*NAMES, "merge", EVAL, "scores")
 
 
 def run(
@@ -82,7 +82,7 @@ def run(
     from ._slurm import Plan, scripts
 
     stages = () if files else until(until_stage)
-    own = stage_flags(flags or [], [*NAMES, "eval"])
+    own = stage_flags(flags or [], [*NAMES, EVAL])
     options = values_by_stage("--sbatch", sbatch or [], JOBS)
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out}: is a file, --out names a folder")

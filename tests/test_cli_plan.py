@@ -1,0 +1,159 @@
+"""plan: what it reckons from sizes, tags and rates, and that it measures the real stages."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made import wsss
+
+from wsss_cli.stages import _measure
+from wsss_cli.stages._measure import Probe, Rate, seen_megapixels
+
+NET = "--backbone tiny --backbone-weights random --crop 32"
+TRAIN, VAL = 4, 2  # images of tiny_data's splits, each of 32 x 48
+MEGAPIXELS = 32 * 48 / 1e6
+CHAIN = ["train-cls", "make-cam", "eval cam.h5", "make-seeds", "eval seeds.h5", "train-aff"]
+CHAIN += ["random-walk", "eval pseudo.h5", "train-seg", "predict", "eval pred.h5"]
+
+
+def plan(data: Path, *options: object) -> dict[str, Any]:
+    result = wsss("plan", "--data", data, "--json", "-q", *options)
+    assert (result.exit_code, result.stderr) == (0, "")
+    return json.loads(result.stdout)
+
+
+def rows(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {row["stage"]: row for row in found["stages"]}
+
+
+@pytest.fixture
+def known_rates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """10 s to start, 2 s a training image, 1,000 s a megapixel; 5 GB, and 1 GB a further image."""
+
+    def training(self: Probe, stage: Any, parallel: int) -> Rate:
+        return Rate(10, 2, 5e9 + 1e9 * (parallel - 4), 1e9, weights=100)
+
+    rate = Rate(10, 1000, 5e9)
+    monkeypatch.setattr(Probe, "training", training)
+    monkeypatch.setattr(Probe, "image_stage", lambda self, stage: rate)
+    monkeypatch.setattr(Probe, "scoring", lambda self, out: rate)
+
+
+def test_disk_follows_from_sizes_and_tags(tiny_data: Path) -> None:
+    found = plan(tiny_data, "--no-measure", "--flags", "make-cam=--stride 5 --dtype uint8")
+    assert list(rows(found)) == CHAIN
+    cells = 7 * 10  # 32 and 48 over 5, rounded up; 1 + 1 + 2 + 2 tags in train
+    assert rows(found)["make-cam"]["disk"] == pytest.approx(0.69 * 6 * cells)
+    assert rows(found)["random-walk"]["disk"] == pytest.approx(0.07 * TRAIN * 32 * 48)
+    assert rows(found)["predict"]["disk"] == pytest.approx(0.07 * VAL * 32 * 48)
+    assert rows(found)["make-cam"]["disk_at_peak"] == pytest.approx(2 * 0.69 * 6 * cells)
+    assert all(row["seconds"] is None and row["memory"] is None for row in found["stages"])
+    assert found["total"]["seconds"] is None
+    assert found["images"] == {
+        "train": {"count": TRAIN, "megapixels": pytest.approx(TRAIN * MEGAPIXELS)},
+        "val": {"count": VAL, "megapixels": pytest.approx(VAL * MEGAPIXELS)},
+    }
+
+
+@pytest.mark.usefixtures("known_rates")
+def test_time_grows_with_epochs_images_pixels_and_falls_with_shards(tiny_data: Path) -> None:
+    options = ["--flags", "train-cls=--epochs 6 --val-every 4 --batch-size 8 --accumulate 2"]
+    options += ["--flags", "train-seg=--epochs 3 --val-every 0"]
+    options += ["--flags", "make-cam=--max-side 24", "--flags", "make-seeds=--method threshold"]
+    found = rows(plan(tiny_data, "--shards", 2, *options))
+    assert found["train-cls"]["seconds"] == pytest.approx(10 + 2 * (6 * TRAIN + 2 * VAL / 3))
+    assert found["train-cls"]["memory"] == 5e9  # 4 images at a time
+    assert found["train-cls"]["disk_at_peak"] == 300
+    assert found["train-aff"]["seconds"] == 10 + 2 * 8 * TRAIN  # epochs by default
+    assert found["train-aff"]["memory"] == 5e9 + 1e9 * (16 - 4)
+    assert found["train-seg"]["seconds"] == 10 + 2 * 3 * TRAIN
+    one_image = 1000 * MEGAPIXELS
+    assert found["make-cam"]["seconds"] == pytest.approx(10 + TRAIN * one_image / 4 / 2)
+    assert found["make-seeds"]["seconds"] == pytest.approx(10 + TRAIN * one_image / 2)
+    assert found["predict"]["seconds"] == pytest.approx(10 + VAL * one_image / 2)
+    assert found["eval pred.h5"]["seconds"] == pytest.approx(10 + VAL * one_image)
+
+
+@pytest.mark.usefixtures("known_rates")
+def test_a_crf_is_shared_by_workers(tiny_data: Path) -> None:
+    found = rows(plan(tiny_data, "--flags", "make-seeds=--method irn --workers 3"))
+    assert found["make-seeds"]["seconds"] == pytest.approx(10 + 1000 * TRAIN * MEGAPIXELS / 3)
+    assert found["make-seeds"]["memory"] == 15e9
+
+
+@pytest.mark.usefixtures("known_rates")
+def test_the_table(tiny_data: Path) -> None:
+    result = wsss("plan", "--data", tiny_data, "--until", "make-cam", "-q")
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert lines[0] == ["stage", "makes", "disk", "at", "its", "peak", "memory", "time"]
+    assert lines[1][:2] == ["train-cls", "cls.pt"]
+    assert lines[1][-4:] == ["17.0", "GB", "2", "min"]  # 10 + 2 * (15 * 4 + 15 * 2 / 3) s
+    assert lines[4][0] == "all"
+    assert "train: 4 images, 0.0 megapixels" in result.stdout
+
+
+def test_megapixels_after_max_side() -> None:
+    assert seen_megapixels((1000, 2000), 0) == 2
+    assert seen_megapixels((1000, 2000), 4000) == 2
+    assert seen_megapixels((1000, 2000), 1000) == 0.5
+
+
+def test_the_stages_are_run(tiny_data: Path, tmp_path: Path) -> None:
+    """For real; two stages, to be quick."""
+    before = sorted(path.name for path in tmp_path.iterdir())
+    flags = [f"train-cls={NET} --epochs 3 --workers 0 --freeze-stages 0", "make-cam=--workers 0"]
+    options = [word for text in flags for word in ("--flags", text)]
+    found = plan(tiny_data, "--until", "make-cam", *options)
+    cls, cam = rows(found)["train-cls"], rows(found)["make-cam"]
+    assert 1e6 < cls["disk"] < 1e7
+    for row in (cls, cam):
+        assert 50e6 < row["memory"] < 5e9
+        assert 0.5 < row["seconds"] < 300
+    assert found["rates"]["make-cam"]["work"] >= 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_what_cannot_be_measured_is_said(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Probe, commands: object) -> dict[str, Any]:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(Probe, "_run", fail)
+    result = wsss("plan", "--data", tiny_data, "--json", "-q")
+    assert result.exit_code == 0
+    said = "wsss: warning: train-cls: cannot be measured (no memory), nor can what follows\n"
+    assert result.stderr == said
+    assert all(row["seconds"] is None for row in json.loads(result.stdout)["stages"])
+
+
+def test_a_stage_that_fails_gives_its_reason(tiny_data: Path, tmp_path: Path) -> None:
+    command = [["make-cam", "--weights", "none.pt", "--data", str(tiny_data), "-q"]]
+    script = [sys.executable, "-m", "wsss_cli.stages._probe", json.dumps(command)]
+    done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path)
+    assert json.loads(done.stdout) == {"error": "none.pt: no such file"}
+
+
+def test_the_largest_image_is_measured(tiny_data: Path) -> None:
+    class Data:
+        def size(self, image_id: str) -> tuple[int, int]:
+            return 10, int(image_id)
+
+        def tags(self, image_id: str) -> list[int]:
+            return [] if image_id == "99" else [0]
+
+    ids = [str(side) for side in (5, 99, 1, 2, 3, 4, 50, 6)]
+    chosen = _measure.choose_images(Data(), ids)  # type: ignore[arg-type]
+    assert chosen == ["3", "4", "5", "50"]
+
+
+def test_wrong_options_are_refused(tiny_data: Path) -> None:
+    refused = wsss("plan", "--data", tiny_data, "--flags", "make-cam=--nonsense")
+    assert refused.exit_code == 2
+    assert "make-cam: No such option: --nonsense" in refused.stderr
+    assert wsss("plan", "--data", tiny_data, "--split", "test").exit_code == 3
+    assert wsss("plan", "--data", "none.h5").exit_code == 3
