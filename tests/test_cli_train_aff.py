@@ -21,6 +21,7 @@ from wsss_cli.core.images import to_input
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.nets.rebuild import rebuild_affinity
 from wsss_cli.stages import train_aff
+from wsss_cli.training.losses import nearest_labels, vote_labels
 
 ARGUMENTS = "--backbone tiny --backbone-weights random --crop 32 --freeze-stages 0 --workers 0"
 SHORT = [*ARGUMENTS.split(), "--epochs", "2", "--batch-size", "2", "--radius", "3"]
@@ -83,7 +84,7 @@ def test_seeds_become_weights(method: str) -> None:
 
 def test_the_defaults_are_those_of_the_method(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs: list[Any] = []
-    monkeypatch.setattr(train_aff, "train", lambda job, recipe, setting: jobs.append((job, recipe)))
+    monkeypatch.setattr(train_aff, "train", lambda job, recipe, *_: jobs.append((job, recipe)))
     bare = ["train-aff", "--backbone", "tiny", "--backbone-weights", "random"]
     for method in ("psa", "irn"):
         assert CliRunner().invoke(app, [*bare, "--method", method]).exit_code == 0
@@ -114,10 +115,12 @@ def test_losses_take_labels_on_their_grids() -> None:
     for b, y, x in np.ndindex(2, 4, 6):
         block = labels[b, 8 * y : 8 * y + 8, 8 * x : 8 * x + 8]
         votes[b, y, x] = int(np.bincount(block.flatten().numpy()).argmax())
-    found = train_aff.affinity_loss(3, 8, features, {"label": labels})
+    targets = train_aff.count_cells(vote_labels, 8, 3, {"label": labels})
+    found = train_aff.affinity_loss(3, features, *targets)
     assert found == affinity_loss_psa(features, votes, 3).total
     edge, displacement = torch.randn(2, 1, 8, 12), torch.randn(2, 2, 8, 12)
-    found = train_aff.boundary_loss(3, 4, (edge, displacement), {"label": labels})
+    targets = train_aff.count_cells(nearest_labels, 4, 3, {"label": labels})
+    found = train_aff.boundary_loss(3, (edge, displacement), *targets)
     nearest = labels[:, 1::4, 1::4]
     assert found == boundary_loss_irn(edge.sigmoid(), displacement, nearest, 3).total
 

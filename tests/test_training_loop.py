@@ -19,7 +19,9 @@ from wsss_cli.errors import WsssError
 from wsss_cli.training.checkpoint import Checkpoint, Progress
 from wsss_cli.training.data import Plan, Samples
 from wsss_cli.training.loop import Compute, fit, float32, predictions, train_step
+from wsss_cli.training.losses import Loss, count_images
 from wsss_cli.training.schedule import Poly
+from wsss_cli.training.team import Shares
 
 CPU = torch.device("cpu")
 IDS = [f"{index}" for index in range(10)]
@@ -48,6 +50,32 @@ def load(image_id: str, rng: np.random.Generator) -> dict[str, Tensor]:
 
 def loss_fn(outputs: Tensor, batch: dict[str, Tensor]) -> Tensor:
     return ((outputs - batch["target"]) ** 2).mean()
+
+
+def over_images(mean: Any) -> Loss:
+    """Of a function of outputs and batch that is a mean over the images."""
+
+    def share(outputs: Tensor, batch: dict[str, Tensor], counts: Tensor) -> Tensor:
+        return mean(outputs, batch) * (len(batch["image"]) / counts[0])
+
+    return Loss(count_images, share)
+
+
+def step(
+    model: nn.Module,
+    batch: dict[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    compute: Compute,
+    loss: Any = None,
+) -> float:
+    """A step on a batch split into as many parts as `compute` says."""
+    keys = [(0, index) for index in range(len(batch["image"]))]
+    parts = [
+        {name: tensor[[index for _, index in part]] for name, tensor in batch.items()}
+        for part in compute.shares.deal([keys])
+    ]
+    means = over_images(loss or loss_fn)
+    return train_step(model, means, parts, optimizer, compute, compute.scaler())
 
 
 def measure(model: nn.Module, epoch: int) -> dict[str, Any]:
@@ -104,7 +132,7 @@ def run(
     with Checkpoint(path, run_id, read_torch, write, every, restart) as checkpoint:
         history = fit(
             model,
-            loss,
+            over_images(loss),
             lambda start: compute.batches(samples, plan.batches(start)),
             groups(model),
             schedule=Poly(plan.steps),
@@ -147,7 +175,7 @@ def test_a_step_is_sgd_on_the_mean_loss() -> None:
         expected = ((reference(batch["image"]).float() - batch["target"]) ** 2).mean()
         expected.backward()
         other.step()
-        loss = train_step(model, loss_fn, batch, sgd, Compute(CPU))
+        loss = step(model, batch, sgd, Compute(CPU))
         assert loss == pytest.approx(expected.item())
     for one, two in zip(model.parameters(), reference.parameters(), strict=True):
         assert torch.allclose(one, two, rtol=1e-6)
@@ -159,7 +187,7 @@ def test_accumulated_gradients_equal_those_of_the_whole_batch(parts: int) -> Non
     models = []
     for accumulate in (1, parts):
         model = Network().eval()
-        train_step(model, loss_fn, batch, groups(model), Compute(CPU, accumulate=accumulate))
+        step(model, batch, groups(model), Compute(CPU, shares=Shares(5, accumulate)))
         models.append(model)
     for one, two in zip(models[0].parameters(), models[1].parameters(), strict=True):
         assert torch.allclose(one, two, rtol=1e-4, atol=1e-6)
@@ -170,7 +198,7 @@ def test_clipping_bounds_the_gradient() -> None:
     before = [p.detach().clone() for p in model.parameters()]
     sgd = torch.optim.SGD(model.parameters(), lr=1.0)
     batch = {"image": torch.randn(5, 3, 6, 6) * 100, "target": torch.randn(5, 2) * 100}
-    train_step(model, loss_fn, batch, sgd, Compute(CPU, clip=0.5))
+    step(model, batch, sgd, Compute(CPU, clip=0.5))
     moved = [(p.detach() - b).norm() for p, b in zip(model.parameters(), before, strict=True)]
     assert float(torch.stack(moved).norm()) == pytest.approx(0.5, rel=1e-3)
 
@@ -184,7 +212,7 @@ def test_outputs_reach_the_loss_in_float32() -> None:
 
     model = Network()
     batch = {"image": torch.randn(2, 3, 6, 6), "target": torch.randn(2, 2)}
-    train_step(model, spy, batch, groups(model), Compute(CPU, bf16=True))
+    step(model, batch, groups(model), Compute(CPU, torch.bfloat16), spy)
     assert seen == [(torch.float32, False)]
     half, whole = torch.ones(1, dtype=torch.bfloat16), torch.ones(1, dtype=torch.int64)
     nest = float32({"a": (half, [whole])})

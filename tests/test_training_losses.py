@@ -13,7 +13,12 @@ from wsss_cli.core.grid import grid_size
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.stages.train_cls import tag_loss
 from wsss_cli.stages.train_seg import label_loss
-from wsss_cli.training.losses import nearest_labels, pixel_cross_entropy, vote_labels
+from wsss_cli.training.losses import (
+    count_pixels,
+    nearest_labels,
+    pixel_cross_entropy,
+    vote_labels,
+)
 
 
 def random_labels(seed: int, *shape: int) -> torch.Tensor:
@@ -47,7 +52,7 @@ def test_ignored_pixels_have_no_effect_and_no_gradient() -> None:
 def test_a_crop_without_any_label_is_harmless() -> None:
     logits = torch.randn(2, 3, 4, 4, requires_grad=True)
     nothing = torch.full((2, 4, 4), IGNORE, dtype=torch.uint8)
-    loss = label_loss(0.5, {"out": logits, "aux": logits * 2}, {"label": nothing})
+    loss = label_loss(0.5, {"out": logits, "aux": logits * 2}, *count_pixels({"label": nothing}))
     loss.backward()
     assert loss == 0
     assert logits.grad is not None
@@ -57,17 +62,18 @@ def test_a_crop_without_any_label_is_harmless() -> None:
 def test_the_auxiliary_loss_is_weighted() -> None:
     out, aux, labels = torch.randn(1, 8, 3, 3), torch.randn(1, 8, 3, 3), random_labels(2, 1, 3, 3)
     one, other = pixel_cross_entropy(out, labels), pixel_cross_entropy(aux, labels)
-    both = label_loss(0.3, {"out": out, "aux": aux}, {"label": labels})
+    both = label_loss(0.3, {"out": out, "aux": aux}, *count_pixels({"label": labels}))
     assert torch.isclose(both, one + 0.3 * other)
-    assert label_loss(0.3, out, {"label": labels}) == one
+    assert label_loss(0.3, out, *count_pixels({"label": labels})) == one
 
 
 def test_tag_loss_is_binary_cross_entropy() -> None:
     tags = (torch.rand(4, 5) < 0.3).float()
-    assert torch.isclose(tag_loss(torch.zeros(4, 5), {"tags": tags}), torch.tensor(math.log(2)))
+    batch, count = {"tags": tags}, torch.tensor([4])
+    assert torch.isclose(tag_loss(torch.zeros(4, 5), batch, count), torch.tensor(math.log(2)))
     logits = torch.randn(4, 5)
     expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, tags)
-    assert torch.isclose(tag_loss(logits, {"tags": tags}), expected)
+    assert torch.isclose(tag_loss(logits, batch, count), expected)
 
 
 @settings(max_examples=40, deadline=None)

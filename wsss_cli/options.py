@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -22,7 +22,19 @@ class Precision(str, enum.Enum):
 
     f32 = "f32"
     bf16 = "bf16"
+    auto = "auto"
 
+
+class TrainPrecision(str, enum.Enum):
+    """The same for training, where float16 needs scaled gradients."""
+
+    f32 = "f32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+    auto = "auto"
+
+
+AnyPrecision = TypeVar("AnyPrecision", Precision, TrainPrecision)
 
 Data = Annotated[
     Path | None,
@@ -90,6 +102,21 @@ def resolve_device(name: str) -> torch.device:
     if not available:
         raise UsageError(f"--device {name}: not available here", "--device auto takes what is")
     return device
+
+
+def resolve_precision(precision: AnyPrecision, device: torch.device) -> AnyPrecision:
+    """The precision of a --precision option; `auto` is what the device does well.
+
+    Raises:
+        UsageError: not on this device.
+    """
+    from .nets.precision import suited_precision
+
+    if precision.value == "auto":
+        return type(precision)(suited_precision(device))
+    if precision.value == "fp16" and device.type != "cuda":
+        raise UsageError("--precision fp16: needs a CUDA device", "bf16, f32 and auto do without")
+    return precision
 
 
 def select_ids(candidates: Sequence[str], listed: str | None, source: Path) -> list[str]:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .pair_losses import AffinityLossFunction, BoundaryLossFunction
-from .pairs import Border, Offset, border_margin, pair_views
+from .pair_losses import AffinityLossFunction, BoundaryLossFunction, count_pairs
+from .pairs import Border, Offset, border_margin, half_disk_offsets, pair_views
 from .paths import path_maxima
 
 
@@ -92,8 +92,25 @@ def path_affinity(boundary: Tensor, offsets: Sequence[Offset]) -> Tensor:
     return affinity
 
 
+def pair_counts(labels: Tensor, radius: int, border: Border = "full") -> Tensor:
+    """How many pairs the means of both losses below are taken over.
+
+    Args:
+        labels: (B, h, w) uint8, 255 (IGNORE) unlabelled.
+        radius, border: as for the losses.
+
+    Returns:
+        (3,) int64: background pairs, pairs of one class, different pairs.
+    """
+    return count_pairs(labels, half_disk_offsets(radius), border_margin(radius, border))
+
+
 def affinity_loss_psa(
-    features: Tensor, labels: Tensor, radius: int = 5, border: Border = "full"
+    features: Tensor,
+    labels: Tensor,
+    radius: int = 5,
+    border: Border = "full",
+    counts: Tensor | None = None,
 ) -> AffinityLoss:
     """AffinityNet's loss: alike pairs should have affinity 1, different ones 0.
 
@@ -107,6 +124,8 @@ def affinity_loss_psa(
         labels: (B, h, w) uint8, 255 (IGNORE) unlabelled, on the same device.
         radius: of the disk of pairs, in cells.
         border: "reference" leaves out the sources that the published code leaves out.
+        counts: `pair_counts` of the whole batch, where this is a part of it; the losses of all
+            parts then add up to that of the whole.
 
     Returns:
         Total and parts, 0-dim. Gradients reach `features` through `total` only.
@@ -117,8 +136,10 @@ def affinity_loss_psa(
     if labels.shape != (features.shape[0], *features.shape[2:]):
         raise ValueError(f"labels {tuple(labels.shape)} for features {tuple(features.shape)}")
     margin = border_margin(radius, border)
+    if counts is None:
+        counts = pair_counts(labels, radius, border)
     return AffinityLoss(
-        *AffinityLossFunction.apply(_at_least_float32(features), labels, radius, margin)
+        *AffinityLossFunction.apply(_at_least_float32(features), labels, counts, radius, margin)
     )
 
 
@@ -128,6 +149,7 @@ def boundary_loss_irn(
     labels: Tensor,
     radius: int = 10,
     border: Border = "full",
+    counts: Tensor | None = None,
 ) -> BoundaryLoss:
     """IRNet's losses: no boundary between alike cells, displacements meeting at one centre.
 
@@ -144,6 +166,7 @@ def boundary_loss_irn(
         labels: (B, h, w) uint8, 255 (IGNORE) unlabelled, on the same device.
         radius: of the disk of pairs, in cells.
         border: "reference" leaves out the sources that the published code leaves out.
+        counts: as for `affinity_loss_psa`.
 
     Returns:
         The four losses, 0-dim, float32 or float64.
@@ -162,6 +185,7 @@ def boundary_loss_irn(
         _at_least_float32(boundary.squeeze(1)),
         _at_least_float32(displacement),
         labels,
+        pair_counts(labels, radius, border) if counts is None else counts,
         radius,
         margin,
     )

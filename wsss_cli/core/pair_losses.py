@@ -19,7 +19,7 @@ from .paths import path_maxima
 EPSILON = 1e-5  # of the published code: in every logarithm and every count
 
 
-def _pair_counts(labels: Tensor, offsets: Sequence[Offset], margin: int) -> Tensor:
+def count_pairs(labels: Tensor, offsets: Sequence[Offset], margin: int) -> Tensor:
     """(3,) int64 numbers of background, one-class and different pairs."""
     counts = torch.zeros(3, dtype=torch.int64, device=labels.device)
     for offset in offsets:
@@ -49,10 +49,9 @@ class AffinityLossFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, features: Tensor, labels: Tensor, radius: int, margin: int
+        ctx: Any, features: Tensor, labels: Tensor, counts: Tensor, radius: int, margin: int
     ) -> tuple[Tensor, ...]:
         offsets, channels = half_disk_offsets(radius), features.shape[1]
-        counts = _pair_counts(labels, offsets, margin)
         share = features.new_tensor([0.25, 0.25, 0.5]) / (counts + EPSILON)
         gradient = torch.zeros_like(features) if ctx.needs_input_grad[0] else None
         sums = features.new_zeros(3)
@@ -81,7 +80,7 @@ class AffinityLossFunction(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_total: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
-        return gradient * grad_total, None, None, None
+        return gradient * grad_total, None, None, None, None
 
 
 class BoundaryLossFunction(torch.autograd.Function):
@@ -89,10 +88,16 @@ class BoundaryLossFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, boundary: Tensor, displacement: Tensor, labels: Tensor, radius: int, margin: int
+        ctx: Any,
+        boundary: Tensor,
+        displacement: Tensor,
+        labels: Tensor,
+        counts: Tensor,
+        radius: int,
+        margin: int,
     ) -> tuple[Tensor, ...]:
         offsets = half_disk_offsets(radius)
-        counts = _pair_counts(labels, offsets, margin).to(boundary.dtype)
+        counts = counts.to(boundary.dtype)
         share = boundary.new_tensor([0.5, 0.5, 1.0]) / (counts + EPSILON)
         centre_share = 1 / (2 * counts[:2] + EPSILON)
         cells = torch.arange(boundary.numel(), dtype=torch.int32, device=boundary.device)
@@ -129,6 +134,7 @@ class BoundaryLossFunction(torch.autograd.Function):
         return (
             to_boundary[0] * positive + to_boundary[1] * negative,
             to_displacement[0] * foreground + to_displacement[1] * background,
+            None,
             None,
             None,
             None,

@@ -1,11 +1,44 @@
-"""Where float32 is worth its price: small heads, whose outputs get exponentiated and compared."""
+"""Which arithmetic where: half precision for convolutions on devices that are built for it, and
+float32 where it is worth its price: small heads, whose outputs get exponentiated and compared."""
 
 from __future__ import annotations
 
+import re
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import torch
 from torch import Tensor
+
+CPU_FLAGS = re.compile(r"\b(avx512_bf16|amx_bf16)\b")  # of Linux, for products of bfloat16
+
+
+def autocast_type(precision: str) -> torch.dtype | None:
+    """What autocast computes in; None for float32 throughout.
+
+    Args:
+        precision: f32, bf16 or fp16.
+    """
+    return {"f32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+def suited_precision(device: torch.device) -> str:
+    """bf16 where the device multiplies bfloat16 natively, else f32."""
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            native = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif device.type == "cpu":
+        native = _cpu_multiplies_bf16()
+    else:
+        native = False
+    return "bf16" if native else "f32"
+
+
+def _cpu_multiplies_bf16(description: Path = Path("/proc/cpuinfo")) -> bool:
+    try:
+        return CPU_FLAGS.search(description.read_text()) is not None
+    except OSError:  # not Linux
+        return False
 
 
 def no_autocast(like: Tensor) -> AbstractContextManager[object]:

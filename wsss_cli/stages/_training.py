@@ -7,13 +7,15 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..console import log, track
-from ..options import Precision, free_cores, resolve_device
+from ..errors import UsageError
+from ..options import free_cores, resolve_device, resolve_precision
 from ._training_options import Recipe, Setting
 
 if TYPE_CHECKING:
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
 
     from ..artifacts.provenance import Source
     from ..training.data import Load, Plan
-    from ..training.loop import Compute, LossFn
+    from ..training.loop import Compute
+    from ..training.losses import Loss
+    from ..training.team import Team
 
 FIGURES = {"val_map": "val mAP", "val_miou": "val mIoU", "val_pixel_accuracy": "pixel accuracy"}
 
@@ -58,7 +62,7 @@ class Job:
     inputs: Sequence[Source]
     ids: Sequence[str]
     load: Load
-    loss: LossFn
+    loss: Loss
     grouping: Mapping[str, Any] = field(default_factory=dict)
     measure: Callable[[nn.Module, Compute], dict[str, float]] | None = None
     val_every: int = 1
@@ -73,19 +77,26 @@ class Job:
         )
 
 
-def begin(out: Path, recipe: Recipe, setting: Setting) -> None:
-    """Refuse early what would fail late, and make initial weights a matter of the seed."""
+@contextmanager
+def begin(out: Path, recipe: Recipe, setting: Setting) -> Iterator[Team]:
+    """The processes that train, for as long as they do; refuses early what would fail late.
+
+    Initial weights become a matter of the seed.
+    """
     import torch
 
     from ..artifacts.writer import check_target
+    from ..training.team import assemble
 
-    recipe.check()
-    resolve_device(setting.device)
-    check_target(out, setting.force)
-    torch.manual_seed(setting.seed)
+    with assemble(resolve_device(setting.device)) as team:
+        recipe.check()
+        resolve_precision(setting.precision, team.device)
+        check_target(out, setting.force)
+        torch.manual_seed(setting.seed)
+        yield team
 
 
-def train(job: Job, recipe: Recipe, setting: Setting) -> list[dict[str, Any]]:
+def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[str, Any]]:
     """Run a job to the end, from wherever an earlier attempt was stopped.
 
     Returns:
@@ -101,12 +112,14 @@ def train(job: Job, recipe: Recipe, setting: Setting) -> list[dict[str, Any]]:
     from ..training.loop import fit
     from ..training.schedule import Poly
 
-    compute = _compute(recipe, setting)
-    identity = _identity(job, recipe, setting)
     plan = Plan(len(job.ids), recipe.batch_size, recipe.epochs, setting.seed)
+    precision = team.share(resolve_precision(setting.precision, team.device).value)
+    compute = _compute(plan, recipe, setting, team, precision)
+    identity = _identity(job, recipe, setting.seed, precision)
     samples = Samples(job.load, job.ids, setting.seed)
     groups = job.groups(recipe)
-    model = job.model.to(compute.device).to(memory_format=torch.channels_last)
+    team.adapt(job.model, compute.shares)
+    model = job.model.to(team.device).to(memory_format=torch.channels_last)
     with (
         Checkpoint(
             partial_path(job.out),
@@ -115,13 +128,14 @@ def train(job: Job, recipe: Recipe, setting: Setting) -> list[dict[str, Any]]:
             write_torch,
             setting.checkpoint_every,
             restart=setting.force,
+            team=team,
         ) as checkpoint,
-        _Talk(job, plan, setting.quiet) as talk,
+        _Talk(job, plan, setting.quiet or not team.leads) as talk,
     ):
         history = fit(
             model,
             job.loss,
-            lambda start: compute.batches(samples, plan.batches(start)),
+            lambda start: compute.batches(samples, compute.shares.deal(plan.batches(start))),
             torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum),
             schedule=Poly(plan.steps, warmup=recipe.warmup),
             epochs=recipe.epochs,
@@ -135,37 +149,49 @@ def train(job: Job, recipe: Recipe, setting: Setting) -> list[dict[str, Any]]:
         with Interrupts():  # SIGTERM, like Ctrl-C, stops with a word and no lock left
             if job.finish is not None:
                 job.finish(model, compute)
-            weights = {name: t.contiguous() for name, t in model.state_dict().items()}
-            save_weights(
-                job.out, **identity, config=job.config, state_dict=weights, history=history
-            )
+            if team.leads:
+                weights = {name: t.contiguous() for name, t in model.state_dict().items()}
+                save_weights(
+                    job.out, **identity, config=job.config, state_dict=weights, history=history
+                )
             checkpoint.remove()
     talk.end(history)
     return history
 
 
-def _compute(recipe: Recipe, setting: Setting) -> Compute:
+def _compute(plan: Plan, recipe: Recipe, setting: Setting, team: Team, precision: str) -> Compute:
     """Where and how to compute."""
+    from ..nets.precision import autocast_type
     from ..training.loop import Compute
+    from ..training.team import Shares, local_processes
 
-    device = resolve_device(setting.device)
-    _repeatable(device)
+    images = min(plan.count, plan.batch_size)
+    if images < team.world:
+        raise UsageError(
+            f"{team.world} processes: a step takes {images} images, at least one for each is "
+            "needed",
+            "start fewer with torchrun --nproc-per-node, or raise --batch-size",
+        )
+    _repeatable(team.device)
+    workers = setting.workers
     return Compute(
-        device,
-        bf16=setting.precision is Precision.bf16,
-        accumulate=recipe.accumulate,
+        team.device,
+        half=autocast_type(precision),
         clip=recipe.clip_grad,
-        workers=default_workers(device) if setting.workers is None else setting.workers,
+        workers=default_workers(team.device, local_processes()) if workers is None else workers,
+        compiled=setting.compiled,
+        team=team,
+        shares=Shares(images, min(recipe.accumulate, images // team.world), team.world, team.rank),
     )
 
 
-def _identity(job: Job, recipe: Recipe, setting: Setting) -> dict[str, Any]:
+def _identity(job: Job, recipe: Recipe, seed: int, precision: str) -> dict[str, Any]:
     """What a run is known by: equal for two runs that must end in the same weights."""
-    own = {"seed": setting.seed, "precision": setting.precision.value}
+    own = {"seed": seed, "precision": precision}
     return {
         "kind": job.kind,
         "params": {**job.params, **asdict(recipe), **own},
-        "seed": setting.seed,
+        "seed": seed,
         "classes": job.classes,
         "inputs": job.inputs,
         "ids": job.ids,
@@ -181,9 +207,9 @@ def best_epoch(history: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     return None
 
 
-def default_workers(device: Any) -> int:
+def default_workers(device: Any, processes: int = 1) -> int:
     """Loading keeps up with a CPU's training from one process; a GPU needs more."""
-    return 1 if device.type == "cpu" else min(8, free_cores())
+    return 1 if device.type == "cpu" else max(1, min(8, free_cores() // processes))
 
 
 def _free_pretrained(groups: Sequence[dict[str, Any]], head_epochs: int, epoch: int) -> None:

@@ -13,7 +13,7 @@ import typer
 
 from ..errors import UsageError, WsssError
 from ..nets.names import BACKBONES, OUTPUT_STRIDES
-from ..options import Device, Force, Precision, PrecisionOption, Quiet, Seed, Workers
+from ..options import Device, Force, Quiet, Seed, TrainPrecision, Workers
 
 if TYPE_CHECKING:
     from ..nets.base import Backbone
@@ -213,7 +213,9 @@ class Crops:
 class Setting:
     """Where a run takes place and what it starts from."""
 
-    precision: PrecisionOption = Precision.f32
+    precision: Annotated[
+        TrainPrecision, typer.Option(help="Arithmetic of the network's convolutions.")
+    ] = TrainPrecision.f32
     device: Device = "auto"
     workers: Workers = None
     seed: Seed = 0
@@ -221,6 +223,12 @@ class Setting:
         float,
         typer.Option(min=0, metavar="SECONDS", help="Keep the training state this often."),
     ] = 60.0
+    compiled: Annotated[
+        bool,
+        typer.Option(
+            "--compile/--no-compile", help="Compile the network first: minutes, then faster steps."
+        ),
+    ] = False
     force: Force = False
     quiet: Quiet = False
 

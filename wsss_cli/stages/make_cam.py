@@ -23,6 +23,7 @@ from ..options import (
     ShardOption,
     Split,
     resolve_device,
+    resolve_precision,
     select_ids,
 )
 from . import _inference as shared
@@ -96,13 +97,16 @@ def run(
     if tags is Tags.predicted and tag_threshold is None:
         tag_threshold = TAG_THRESHOLD
     sizes = shared.parse_scales(scales)
+    place = resolve_device(device)
+    precision = resolve_precision(precision, place)
     setting = Setting(sizes, flip, max_side, stride, dtype, tags, tag_threshold, precision)
 
     from ..artifacts import CAM, Shard, create, load_weights, open_dataset
+    from ..nets.precision import autocast_type
     from ..training.loop import Compute
 
     part = Shard.parse(shard)
-    compute = Compute(resolve_device(device), bf16=precision is Precision.bf16)
+    compute = Compute(place, autocast_type(precision.value))
     trained = load_weights(weights, "wsss/cls")
     with open_dataset(data, trained) as reader:
         wanted = select_ids(reader.split(split), ids, reader.path)

@@ -25,6 +25,7 @@ from ..options import (
     Split,
     Workers,
     resolve_device,
+    resolve_precision,
     select_ids,
 )
 from . import _crf as crf_options
@@ -104,6 +105,8 @@ def run(
         "bilateral_compat": crf_bilateral_compat,
     }
     refine = crf_options.crf_params(crf, crf_options.NONE, changes)
+    place = resolve_device(device)
+    precision = resolve_precision(precision, place)
     setting = Setting(
         shared.parse_scales(scales),
         flip,
@@ -119,12 +122,13 @@ def run(
         refuse_beside_files(ctx, split, restrict_to_tags)
 
     from ..artifacts import Shard, load_weights, open_dataset
+    from ..nets.precision import autocast_type
     from ..training.loop import Compute
     from ._images import ImageFiles
     from ._pool import WorkerPool, worker_count
 
     part = Shard.parse(shard)
-    compute = Compute(resolve_device(device), bf16=precision is Precision.bf16)
+    compute = Compute(place, autocast_type(precision.value))
     trained = load_weights(weights, "wsss/seg")
     check_classes(trained)
     with ExitStack() as stack:

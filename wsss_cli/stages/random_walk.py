@@ -24,6 +24,7 @@ from ..options import (
     ShardOption,
     Workers,
     resolve_device,
+    resolve_precision,
     select_ids,
 )
 from . import _crf as crf_options
@@ -134,6 +135,7 @@ def run(
     Example: wsss random-walk --cam cam.h5 --weights aff.pt -o pseudo.h5 --scores walk.h5
     """
     from ..artifacts import CAM, Shard, load_weights, open_artifact, open_dataset
+    from ..nets.precision import autocast_type
     from ..training.loop import Compute
 
     changes = {
@@ -149,7 +151,9 @@ def run(
         raise UsageError("--crf-unary: there is no CRF", "--crf names one")
     unary: Unary = "labels" if crf_unary is CrfUnary.labels else "scores"
     part = Shard.parse(shard)
-    compute = Compute(resolve_device(device), bf16=precision is Precision.bf16)
+    place = resolve_device(device)
+    precision = resolve_precision(precision, place)
+    compute = Compute(place, autocast_type(precision.value))
     given = {
         "beta": beta,
         "steps": steps,

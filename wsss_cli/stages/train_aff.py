@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from ..artifacts import DatasetReader
     from ..nets.base import Backbone
     from ..training.data import Sample
-    from ..training.loop import Compute, LossFn
+    from ..training.loop import Compute
+    from ..training.losses import Loss
 
 NAME = "train-aff"
 
@@ -116,12 +117,14 @@ def run(
 
     Example: wsss train-aff --seeds seeds.h5 --method irn --backbone resnet50 -o aff.pt
     """
-    augment = crops.augment()
-    begin(out, recipe, setting)
-
     from ..artifacts import LABEL, open_artifact, open_dataset
 
-    with open_artifact(seeds, LABEL) as labels, open_dataset(data, labels) as reader:
+    with (
+        begin(out, recipe, setting) as team,
+        open_artifact(seeds, LABEL) as labels,
+        open_dataset(data, labels) as reader,
+    ):
+        augment = crops.augment()
         ids = labelled_ids(reader, labels, split, held_out_split(reader, None))
         config: dict[str, Any] = {**body.config(), "method": method.value}
         if method is Method.psa:
@@ -144,7 +147,7 @@ def run(
             grouping=learner.grouping,
             finish=learner.finish,
         )
-        train(job, recipe, setting)
+        train(job, recipe, setting, team)
 
 
 @dataclass
@@ -152,53 +155,67 @@ class Learner:
     """A method's network and loss, how its parameters are grouped, and what is left to do."""
 
     model: nn.Module
-    loss: LossFn
+    loss: Loss
     grouping: dict[str, Any] = field(default_factory=dict)
     finish: Callable[[nn.Module, Compute], None] | None = None
 
 
 def affinity_learner(backbone: Backbone, group_norm: bool, radius: int) -> Learner:
-    """AffinityNet, all of which trains."""
+    """AffinityNet, all of which trains, on the commonest label of each cell."""
     from ..nets.affinity import AffinityNet
+    from ..training.losses import Loss, vote_labels
 
     model = AffinityNet(backbone, group_norm)
-    return Learner(model, partial(affinity_loss, radius, model.stride))
+    prepare = partial(count_cells, vote_labels, model.stride, radius)
+    return Learner(model, Loss(prepare, partial(affinity_loss, radius)))
 
 
 def boundary_learner(
     backbone: Backbone, radius: int, reader: DatasetReader, ids: Sequence[str]
 ) -> Learner:
-    """IRNet, whose two heads train; at the end it learns its mean displacement."""
+    """IRNet, whose two heads train, on the label at each cell's centre.
+
+    At the end it learns its mean displacement.
+    """
     from ..nets.affinity import IRNet
+    from ..training.losses import Loss, nearest_labels
 
     model = IRNet(backbone)
+    prepare = partial(count_cells, nearest_labels, model.stride, radius)
     return Learner(
         model,
-        partial(boundary_loss, radius, model.stride),
+        Loss(prepare, partial(boundary_loss, radius)),
         # the boundary head trains at --lr itself, as in IRN's code
         {"bias_doubling": False, "pretrained": [model.edge]},
         partial(centre_displacement, reader, ids),
     )
 
 
-def affinity_loss(radius: int, stride: int, features: Tensor, batch: Sample) -> Tensor:
-    """AffinityNet's loss against the commonest label of each cell."""
-    from ..core.affinity import affinity_loss_psa
-    from ..training.losses import vote_labels
+def count_cells(
+    to_cells: Callable[[Tensor, int], Tensor], stride: int, radius: int, batch: Sample
+) -> tuple[Tensor, Tensor]:
+    """Labels of the cells, and how many pairs of each kind they make."""
+    from ..core.affinity import pair_counts
 
-    return affinity_loss_psa(features, vote_labels(batch["label"], stride), radius).total
+    labels = to_cells(batch["label"], stride)
+    return labels, pair_counts(labels, radius)
+
+
+def affinity_loss(radius: int, features: Tensor, labels: Tensor, counts: Tensor) -> Tensor:
+    """AffinityNet's loss."""
+    from ..core.affinity import affinity_loss_psa
+
+    return affinity_loss_psa(features, labels, radius, counts=counts).total
 
 
 def boundary_loss(
-    radius: int, stride: int, outputs: tuple[Tensor, Tensor], batch: Sample
+    radius: int, outputs: tuple[Tensor, Tensor], labels: Tensor, counts: Tensor
 ) -> Tensor:
-    """IRNet's losses against the label at each cell's centre."""
+    """IRNet's losses."""
     from ..core.affinity import boundary_loss_irn
-    from ..training.losses import nearest_labels
 
     edge, displacement = outputs
-    labels = nearest_labels(batch["label"], stride)
-    return boundary_loss_irn(edge.sigmoid(), displacement, labels, radius).total
+    return boundary_loss_irn(edge.sigmoid(), displacement, labels, radius, counts=counts).total
 
 
 def centre_displacement(
@@ -219,9 +236,10 @@ def centre_displacement(
     model.set_mean_displacement(torch.zeros(2))
     total = torch.zeros(2)
     samples = Samples(partial(load_whole, reader), ids)
-    for outputs, _ in predictions(model, compute.batches(samples, in_order(len(ids), 1)), compute):
+    keys = compute.team.mine(in_order(len(ids), 1))
+    for outputs, _ in predictions(model, compute.batches(samples, keys), compute):
         total += outputs[1].mean(dim=(0, 2, 3)).cpu()
-    model.set_mean_displacement(total / len(ids))
+    model.set_mean_displacement(torch.stack(compute.team.gather(total)).sum(0) / len(ids))
 
 
 def load_whole(reader: DatasetReader, image_id: str, rng: np.random.Generator) -> Sample:

@@ -54,14 +54,13 @@ def run(
 
     Example: wsss train-cls --data data.h5 --backbone resnet50 -o cls.pt
     """
-    side = crops.crop
-    augment = replace(crops, long_side=crops.long_side or _sides(side)).augment()
-    begin(out, recipe, setting)
-
     from ..artifacts import open_dataset
     from ..nets.classifier import Classifier
+    from ..training.losses import Loss, count_images
 
-    with open_dataset(data) as reader:
+    with begin(out, recipe, setting) as team, open_dataset(data) as reader:
+        side = crops.crop
+        augment = replace(crops, long_side=crops.long_side or _sides(side)).augment()
         held_out = held_out_split(reader, val_split)
         val = reader.split(held_out) if held_out is not None else []
         job = Job(
@@ -75,11 +74,11 @@ def run(
             inputs=[reader],
             ids=tagged_ids(reader, split, held_out),
             load=partial(load_tagged, reader, augment),
-            loss=tag_loss,
+            loss=Loss(count_images, tag_loss),
             measure=partial(validate, reader, val, side, recipe.batch_size) if val else None,
             val_every=val_every,
         )
-        train(job, recipe, setting)
+        train(job, recipe, setting, team)
 
 
 def load_tagged(
@@ -100,11 +99,12 @@ def load_whole(reader: DatasetReader, side: int, image_id: str, rng: np.random.G
     }
 
 
-def tag_loss(logits: Tensor, batch: Sample) -> Tensor:
+def tag_loss(logits: Tensor, batch: Sample, counts: Tensor) -> Tensor:
     """Multi-label soft margin: binary cross-entropy, mean over classes and images."""
     from torch.nn import functional
 
-    return functional.multilabel_soft_margin_loss(logits, batch["tags"])
+    loss = functional.multilabel_soft_margin_loss(logits, batch["tags"])
+    return loss * (len(logits) / counts[0])
 
 
 def validate(
@@ -116,19 +116,22 @@ def validate(
     compute: Compute,
 ) -> dict[str, float]:
     """Mean average precision over whole images."""
-    import torch
+    import numpy as np
 
     from ..core.metrics import mean_ap
     from ..training.data import Samples, in_order
-    from ..training.loop import predictions
+    from ..training.loop import check_finite, predictions
 
     samples = Samples(partial(load_whole, reader, side), ids)
-    batches = compute.batches(samples, in_order(len(ids), batch_size))
-    scores, tags = [], []
-    for logits, batch in predictions(model, batches, compute):
-        scores.append(logits.cpu())
-        tags.append(batch["tags"].cpu())
-    return {"val_map": mean_ap(torch.cat(scores).numpy(), torch.cat(tags).numpy())}
+    keys = compute.team.mine(in_order(len(ids), batch_size))
+    seen = [
+        (logits.cpu().numpy(), batch["tags"].cpu().numpy())
+        for logits, batch in predictions(model, compute.batches(samples, keys), compute)
+    ]
+    found = [pair for part in compute.team.gather(seen) for pair in part]
+    scores, tags = (np.concatenate(column) for column in zip(*found, strict=True))
+    check_finite(bool(np.isfinite(scores).all()), "validation gives scores that are not finite")
+    return {"val_map": mean_ap(scores, tags)}
 
 
 def _tag_vector(reader: DatasetReader, image_id: str) -> Tensor:

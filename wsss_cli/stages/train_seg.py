@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..artifacts import DatasetReader
     from ..training.data import Sample
     from ..training.loop import Compute
+    from ..training.team import Team
 
 NAME = "train-seg"
 BODY = Body(dilated=True, freeze_stages=1)
@@ -85,16 +86,19 @@ def run(
 
     Example: wsss train-seg --labels pseudo.h5 --model deeplabv3 --backbone resnet50 -o seg.pt
     """
-    augment = crops.augment()
-    begin(out, recipe, setting)
-
     from ..artifacts import LABEL, open_artifact, open_dataset
     from ..nets.segmentation import build_segmenter
+    from ..training.losses import Loss, count_pixels
 
-    with open_artifact(labels, LABEL) as target, open_dataset(data, target) as reader:
+    with (
+        begin(out, recipe, setting) as team,
+        open_artifact(labels, LABEL) as target,
+        open_dataset(data, target) as reader,
+    ):
+        augment = crops.augment()
         held_out = held_out_split(reader, val_split)
         ids = labelled_ids(reader, target, split, held_out)
-        val = _with_masks(reader, held_out) if val_every and held_out is not None else []
+        val = _with_masks(reader, held_out, team) if val_every and held_out is not None else []
         config = {**body.config(), "model": model, "norm": head_norm.value}
         job = Job(
             name=NAME,
@@ -109,21 +113,23 @@ def run(
             inputs=[reader, target],
             ids=ids,
             load=partial(labelled_crop, reader, target, augment),
-            loss=partial(label_loss, aux_weight),
+            loss=Loss(count_pixels, partial(label_loss, aux_weight)),
             measure=partial(validate, reader, val, crops.max_side) if val else None,
             val_every=val_every,
         )
-        train(job, recipe, setting)
+        train(job, recipe, setting, team)
 
 
-def label_loss(aux_weight: float, outputs: Tensor | dict[str, Tensor], batch: Sample) -> Tensor:
+def label_loss(
+    aux_weight: float, outputs: Tensor | dict[str, Tensor], labels: Tensor, count: Tensor
+) -> Tensor:
     """Cross-entropy over labelled pixels, plus `aux_weight` times that of the auxiliary head."""
     from ..training.losses import pixel_cross_entropy
 
     if isinstance(outputs, dict):
-        main = pixel_cross_entropy(outputs["out"], batch["label"])
-        return main + aux_weight * pixel_cross_entropy(outputs["aux"], batch["label"])
-    return pixel_cross_entropy(outputs, batch["label"])
+        main = pixel_cross_entropy(outputs["out"], labels, count)
+        return main + aux_weight * pixel_cross_entropy(outputs["aux"], labels, count)
+    return pixel_cross_entropy(outputs, labels, count)
 
 
 def load_whole(
@@ -158,20 +164,19 @@ def validate(
     total = np.zeros((n_labels, n_labels + 1), np.int64)
     samples = Samples(partial(load_whole, reader, max_side), ids)
     # one image at a time: padding to a common size would let borders see what they never saw
-    for logits, batch in predictions(
-        model, compute.batches(samples, in_order(len(ids), 1)), compute
-    ):
+    keys = compute.team.mine(in_order(len(ids), 1))
+    for logits, batch in predictions(model, compute.batches(samples, keys), compute):
         mask = batch["mask"][0]
         if logits.shape[-2:] != mask.shape:
             logits = functional.interpolate(logits, size=mask.shape, mode="bilinear")
         labels = logits[0].argmax(0).cpu().numpy().astype(np.uint8)
         total += confusion_matrix(mask.cpu().numpy(), labels, n_labels)
-    found = scores(total)
+    found = scores(np.stack(compute.team.gather(total)).sum(axis=0))
     return {"val_miou": found.miou, "val_pixel_accuracy": found.pixel_accuracy}
 
 
-def _with_masks(reader: DatasetReader, split: str) -> list[str]:
+def _with_masks(reader: DatasetReader, split: str, team: Team) -> list[str]:
     ids = [image_id for image_id in reader.split(split) if reader.has_mask(image_id)]
-    if not ids:
+    if not ids and team.leads:
         warn(f"no image of split {split!r} has a mask: training without validation")
     return ids

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.optim import Optimizer
 
 from ..errors import WsssError
+from .team import Team
 
 try:
     import fcntl
@@ -20,6 +22,7 @@ except ImportError:  # no advisory locks on this system: two trainings are the u
     fcntl = None  # type: ignore[assignment]
 
 FORMAT = 1
+RESUME_HINT = "repeat that command to finish it, or add --force to discard it"
 
 
 @dataclass
@@ -46,6 +49,7 @@ class Checkpoint:
         read, write: load and atomically store a dict of tensors and plain values.
         every: seconds between two saves.
         restart: begin anew where the state found is another run's, or damaged.
+        team: that trains; its leader alone reads and writes. None: this process.
     """
 
     def __init__(
@@ -56,13 +60,17 @@ class Checkpoint:
         write: Callable[[Path, Any], None],
         every: float = 60.0,
         restart: bool = False,
+        team: Team | None = None,
     ) -> None:
         self.path, self.run, self.every, self.restart = path, run, every, restart
         self._read, self._write = read, write
+        self._team = team or Team()
         self._saved = time.monotonic()
         self._lock: IO[bytes] | None = None
 
     def __enter__(self) -> Checkpoint:
+        if not self._team.leads:
+            return self
         self._acquire()
         for stale in self.path.parent.glob(f".{self.path.name}.*.tmp"):
             stale.unlink(missing_ok=True)  # of a process killed while it wrote
@@ -74,45 +82,67 @@ class Checkpoint:
             self._lock.close()
             self._lock = None
 
-    def restore(self, model: nn.Module, optimizer: Optimizer) -> Progress:
-        """Bring model and optimizer to where the run was left; fresh ones stay as they are.
+    def restore(
+        self, model: nn.Module, optimizer: Optimizer, scaler: GradScaler | None = None
+    ) -> Progress:
+        """Bring all to where the run was left; fresh ones stay as they are.
 
         Raises:
             WsssError: the state is damaged or another run's, and `restart` is not set.
         """
-        if not self.path.exists():
+        state = self._team.share(self._found() if self._team.leads else None)
+        if state is None:
             return Progress()
         try:
+            progress = Progress(state["step"], state["loss_sum"], state["history"])
+            _check_shapes(state["model"], model.state_dict())
+            optimizer.load_state_dict(state["optimizer"])
+            if scaler is not None and scaler.is_enabled():
+                scaler.load_state_dict(state["scaler"])
+            model.load_state_dict(state["model"])
+        except (AttributeError, KeyError, TypeError, ValueError) as err:
+            if self.restart:
+                return Progress()
+            raise WsssError(f"{self.path}: damaged ({err})", RESUME_HINT) from None
+        return progress
+
+    def _found(self) -> dict[str, Any] | None:
+        """The state that is stored, if it is this run's; with `restart`, None where it is not."""
+        if not self.path.exists():
+            return None
+        try:
             state = self._read(self.path)
-            if not isinstance(state, dict) or state.get("format") != FORMAT:
+            if not isinstance(state, dict) or state.get("format") != FORMAT or "run" not in state:
                 raise WsssError(f"{self.path}: not the training state of this version of wsss")
             if state["run"] != self.run:
                 raise WsssError(
                     f"{self.path}: holds the unfinished training of another run "
                     "(other inputs or options)"
                 )
-            progress = Progress(state["step"], state["loss_sum"], state["history"])
-            _check_shapes(state["model"], model.state_dict())
-            optimizer.load_state_dict(state["optimizer"])
-            model.load_state_dict(state["model"])
-        except (WsssError, AttributeError, KeyError, TypeError, ValueError) as err:
+        except WsssError as err:
             if self.restart:
-                return Progress()
-            found = str(err) if isinstance(err, WsssError) else f"{self.path}: damaged ({err})"
-            hint = "repeat that command to finish it, or add --force to discard it"
-            raise WsssError(found, hint) from None
-        return progress
+                return None
+            raise WsssError(str(err), RESUME_HINT) from None
+        return state
 
     def due(self) -> bool:
         """Whether the last save is `every` seconds ago."""
         return time.monotonic() - self._saved >= self.every
 
-    def save(self, model: nn.Module, optimizer: Optimizer, progress: Progress) -> None:
+    def save(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        progress: Progress,
+        scaler: GradScaler | None = None,
+    ) -> None:
         """Replace the stored state, whole or not at all.
 
         Raises:
             WsssError: the disk is full or not writable; the former state stays.
         """
+        if not self._team.leads:
+            return
         state = {
             "format": FORMAT,
             "run": self.run,
@@ -121,13 +151,15 @@ class Checkpoint:
             "history": progress.history,
             "model": model.state_dict(),
             "optimizer": optimizer.state_dict(),
+            "scaler": scaler.state_dict() if scaler is not None else {},
         }
         self._write(self.path, state)
         self._saved = time.monotonic()
 
     def remove(self) -> None:
         """Delete the state, once the finished weights are in place."""
-        self.path.unlink(missing_ok=True)
+        if self._team.leads:
+            self.path.unlink(missing_ok=True)
 
     @property
     def _lock_path(self) -> Path:

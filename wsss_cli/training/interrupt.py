@@ -14,13 +14,16 @@ class Interrupts:
     """While active, SIGINT and SIGTERM raise KeyboardInterrupt, held back inside `whole()`.
 
     A second signal inside `whole()` no longer waits; `torn` then tells that the state it left
-    behind must not be kept.
+    behind must not be kept. Inside `held()` all signals wait.
+
+    Attributes:
+        pending: a signal waits.
+        torn: the state is amid a change.
     """
 
     def __init__(self) -> None:
-        self.torn = False
-        self._inside = False
-        self._pending = False
+        self.pending = self.torn = False
+        self._inside = self._held = False
         self._former: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
@@ -39,11 +42,25 @@ class Interrupts:
         self._inside = self.torn = True
         yield  # an exception leaves it torn
         self._inside = self.torn = False
-        if self._pending:
+        if self.pending and not self._held:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def held(self, hold: bool) -> Iterator[None]:
+        """With `hold`: a part in which `pending` is looked at, since others must stop as well.
+
+        However many signals come: torchrun and a scheduler may pass on the same one.
+        """
+        self._held = hold
+        try:
+            yield
+        finally:
+            self._held = False
+        if self.pending:
             raise KeyboardInterrupt
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self._inside and not self._pending:
-            self._pending = True
+        if self._held or (self._inside and not self.pending):
+            self.pending = True
             return
         raise KeyboardInterrupt

@@ -1,8 +1,9 @@
-"""One plain training loop for all networks.
+"""One plain training loop for all networks, in one process or in a team of them.
 
 What differs is passed in: the loss, the batches, and what to measure after an epoch. The state of
 a run is its weights, its optimizer and `Progress`; everything random in a step follows from
-(seed, step), so a run stopped anywhere and taken up again ends in the same weights.
+(seed, step), so a run stopped anywhere and taken up again, by however many processes, ends in the
+same weights.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import contextlib
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.optim import Optimizer
 
 from ..core.images import batch_to_input
@@ -23,10 +25,11 @@ from ..errors import WsssError
 from .checkpoint import Checkpoint, Progress
 from .data import Key, Sample, Samples, loader, seed_step
 from .interrupt import Interrupts
+from .losses import Loss
 from .schedule import Poly
+from .team import FAILED, LeftAlone, Shares, Team
 
 NO_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory", re.IGNORECASE)
-LossFn = Callable[[Any, Sample], Tensor]
 Measure = Callable[[nn.Module, int], dict[str, Any]]
 
 
@@ -36,23 +39,32 @@ class Compute:
 
     Attributes:
         device: of model and batches.
-        bf16: run the network in bfloat16 where autocast sees fit; losses are float32 always.
-        accumulate: batches are split into this many parts, whose gradients are added up.
+        half: what the network runs in where autocast sees fit, bfloat16 or float16; None for
+            float32 throughout. Losses are float32 always.
         clip: largest gradient norm; None leaves gradients alone.
         workers: processes that load images; 0 loads them in this one.
+        compiled: train with the network compiled by `torch.compile`.
+        team: the processes that train together.
+        shares: of a step, for each process and part; gradients of the parts are added up.
     """
 
     device: torch.device
-    bf16: bool = False
-    accumulate: int = 1
+    half: torch.dtype | None = None
     clip: float | None = None
     workers: int = 0
+    compiled: bool = False
+    team: Team = field(default_factory=Team)
+    shares: Shares = field(default_factory=Shares)
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """The context that the network's forward pass runs in."""
-        if not self.bf16:
+        if self.half is None:
             return contextlib.nullcontext()
-        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return torch.autocast(self.device.type, dtype=self.half)
+
+    def scaler(self) -> GradScaler:
+        """Keeps float16's gradients from vanishing; does nothing for other types."""
+        return GradScaler(self.device.type, enabled=self.half is torch.float16)
 
     def batches(self, samples: Samples, keys: Iterable[list[Key]]) -> Iterator[Sample]:
         """Batches of samples in the order of `keys`."""
@@ -66,6 +78,10 @@ class Compute:
             image = batch_to_input(image)
         moved["image"] = image.contiguous(memory_format=torch.channels_last)
         return moved
+
+    def stepping(self, model: nn.Module) -> nn.Module:
+        """The model as it is trained: compiled, and with the team's gradients, as the case is."""
+        return self.team.wrap(torch.compile(model) if self.compiled else model)  # type: ignore[arg-type]
 
 
 class Report(Protocol):
@@ -91,33 +107,45 @@ def float32(outputs: Any) -> Any:
 
 
 def train_step(
-    model: nn.Module, loss_fn: LossFn, batch: Sample, optimizer: Optimizer, compute: Compute
+    model: nn.Module,
+    loss: Loss,
+    parts: list[Sample],
+    optimizer: Optimizer,
+    compute: Compute,
+    scaler: GradScaler,
 ) -> float:
     """One update of the weights.
 
     Args:
-        model: maps batch["image"] to outputs.
-        loss_fn: maps float32 outputs and the batch to a scalar, a mean over the batch.
-        batch: (B, ...) tensors on the CPU.
+        model: maps batch["image"] to outputs; from `compute.stepping`.
+        loss: of outputs and batch.
+        parts: this process's share of the batch, (B, ...) tensors on the CPU, one after another
+            through the network.
+        scaler: from `compute.scaler`.
 
     Returns:
-        the loss; where it is not finite, the weights are as before.
+        the whole batch's loss; where it is not finite, the weights are as before.
     """
     optimizer.zero_grad(set_to_none=True)
-    count = len(batch["image"])
-    size = math.ceil(count / compute.accumulate)
+    team = compute.team
+    moved = [compute.move(part) for part in parts]
+    targets, counts = zip(*(loss.prepare(part) for part in moved), strict=True)
+    whole = team.total(torch.stack(counts).sum(0))
     total = 0.0
-    for first in range(0, count, size):
-        part = compute.move({name: t[first : first + size] for name, t in batch.items()})
-        with compute.autocast():
-            outputs = model(part["image"])
-        loss = loss_fn(float32(outputs), part) * (len(part["image"]) / count)
-        loss.backward()
-        total += float(loss.detach())
+    for number, part in enumerate(moved):
+        with team.exchange(model, number, len(moved)):
+            with compute.autocast():
+                outputs = model(part["image"])
+            share = loss.share(float32(outputs), targets[number], whole)
+            scaler.scale(share * team.world).backward()  # the team's gradients are averaged
+        total += float(share.detach())
+    total = float(team.total(torch.tensor(total, dtype=torch.float64)))
     if math.isfinite(total):
+        scaler.unscale_(optimizer)
         if compute.clip is not None:
             nn.utils.clip_grad_norm_(model.parameters(), compute.clip)
-        optimizer.step()
+        scaler.step(optimizer)
+        scaler.update()
     return total
 
 
@@ -126,8 +154,9 @@ class Trainer:
     """What stays the same over a run's epochs; see `fit`."""
 
     model: nn.Module
-    loss_fn: LossFn
+    loss: Loss
     optimizer: Optimizer
+    scaler: GradScaler
     schedule: Poly
     compute: Compute
     seed: int
@@ -135,14 +164,24 @@ class Trainer:
     report: Report
     interrupts: Interrupts
 
+    def save(self, progress: Progress) -> None:
+        """Keep the state as it is."""
+        self.checkpoint.save(self.model, self.optimizer, progress, self.scaler)
+
 
 def train_one_epoch(
-    run: Trainer, batches: Iterator[Sample], progress: Progress, first: int, until: int
+    run: Trainer,
+    stepping: nn.Module,
+    batches: Iterator[Sample],
+    progress: Progress,
+    first: int,
+    until: int,
 ) -> float:
     """Take the steps progress.step .. until-1, following each in `progress`.
 
     Args:
-        batches: yields the batch of step progress.step first.
+        stepping: the model, from `compute.stepping`.
+        batches: yields the parts of step progress.step first.
         first: the epoch's first step; before progress.step where the epoch is resumed.
         until: the step after its last.
 
@@ -152,29 +191,61 @@ def train_one_epoch(
     Raises:
         WsssError: the loss is not a finite number any more.
     """
-    run.model.train()
-    while progress.step < until:
-        batch = next(batches)
-        with run.interrupts.whole():
-            seed_step(run.seed, progress.step)
-            run.schedule.apply(run.optimizer, progress.step)
-            with memory_errors():
-                loss = train_step(run.model, run.loss_fn, batch, run.optimizer, run.compute)
-            _check_finite(math.isfinite(loss), f"the loss is {loss} at step {progress.step}")
-            progress.loss_sum += loss
-            progress.step += 1
-        run.report.step(progress.step, progress.loss_sum / (progress.step - first))
-        if run.checkpoint.due():
-            run.checkpoint.save(run.model, run.optimizer, progress)
+    stepping.train()
+    with run.interrupts.held(run.compute.team.world > 1):
+        while progress.step < until:
+            parts = _next_parts(run, batches)
+            with run.interrupts.whole():
+                seed_step(run.seed, progress.step)
+                run.schedule.apply(run.optimizer, progress.step)
+                with memory_errors(), run.compute.team.connected():
+                    loss = train_step(
+                        stepping, run.loss, parts, run.optimizer, run.compute, run.scaler
+                    )
+                check_finite(math.isfinite(loss), f"the loss is {loss} at step {progress.step}")
+                progress.loss_sum += loss
+                progress.step += 1
+            run.report.step(progress.step, progress.loss_sum / (progress.step - first))
+            if run.checkpoint.due():
+                run.save(progress)
+        _go_on_together(run)
     weights = run.model.state_dict().values()
     finite = all(bool(t.isfinite().all()) for t in weights if t.is_floating_point())
-    _check_finite(finite, f"weights are not finite at step {progress.step}")
+    check_finite(finite, f"weights are not finite at step {progress.step}")
     return progress.loss_sum / (until - first)
+
+
+def _next_parts(run: Trainer, batches: Iterator[Sample]) -> list[Sample]:
+    """This process's share of the next step, once it is clear that the whole team goes on.
+
+    Raises:
+        KeyboardInterrupt: a process of the team was interrupted.
+        WsssError: one could not load its share.
+    """
+    parts, error = [], None
+    try:
+        parts = [next(batches) for _ in range(run.compute.shares.parts)]
+    except WsssError as err:
+        error = err
+        run.compute.team.claim(FAILED)
+    _go_on_together(run, error)
+    return parts
+
+
+def _go_on_together(run: Trainer, error: WsssError | None = None) -> None:
+    """Raise `error`, or what stops another process of the team."""
+    interrupted, failed = run.compute.team.count(run.interrupts.pending, error is not None)
+    if error is not None:
+        raise error
+    if failed:
+        raise LeftAlone
+    if interrupted:
+        raise KeyboardInterrupt
 
 
 def fit(
     model: nn.Module,
-    loss_fn: LossFn,
+    loss: Loss,
     batches_from: Callable[[int], Iterator[Sample]],
     optimizer: Optimizer,
     *,
@@ -191,8 +262,9 @@ def fit(
 
     Args:
         model: on compute.device already, in channels-last format.
-        loss_fn: maps float32 outputs and a batch to a scalar.
-        batches_from: the batches of the run from a given step on, one a step.
+        loss: of outputs and batch.
+        batches_from: the batches of the run from a given step on, as many a step as
+            `compute.shares` has parts.
         optimizer: over the model's parameters, at its base rates.
         schedule: its total is a multiple of `epochs`.
         epochs: rounds through the data.
@@ -210,11 +282,13 @@ def fit(
         KeyboardInterrupt: interrupted; the state up to the last whole step is kept.
     """
     per_epoch = schedule.total // epochs
+    scaler = compute.scaler()
     with Interrupts() as interrupts:
         run = Trainer(
-            model, loss_fn, optimizer, schedule, compute, seed, checkpoint, report, interrupts
+            model, loss, optimizer, scaler, schedule, compute, seed, checkpoint, report, interrupts
         )
-        progress = checkpoint.restore(model, optimizer)
+        progress = checkpoint.restore(model, optimizer, scaler)
+        stepping, training = model, None
         try:
             report.start(progress.step)
             batches = iter(()) if progress.step == schedule.total else batches_from(progress.step)
@@ -222,18 +296,22 @@ def fit(
                 first = epoch * per_epoch
                 if prepare is not None:
                     prepare(epoch)
-                loss = train_one_epoch(run, batches, progress, first, first + per_epoch)
-                checkpoint.save(model, optimizer, progress)
+                now = [parameter.requires_grad for parameter in model.parameters()]
+                if now != training:
+                    stepping, training = compute.stepping(model), now
+                mean = train_one_epoch(run, stepping, batches, progress, first, first + per_epoch)
+                run.save(progress)
                 figures = measure(model, epoch + 1) if measure else {}
-                row = {"epoch": epoch + 1, "loss": loss, **figures}
+                row = {"epoch": epoch + 1, "loss": mean, **figures}
                 with interrupts.whole():
                     progress.history.append(row)
                     progress.loss_sum = 0.0
                 report.epoch(row)
-            checkpoint.save(model, optimizer, progress)
+            run.save(progress)
         except KeyboardInterrupt:
             if not interrupts.torn:
-                checkpoint.save(model, optimizer, progress)
+                with interrupts.held(compute.team.world > 1):
+                    run.save(progress)
             raise
     return progress.history
 
@@ -264,7 +342,8 @@ def memory_errors() -> Iterator[None]:
         ) from err
 
 
-def _check_finite(finite: bool, found: str) -> None:
+def check_finite(finite: bool, found: str) -> None:
+    """Raise WsssError where training has gone astray, as `found` shows."""
     if not finite:
         raise WsssError(
             f"training went astray: {found}",

@@ -2,26 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.labels import IGNORE
+from .data import Sample
 
 
-def pixel_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class Loss:
+    """A mean over a batch that is seen in parts, in turn or by several processes at once.
+
+    What a mean divides by is counted over the whole batch before any part's outputs are known, so
+    that the parts' shares add up to the loss of the whole, however unlike the parts are.
+
+    Attributes:
+        prepare: what to compare a part's outputs with, and a (K,) int64 tensor of how many
+            images, pixels or pairs it holds for each mean in the loss. Counts of parts add up.
+        share: a part's share of the loss, from its float32 outputs, what `prepare` gave to compare
+            with, and the counts of the whole batch.
+    """
+
+    prepare: Callable[[Sample], tuple[Any, Tensor]]
+    share: Callable[[Any, Any, Tensor], Tensor]
+
+
+def count_images(batch: Sample) -> tuple[Sample, Tensor]:
+    """The batch itself, and (1,) its images: for a mean over images."""
+    image = batch["image"]
+    return batch, torch.tensor([len(image)], device=image.device)
+
+
+def count_pixels(batch: Sample) -> tuple[Tensor, Tensor]:
+    """Labels (B, H, W), and (1,) how many of them are not IGNORE."""
+    labels = batch["label"]
+    return labels, (labels != IGNORE).sum()[None]
+
+
+def pixel_cross_entropy(logits: Tensor, labels: Tensor, count: Tensor | None = None) -> Tensor:
     """Cross-entropy, mean over the labelled pixels of the batch; 0 where there is none.
 
     Args:
         logits: (B, n_labels, H, W) float32.
         labels: (B, H, W) uint8 below n_labels, or IGNORE.
+        count: labelled pixels of the batch, where this is only a part of it.
 
     Returns:
         0-dim. Logits at IGNORE pixels have no effect and no gradient.
     """
+    if count is None:
+        count = (labels != IGNORE).sum()
     # summed here, since CUDA's own sum adds in any order
     losses = F.cross_entropy(logits, labels.long(), ignore_index=IGNORE, reduction="none")
-    return losses.sum() / (labels != IGNORE).sum().clamp(min=1)
+    return losses.sum() / count.clamp(min=1)
 
 
 def vote_labels(labels: Tensor, stride: int) -> Tensor:
