@@ -52,7 +52,7 @@ define DEMO
 RUN=runs/demo TRAIN=train VAL=val
 FLAGS_data='--demo $(DEMO_SCENES)'
 FLAGS_cls='--backbone tiny --backbone-weights random --batchnorm train --freeze-stages 0
- --output-stride 8 --crop 112 --long-side 96,140 --batch-size 8 --epochs 16
+ --output-stride 8 --no-dilated --crop 112 --long-side 96,140 --batch-size 8 --epochs 16
  --lr 0.1 --head-multiplier 1 --val-every 4'
 FLAGS_seeds='--method irn --fg 0.45 --bg 0.10'
 FLAGS_aff='--method irn --backbone tiny --backbone-weights runs/demo/cls.pt --output-stride 8

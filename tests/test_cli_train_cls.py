@@ -18,6 +18,9 @@ from typer.testing import CliRunner, Result
 
 from wsss_cli.artifacts import DATASET, Weights, create, load_weights, open_dataset
 from wsss_cli.cli import app
+from wsss_cli.core.images import to_input
+from wsss_cli.core.probe import linear_probe
+from wsss_cli.core.views import resize_image, scaled_size
 from wsss_cli.nets.rebuild import rebuild_classifier
 from wsss_cli.stages import train_cls
 from wsss_cli.training.augment import Augment
@@ -83,12 +86,12 @@ def test_the_weights_say_what_they_are(reference: Weights, folder: Path) -> None
     assert reference.config == {
         "backbone": "tiny",
         "output_stride": 16,
-        "dilated": False,
+        "dilated": True,
         "dropout": 0.3,
     }
     assert reference.seed == 0
     assert [source["kind"] for source in reference.inputs] == ["wsss/dataset"]
-    wanted = {"epochs": 3, "lr": 0.01, "momentum": 0.9, "crop": 32, "weights": "random"}
+    wanted = {"epochs": 3, "lr": 0.003, "momentum": 0.9, "crop": 32, "weights": "random"}
     assert {name: reference.params[name] for name in wanted} == wanted
     assert reference.params["long_side"] == (20, 40)
     assert [row["epoch"] for row in reference.history] == [1, 2, 3]
@@ -139,37 +142,56 @@ def test_interrupted_it_says_so_and_goes_on(
     assert sorted(os.listdir()) == ["cls.pt", "data.h5"]
 
 
-def test_the_head_alone_trains_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pretrained weights stay until --head-epochs are over, in a resumed run too."""
-    runs = {name: f"{name}.pt" for name in ("probe", "longer", "both")}
-    train("--epochs", "1", "--head-epochs", "1", "-q", "-o", runs["probe"])
-    train("--epochs", "2", "--head-epochs", "2", "-q", "-o", runs["longer"])
-    train("--head-epochs", "1", "-q", "-o", runs["both"])
-    probe, longer, both = (load_weights(path).state_dict for path in runs.values())
-    for name, tensor in probe.items():
-        if name.startswith("backbone."):
-            assert torch.equal(tensor, longer[name])
-            if tensor.ndim == 4:  # a convolution; batch norms rest in any case
-                assert not torch.equal(tensor, both[name])
-        else:
-            assert not torch.equal(tensor, longer[name])
-    loss = train_cls.tag_loss
-    for moment in (2, 3):
-        calls: list[int] = []
+def test_the_head_starts_as_a_linear_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """--epochs 0 leaves the probe of the features as they were; training goes on from there."""
+    done = train("--probe", "--epochs", "0", "--probe-decay", "0.5", "-o", "probe.pt")
+    assert "epoch 0/0, val mAP" in done.stderr
+    probe = load_weights("probe.pt", "wsss/cls")
+    assert [sorted(row) for row in probe.history] == [["epoch", "val_map"]]
+    model = rebuild_classifier(probe.config, 3, probe.state_dict)
+    features, tags = [], []
+    with open_dataset("data.h5") as data:
+        for image_id in data.split("train"):
+            image = data.image(image_id)
+            scale = 1.25 * 32 / max(image.shape[:2])
+            image = resize_image(image, scaled_size(image.shape[:2], scale))
+            with torch.inference_mode():
+                features.append(model.backbone(to_input(image)[None])[-1].mean((2, 3))[0])
+            tags.append(torch.zeros(len(data.classes)))
+            tags[-1][data.tags(image_id).tolist()] = 1
+    expected = linear_probe(torch.stack(features), torch.stack(tags), 0.5)
+    assert torch.allclose(model.head.weight.flatten(1), expected, rtol=1e-3, atol=1e-4)
 
-        def interrupting(*arguments: Any, calls: list[int] = calls, at: int = moment) -> Any:
-            calls.append(1)
-            if len(calls) == at:
-                os.kill(os.getpid(), signal.SIGINT)
-            return loss(*arguments)
+    whole = train("--probe", "-o", "whole.pt")
+    assert whole.stderr.index("epoch 0/3") < whole.stderr.index("epoch 1/3")
+    assert [row["epoch"] for row in load_weights("whole.pt", "wsss/cls").history] == [0, 1, 2, 3]
 
-        with monkeypatch.context() as patch:
-            patch.setattr(train_cls, "tag_loss", interrupting)
-            train("--head-epochs", "1", "-q", expect=130)
-        train("--head-epochs", "1", "-q")
-        assert same(load_weights("cls.pt"), load_weights(runs["both"]))
-        os.remove("cls.pt")
-    assert "0 to --epochs" in train("--head-epochs", "9", expect=2).stderr
+    fitted: list[int] = []
+    fit_head, loss = train_cls.fit_head, train_cls.tag_loss
+    steps: list[int] = []
+
+    def counting(*arguments: Any, **named: Any) -> None:
+        fitted.append(1)
+        fit_head(*arguments, **named)
+
+    def interrupting(*arguments: Any) -> Any:
+        steps.append(1)
+        if len(steps) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return loss(*arguments)
+
+    monkeypatch.setattr(train_cls, "fit_head", counting)
+    with monkeypatch.context() as patch:
+        patch.setattr(train_cls, "tag_loss", interrupting)
+        train("--probe", "-q", expect=130)
+    train("--probe", "-q")
+    assert fitted == [1]  # what is kept of an interrupted run has the probe in it
+    assert same(load_weights("cls.pt", "wsss/cls"), load_weights("whole.pt", "wsss/cls"))
+
+
+def test_numbers_that_make_no_probe_are_refused() -> None:
+    assert "--epochs: must be at least 1" in train("--epochs", "0", expect=2).stderr
+    assert "--probe-decay" in train("--probe", "--probe-decay", "0", expect=2).stderr
 
 
 def start(*options: str) -> int:
@@ -215,7 +237,7 @@ def test_killed_at_random_moments_with_workers_it_goes_on(folder: Path) -> None:
         kills += 1
     assert kills >= 1
     assert "going on at step" in Path("said.txt").read_text()
-    assert same(load_weights("cls.pt"), load_weights("whole.pt"))
+    assert same(load_weights("cls.pt", "wsss/cls"), load_weights("whole.pt", "wsss/cls"))
     assert sorted(os.listdir()) == ["cls.pt", "data.h5", "said.txt", "whole.pt"]
 
 

@@ -41,8 +41,8 @@ def test_classes_are_told_apart_by_the_features_that_tell(images):
 def test_units_of_a_feature_change_no_score(images):
     features, tags = images
     scale = torch.tensor([1, 10, 0.5, 3, 7.0])
-    plain = features.float() @ linear_probe(features, tags).T
-    scaled = (features * scale).float() @ linear_probe(features * scale, tags).T
+    plain = features.float() @ linear_probe(features, tags, 0.1).T
+    scaled = (features * scale).float() @ linear_probe(features * scale, tags, 0.1).T
     assert torch.allclose(plain, scaled, atol=1e-4)
 
 
@@ -59,8 +59,8 @@ def test_large_decay_gives_differences_of_means(images):
 def test_constant_features_are_harmless(images):
     features, tags = images
     features[:, 3] = 5
-    assert linear_probe(features, tags)[:, 3].abs().max() == 0
-    assert linear_probe(torch.ones(4, 2), torch.eye(4)[:, :2]).abs().max() == 0
+    assert linear_probe(features, tags, 0.1)[:, 3].abs().max() == 0
+    assert linear_probe(torch.ones(4, 2), torch.eye(4)[:, :2], 0.1).abs().max() == 0
 
 
 @pytest.mark.parametrize(

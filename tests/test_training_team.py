@@ -35,9 +35,9 @@ ARGUMENTS = "--backbone tiny --backbone-weights random --crop 32 --freeze-stages
 SHORT = [*ARGUMENTS.split(), "--device", "cpu", "--epochs", "2", "--batch-size", "3"]
 # Four images make one step an epoch. What each run has that could differ between processes:
 # dropout; pixels and pairs in other numbers in each part; parts that cannot be shared evenly;
-# several parts; a clipped norm; first one, then all parameters; a mean over images at the end.
+# several parts; a clipped norm; a linear probe at the start; a mean over images at the end.
 RUNS = {
-    "cls": ["train-cls", "--dropout", "0.4", "--batchnorm", "affine", "--head-epochs", "1"],
+    "cls": ["train-cls", "--dropout", "0.4", "--batchnorm", "affine", "--probe"],
     "seg": ["train-seg", "--labels", "labels.h5", "--accumulate", "2", "--batch-size", "4"],
     "irn": ["train-aff", "--seeds", "labels.h5", "--radius", "3", "--clip-grad", "1"],
     "psa": ["train-aff", "--seeds", "labels.h5", "--radius", "3", "--method", "psa"],
@@ -118,7 +118,7 @@ JOBS: list[tuple[list[str], list[int] | None, int]] = [
     *[(command(name, f"{name}.on.pt"), None, 0) for name in ("seg", "irn")],
     (command("cls", "few.pt", "--batch-size", "1"), None, 2),
     (command("cls", "none.pt", "--split", "test"), None, 3),
-    (command("cls", "astray.pt", "--lr", "1e30", "--head-epochs", "0"), None, 3),
+    (command("cls", "astray.pt", "--lr", "1e30"), None, 3),
     (command("cls", "bad.pt", "--data", "bad.h5"), None, 3),
 ]
 
@@ -220,7 +220,7 @@ def test_one_speaks_for_both(together: list[str]) -> None:
 def test_a_killed_process_ends_the_others_and_leaves_a_state(folder: Path) -> None:
     """kill -9 of the second; then torchrun itself is asked to stop. Neither loses what was kept."""
     endless = command("cls", "long.pt", "--epochs", "100000", "--val-every", "0")
-    options = [*endless, "--head-epochs", "0", "--checkpoint-every", "0"]
+    options = [*endless, "--checkpoint-every", "0"]
     process = torchrun("-m", "wsss_cli", *options)
     os.kill(worker(process, Path("long.pt.partial")), signal.SIGKILL)
     said = process.communicate(timeout=60)[1]

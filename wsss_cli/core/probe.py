@@ -6,12 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-DECAY = 0.1
 MAX_ITERATIONS = 300
 MIN_SPREAD = 1e-3  # of the mean spread: a feature that hardly varies must not be blown up
 
 
-def linear_probe(features: Tensor, tags: Tensor, decay: float = DECAY) -> Tensor:
+def linear_probe(features: Tensor, tags: Tensor, decay: float) -> Tensor:
     """Weights of a classifier without bias, fitted to pooled features by logistic regression.
 
     Features are centred and divided by their standard deviation, each by its own; minimised is

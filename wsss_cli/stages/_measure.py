@@ -133,7 +133,6 @@ class Probe:
                 "accumulate": 1,
                 "backbone-weights": "random",
                 "val-every": 0,
-                "head-epochs": 0,
                 "warmup": 0,
             }
             own = [f"--{name}={value}" for name, value in changed.items() if name in options]

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +46,7 @@ class Job:
         load: makes the sample of an id.
         loss: of outputs and batch.
         grouping: of the parameters, as `nets.parameters.parameter_groups` takes it.
+        start: first touches to the fresh model.
         measure: figures of the model after an epoch.
         val_every: epochs between two measurements; 0 for none.
         finish: last touches to the trained model.
@@ -64,6 +64,7 @@ class Job:
     load: Load
     loss: Loss
     grouping: Mapping[str, Any] = field(default_factory=dict)
+    start: Callable[[Any, Compute], None] | None = None
     measure: Callable[[nn.Module, Compute], dict[str, float]] | None = None
     val_every: int = 1
     finish: Callable[[nn.Module, Compute], None] | None = None
@@ -78,7 +79,7 @@ class Job:
 
 
 @contextmanager
-def begin(out: Path, recipe: Recipe, setting: Setting) -> Iterator[Team]:
+def begin(out: Path, recipe: Recipe, setting: Setting, fewest_epochs: int = 1) -> Iterator[Team]:
     """The processes that train, for as long as they do; refuses early what would fail late.
 
     Initial weights become a matter of the seed.
@@ -89,7 +90,7 @@ def begin(out: Path, recipe: Recipe, setting: Setting) -> Iterator[Team]:
     from ..training.team import assemble
 
     with assemble(resolve_device(setting.device)) as team:
-        recipe.check()
+        recipe.check(fewest_epochs)
         resolve_precision(setting.precision, team.device)
         check_target(out, setting.force)
         torch.manual_seed(setting.seed)
@@ -144,7 +145,7 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
             checkpoint=checkpoint,
             report=talk,
             measure=_measure_each(job, recipe.epochs, compute),
-            prepare=partial(_free_pretrained, groups, recipe.head_epochs),
+            start=_start_once(job, compute),
         )
         with Interrupts():  # SIGTERM, like Ctrl-C, stops with a word and no lock left
             if job.finish is not None:
@@ -212,12 +213,10 @@ def default_workers(device: Any, processes: int = 1) -> int:
     return 1 if device.type == "cpu" else max(1, min(8, free_cores() // processes))
 
 
-def _free_pretrained(groups: Sequence[dict[str, Any]], head_epochs: int, epoch: int) -> None:
-    """Hold the pretrained weights fast while only the head trains, and free them after that."""
-    for group in groups:
-        if group["name"].startswith("pretrained"):
-            for parameter in group["params"]:
-                parameter.requires_grad_(epoch >= head_epochs)
+def _start_once(job: Job, compute: Compute) -> Callable[[nn.Module], None] | None:
+    """`job.start`, of the model alone."""
+    start = job.start
+    return None if start is None else lambda model: start(model, compute)
 
 
 def _measure_each(
@@ -284,10 +283,8 @@ class _Talk:
             for name, text in FIGURES.items()
             if name in row
         )
-        self._say(
-            f"epoch {row['epoch']}/{self._plan.epochs}: loss {row['loss']:.4f}{figures} "
-            f"({now - self._since:.0f} s)"
-        )
+        loss = f": loss {row['loss']:.4f}{figures}" if "loss" in row else figures
+        self._say(f"epoch {row['epoch']}/{self._plan.epochs}{loss} ({now - self._since:.0f} s)")
         self._since = now
 
     def end(self, history: Sequence[dict[str, Any]]) -> None:

@@ -120,10 +120,7 @@ class Body:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything about a run's optimisation that changes its numbers.
-
-    The first --head-epochs are a linear probe, before fine-tuning (Kumar et al., ICLR 2022).
-    """
+    """Everything about a run's optimisation that changes its numbers."""
 
     epochs: Annotated[int, typer.Option(help="Rounds through the images.")]
     batch_size: Annotated[int, typer.Option(help="Images per update.")]
@@ -135,24 +132,20 @@ class Recipe:
     momentum: Annotated[float, typer.Option(help="Momentum of SGD.")] = 0.9
     weight_decay: Annotated[float, typer.Option(help="Weight decay.")] = 1e-4
     warmup: Annotated[int, typer.Option(help="Steps until the full rate.")] = 0
-    head_epochs: Annotated[
-        int, typer.Option(help="First epochs that train the new layers alone.")
-    ] = 0
     clip_grad: Annotated[
         float | None, typer.Option(help="Largest gradient norm. Default: any.")
     ] = None
 
-    def check(self) -> None:
-        """Raise UsageError for numbers that make no recipe."""
+    def check(self, fewest: int = 1) -> None:
+        """Raise UsageError for numbers that make no recipe, or fewer than `fewest` epochs."""
         rules = (
-            ("--epochs", self.epochs >= 1, "at least 1"),
+            ("--epochs", self.epochs >= fewest, f"at least {fewest}"),
             ("--batch-size", self.batch_size >= 1, "at least 1"),
             ("--lr", self.lr > 0, "above 0"),
             ("--head-multiplier", self.head_multiplier > 0, "above 0"),
             ("--momentum", 0 <= self.momentum < 1, "0 or more, below 1"),
             ("--weight-decay", self.weight_decay >= 0, "at least 0"),
             ("--warmup", self.warmup >= 0, "at least 0"),
-            ("--head-epochs", 0 <= self.head_epochs <= self.epochs, "0 to --epochs"),
             ("--accumulate", 1 <= self.accumulate <= self.batch_size, "1 to --batch-size"),
             ("--clip-grad", self.clip_grad is None or self.clip_grad > 0, "above 0"),
         )

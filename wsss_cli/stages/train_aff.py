@@ -94,7 +94,6 @@ def run(
     ] = None,
     recipe: Annotated[
         Recipe,
-        Without("head_epochs"),
         Help(
             lr="Rate of the backbone (psa) or the boundary head (irn) at start.",
             head_multiplier="Rate of the head (psa) or the displacement head (irn) over --lr.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import UsageError
 from ..options import Data, Split
 from ._grouped import Without, grouped
 from ._training import Job, begin, train
@@ -20,14 +22,17 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ..artifacts import DatasetReader
+    from ..nets.classifier import Classifier
     from ..training.augment import Augment
     from ..training.data import Sample
     from ..training.loop import Compute
 
 NAME = "train-cls"
 RELATIVE_SIDES = 0.625, 1.25  # longer side over crop: IRN's 320..640 with its crops of 512
-BODY = Body(freeze_stages=2)
-RECIPE = Recipe(epochs=15, batch_size=16, lr=0.01)
+PROBE_SIDE = 1.25  # longer side over crop of the images that the probe is fitted on
+PROBE_DECAY = 0.1
+BODY = Body(dilated=True, freeze_stages=2)  # what a probe is fitted on had better stay as it was
+RECIPE = Recipe(epochs=5, batch_size=16, lr=0.003, head_multiplier=100)
 CROPS = Crops()
 SETTING = Setting()
 
@@ -43,6 +48,18 @@ def run(
     val_every: ValEvery = 1,
     body: Body = BODY,
     dropout: Annotated[float, typer.Option(min=0, max=0.99, help="Of feature channels.")] = 0.0,
+    probe: Annotated[
+        bool | None,
+        typer.Option(
+            "--probe/--no-probe",
+            help="Start from the best classifier of the pretrained features. Default: unless they "
+            "are random.",
+            show_default=False,
+        ),
+    ] = None,
+    probe_decay: Annotated[
+        float, typer.Option(help="Weight decay of that classifier on standardised features.")
+    ] = PROBE_DECAY,
     recipe: Recipe = RECIPE,
     crops: Annotated[Crops, Without("rescale", "max_side")] = CROPS,
     setting: Setting = SETTING,
@@ -50,7 +67,8 @@ def run(
     """Train a classifier of image tags, whose activation maps `make-cam` draws.
 
     Images are scaled to a longer side of 0.625 to 1.25 times --crop unless --long-side says
-    otherwise, mirrored at random and cropped. Interrupted, the same command goes on.
+    otherwise, mirrored at random and cropped. Where images are few, it is the probe that counts:
+    --epochs 0 stops after it. Interrupted, the same command goes on.
 
     Example: wsss train-cls --data data.h5 --backbone resnet50 -o cls.pt
     """
@@ -58,10 +76,15 @@ def run(
     from ..nets.classifier import Classifier
     from ..training.losses import Loss, count_images
 
-    with begin(out, recipe, setting) as team, open_dataset(data) as reader:
+    probe = body.weights != "random" if probe is None else probe
+    if not 0 < probe_decay < math.inf:
+        raise UsageError("--probe-decay: must be above 0")
+    fewest = 0 if probe else 1
+    with begin(out, recipe, setting, fewest) as team, open_dataset(data) as reader:
         side = crops.crop
         augment = replace(crops, long_side=crops.long_side or _sides(side)).augment()
         held_out = held_out_split(reader, val_split)
+        ids = tagged_ids(reader, split, held_out)
         val = reader.split(held_out) if held_out is not None else []
         job = Job(
             name=NAME,
@@ -69,12 +92,18 @@ def run(
             out=out,
             model=Classifier(body.build(), len(reader.classes), dropout),
             config={**body.config(), "dropout": dropout},
-            params={**body.params(), "dropout": dropout, **asdict(augment)},
+            params={
+                **body.params(),
+                "dropout": dropout,
+                "probe_decay": probe_decay if probe else None,
+                **asdict(augment),
+            },
             classes=reader.classes,
             inputs=[reader],
-            ids=tagged_ids(reader, split, held_out),
+            ids=ids,
             load=partial(load_tagged, reader, augment),
             loss=Loss(count_images, tag_loss),
+            start=partial(fit_head, reader, ids, PROBE_SIDE * side, probe_decay) if probe else None,
             measure=partial(validate, reader, val, side, recipe.batch_size) if val else None,
             val_every=val_every,
         )
@@ -97,6 +126,56 @@ def load_whole(reader: DatasetReader, side: int, image_id: str, rng: np.random.G
         "image": fit_square(reader.image(image_id), side),
         "tags": _tag_vector(reader, image_id),
     }
+
+
+def load_scaled(
+    reader: DatasetReader, side: float, image_id: str, rng: np.random.Generator
+) -> Sample:
+    """A whole image (3, H', W'), its longer side scaled to `side`, and its tags."""
+    from ..core.images import as_tensor
+    from ..core.views import resize_image, scaled_size
+
+    image = reader.image(image_id)
+    size = scaled_size((image.shape[0], image.shape[1]), side / max(image.shape[:2]))
+    return {
+        "image": as_tensor(resize_image(image, size)),
+        "tags": _tag_vector(reader, image_id),
+    }
+
+
+def fit_head(
+    reader: DatasetReader,
+    ids: list[str],
+    side: float,
+    decay: float,
+    model: Classifier,
+    compute: Compute,
+) -> None:
+    """Make the head a linear probe of the backbone's features, pooled over whole images."""
+    import torch
+
+    from ..core.probe import linear_probe
+    from ..training.data import Samples
+    from ..training.loop import check_finite, predictions
+
+    samples = Samples(partial(load_scaled, reader, side), ids)
+    mine = compute.team.mine(range(len(ids)))
+    batches = compute.batches(samples, [[(0, index)] for index in mine])
+    seen = [
+        (features[-1].mean(dim=(2, 3))[0].cpu().numpy(), batch["tags"][0].cpu().numpy())
+        for features, batch in predictions(model.backbone, batches, compute)
+    ]
+    found = dict(
+        pair for part in compute.team.gather(list(zip(mine, seen, strict=True))) for pair in part
+    )
+    pooled, tags = (
+        torch.stack([torch.from_numpy(found[index][column]) for index in range(len(ids))])
+        for column in range(2)
+    )
+    check_finite(bool(pooled.isfinite().all()), "the backbone's features are not finite")
+    weight = linear_probe(pooled, tags, decay) if compute.team.leads else pooled
+    with torch.no_grad():
+        model.head.weight.copy_(compute.team.share(weight)[:, :, None, None])
 
 
 def tag_loss(logits: Tensor, batch: Sample, counts: Tensor) -> Tensor:

@@ -75,7 +75,7 @@ def run(
     aux_weight: Annotated[
         float, typer.Option(min=0, help="Of the auxiliary loss at stride 16; 0: without.")
     ] = 0.5,
-    recipe: Annotated[Recipe, Without("head_epochs")] = RECIPE,
+    recipe: Recipe = RECIPE,
     crops: Annotated[Crops, Without("long_side")] = CROPS,
     setting: Setting = SETTING,
 ) -> None:

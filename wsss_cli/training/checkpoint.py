@@ -39,6 +39,11 @@ class Progress:
     loss_sum: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return self.history[-1]["epoch"] if self.history else 0
+
 
 class Checkpoint:
     """Keeps the training state of one run at `path`; a context manager that holds its lock.

@@ -256,7 +256,7 @@ def fit(
     checkpoint: Checkpoint,
     report: Report,
     measure: Measure | None = None,
-    prepare: Callable[[int], None] | None = None,
+    start: Callable[[nn.Module], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Train from wherever the checkpoint left off to the end.
 
@@ -267,46 +267,41 @@ def fit(
             `compute.shares` has parts.
         optimizer: over the model's parameters, at its base rates.
         schedule: its total is a multiple of `epochs`.
-        epochs: rounds through the data.
+        epochs: rounds through the data; 0 leaves what `start` makes.
         seed: of everything random inside a step.
         checkpoint: entered, so that no other process trains the same.
         report: hears of each step and epoch.
         measure: figures to add to an epoch's history, from the model after it and its number.
-        prepare: called with the number of each epoch, from 0, before its first step here.
+        start: first touches to the fresh model, before the first step of all; what it made is
+            measured as epoch 0.
 
     Returns:
-        the history: for each epoch, its number, mean loss and `measure`'s figures.
+        the history: for each epoch, its number, mean loss and `measure`'s figures; where there
+            is a `start`, a row without a loss for it.
 
     Raises:
         WsssError: the loss is not finite; or the checkpoint is another run's or cannot be kept.
         KeyboardInterrupt: interrupted; the state up to the last whole step is kept.
     """
-    per_epoch = schedule.total // epochs
+    per_epoch = schedule.total // max(1, epochs)
     scaler = compute.scaler()
     with Interrupts() as interrupts:
         run = Trainer(
             model, loss, optimizer, scaler, schedule, compute, seed, checkpoint, report, interrupts
         )
         progress = checkpoint.restore(model, optimizer, scaler)
-        stepping, training = model, None
         try:
             report.start(progress.step)
+            if start is not None and not progress.history:
+                start(model)
+                _end_epoch(run, progress, {"epoch": 0}, measure)
+            stepping = compute.stepping(model)
             batches = iter(()) if progress.step == schedule.total else batches_from(progress.step)
-            while (epoch := len(progress.history)) < epochs:
+            while (epoch := progress.epoch) < epochs:
                 first = epoch * per_epoch
-                if prepare is not None:
-                    prepare(epoch)
-                now = [parameter.requires_grad for parameter in model.parameters()]
-                if now != training:
-                    stepping, training = compute.stepping(model), now
                 mean = train_one_epoch(run, stepping, batches, progress, first, first + per_epoch)
                 run.save(progress)
-                figures = measure(model, epoch + 1) if measure else {}
-                row = {"epoch": epoch + 1, "loss": mean, **figures}
-                with interrupts.whole():
-                    progress.history.append(row)
-                    progress.loss_sum = 0.0
-                report.epoch(row)
+                _end_epoch(run, progress, {"epoch": epoch + 1, "loss": mean}, measure)
             run.save(progress)
         except KeyboardInterrupt:
             if not interrupts.torn:
@@ -314,6 +309,18 @@ def fit(
                     run.save(progress)
             raise
     return progress.history
+
+
+def _end_epoch(
+    run: Trainer, progress: Progress, row: dict[str, Any], measure: Measure | None
+) -> None:
+    """Write an epoch, with what is measured after it, into the history."""
+    if measure is not None:
+        row |= measure(run.model, row["epoch"])
+    with run.interrupts.whole():
+        progress.history.append(row)
+        progress.loss_sum = 0.0
+    run.report.epoch(row)
 
 
 def predictions(
