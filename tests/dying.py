@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -54,6 +55,25 @@ for deaths, arguments in json.loads(sys.argv[1]):
         assert killed, (arguments, kind, count, status)
 """
 
+# Runs a command that kills itself without warning after so many calls of a function.
+SUICIDE = """
+import importlib, os, signal, sys
+module, name, left = sys.argv.pop(1), sys.argv.pop(1), [int(sys.argv.pop(1))]
+owner = importlib.import_module(module)
+*path, last = name.split(".")
+for part in path:
+    owner = getattr(owner, part)
+original = getattr(owner, last)
+def fatal(*args):
+    original(*args)
+    left[0] -= 1
+    if left[0] == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+setattr(owner, last, fatal)
+from wsss_cli.cli import entry
+entry()
+"""
+
 Death = tuple[str, int]
 Command = Sequence[str | Path | int]
 
@@ -76,3 +96,20 @@ def die_in_turn(*runs: tuple[Sequence[Death], Command]) -> None:
         env=environment,
     )
     assert done.returncode == 0, done.stderr
+
+
+def kill_after(items: int, *args: str | Path) -> None:
+    """Run a command that dies once `items` are in its journals."""
+    _kill_after("wsss_cli.artifacts.journal", "Journal.append", items, *args)
+
+
+def kill_after_files(files: int, *args: str | Path) -> None:
+    """Run a command that dies once `files` outputs are in place."""
+    _kill_after("os", "replace", files, *args)
+
+
+def _kill_after(module: str, name: str, count: int, *args: str | Path) -> None:
+    command = [sys.executable, "-c", SUICIDE, module, name, str(count), *map(str, args)]
+    # Returns once nobody holds the pipes: workers that outlive their parent would be noticed.
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == -signal.SIGKILL, done.stderr

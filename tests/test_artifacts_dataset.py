@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
-from conftest import tiny_scene
+from conftest import encode_png, tiny_scene
 
 from wsss_cli.artifacts import DATASET, LABEL, create, open_artifact, open_dataset
 from wsss_cli.artifacts.dataset import DatasetReader, check_classes
@@ -95,6 +98,64 @@ def test_class_names_that_differ_are_refused(tiny_data: Path, tmp_path: Path) ->
             path = label_file(tmp_path / f"{len(names)}.h5", data, names)
             with open_artifact(path) as other, pytest.raises(WsssError, match=pair):
                 check_classes(data, other)
+
+
+def linked(path: Path, image: bytes, name: bytes = b"a.png") -> Path:
+    """A data set of one linked image, with the digest of `image`."""
+    with create(path, DATASET, classes=["x"], params={}, ids=["a"]) as out:
+        out.put(
+            "a",
+            path=np.frombuffer(name, np.uint8),
+            digest=np.frombuffer(hashlib.sha256(image).digest(), np.uint8),
+            tags=np.zeros(0, np.uint16),
+            size=np.array([1, 1], np.int32),
+        )
+    return path
+
+
+def test_a_linked_image_that_has_changed_is_refused(tmp_path: Path) -> None:
+    image = encode_png(np.zeros((1, 1, 3), np.uint8)).tobytes()
+    (tmp_path / "a.png").write_bytes(image)
+    with open_dataset(linked(tmp_path / "d.h5", image)) as data:
+        assert data.image("a").shape == (1, 1, 3)
+        (tmp_path / "a.png").write_bytes(encode_png(np.ones((1, 1, 3), np.uint8)).tobytes())
+        with pytest.raises(WsssError, match=r"a.png: has changed since .*d.h5 was packed"):
+            data.image("a")
+
+
+def test_a_linked_name_may_be_any_bytes_and_one_that_is_no_name_is_an_error(tmp_path: Path) -> None:
+    image = encode_png(np.zeros((1, 1, 3), np.uint8)).tobytes()
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xe9.png")).write_bytes(image)
+    with open_dataset(linked(tmp_path / "d.h5", image, b"\xe9.png")) as data:
+        assert data.image("a").shape == (1, 1, 3)
+    with (
+        open_dataset(linked(tmp_path / "e.h5", image, b"\0")) as data,
+        pytest.raises(WsssError, match="cannot be read"),
+    ):
+        data.image("a")
+
+
+@pytest.mark.parametrize("tags", [[1, 0], [2, 2], [0, 3]])
+def test_tags_that_no_stage_could_use_are_damage(tmp_path: Path, tags: list[int]) -> None:
+    path = tmp_path / "d.h5"
+    with create(path, DATASET, classes=["x", "y", "z"], params={}, ids=["a"]) as out:
+        out.put("a", tags=np.array(tags, np.uint16), size=np.array([1, 1], np.int32))
+    with open_dataset(path) as data, pytest.raises(WsssError, match=r"damaged .tags of 'a'"):
+        data.tags("a")
+
+
+def test_ids_out_of_order_are_damage(tmp_path: Path) -> None:
+    """A search by halves would miss some of them without a word."""
+    path = tmp_path / "d.h5"
+    with create(path, LABEL, classes=["x"], params={}, ids=["a", "b"]) as out:
+        for image_id in out.todo:
+            none = np.zeros(0, np.uint16)
+            out.put(image_id, label=np.zeros((1, 1), np.uint8), present=none)
+    for ids in (["b", "a"], ["a", "a"]):
+        with h5py.File(path, "r+") as file:
+            file["ids"][:] = [one.encode() for one in ids]
+        with open_artifact(path) as found, pytest.raises(WsssError, match="ids do not rise"):
+            assert found.ids
 
 
 def test_a_linked_image_that_went_away_is_named(tmp_path: Path) -> None:

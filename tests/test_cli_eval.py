@@ -468,9 +468,9 @@ def test_items_that_do_not_fit_are_named(tiny_data: Path, tmp_path: Path) -> Non
     for path, words in {
         small: "image 'a/3': truth of (32, 48) and prediction of (31, 48)",
         high: "image 'a/3': prediction holds label 7",
-        coarse: "image 'a/0': a 8x12 grid is not stride 8 of a 32x48 image",
-        nan: "image 'a/3': cam holds NaN",
-        strange: "image 'a/3': cam holds label 10",
+        coarse: "a/0: a 8x12 grid is not stride 8 of a 32x48 image",
+        nan: "a/3: cam has scores outside 0..1, or NaN",
+        strange: "a/3: its class indices do not rise, or are of no class",
         none: "does not record its stride",
     }.items():
         result = wsss("eval", path)

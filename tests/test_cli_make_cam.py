@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import CLASSES, encode_png
 from dying import die_in_turn
-from handmade import contents, same, wsss
+from made import contents, same, wsss
 
 from wsss_cli.artifacts import (
     CAM,

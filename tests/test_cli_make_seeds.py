@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from conftest import CLASSES, SIZE
-from handmade import contents, kill_after, same, write_cam, write_data, wsss
+from dying import kill_after
+from made import contents, same, write_data, write_sloping_cam, wsss
 
 from wsss_cli.artifacts import CAM, LABEL, create, open_artifact, open_dataset
 from wsss_cli.core.cam import dequantise
@@ -27,7 +30,7 @@ from wsss_cli.core.seeds import (
 
 @pytest.fixture
 def cam(tiny_data: Path) -> Path:
-    return write_cam(tiny_data.with_name("cam.h5"), tiny_data)
+    return write_sloping_cam(tiny_data.with_name("cam.h5"), tiny_data)
 
 
 def pixels_of(cam: Path, image_id: str, field: str = "cam") -> np.ndarray:
@@ -103,7 +106,7 @@ def test_thresholds(
 
 def test_maps_with_a_background_of_their_own(tiny_data: Path) -> None:
     """random-walk --scores: shares against the background, even at 0.5 unless said otherwise."""
-    walk = write_cam(tiny_data.with_name("walk.h5"), tiny_data, stride=8, background=True)
+    walk = write_sloping_cam(tiny_data.with_name("walk.h5"), tiny_data, stride=8, background=True)
     out = tiny_data.with_name("seeds.h5")
     command = ["make-seeds", "--cam", walk, "-o", out, "--method", "threshold", "--force"]
     assert wsss(*command).exit_code == 0
@@ -133,7 +136,7 @@ def test_maps_with_a_background_of_their_own(tiny_data: Path) -> None:
 
 @pytest.mark.parametrize(("dtype", "stride"), [("uint8", 4), ("float16", 5), ("uint8", 16)])
 def test_any_stride_and_either_dtype(tiny_data: Path, dtype: str, stride: int) -> None:
-    cam = write_cam(tiny_data.with_name("cam.h5"), tiny_data, dtype=dtype, stride=stride)
+    cam = write_sloping_cam(tiny_data.with_name("cam.h5"), tiny_data, dtype=dtype, stride=stride)
     out = tiny_data.with_name("seeds.h5")
     assert wsss("make-seeds", "--cam", cam, "-o", out, "--crf", "none").exit_code == 0
     with open_artifact(out, LABEL) as seeds, open_dataset(tiny_data) as data:
@@ -145,7 +148,7 @@ def test_any_stride_and_either_dtype(tiny_data: Path, dtype: str, stride: int) -
 
 def test_an_image_of_one_pixel(tmp_path: Path) -> None:
     data = write_data(tmp_path / "data.h5", ["dot"], (1, 1), ["one"])
-    cam = write_cam(tmp_path / "cam.h5", data, classes=["one"])
+    cam = write_sloping_cam(tmp_path / "cam.h5", data, classes=["one"])
     for method in ("irn", "psa", "threshold"):
         seeds = tmp_path / f"{method}.h5"
         result = wsss("make-seeds", "--cam", cam, "-o", seeds, "--method", method)
@@ -178,8 +181,8 @@ def test_crf_options(tiny_data: Path, cam: Path) -> None:
         (["--crf", "none", "--crf-bilateral-sxy", "9"], "--crf-bilateral-sxy: there is no CRF"),
         (["--crf", "pretty"], "--crf pretty: unknown"),
         (["--crf-gaussian-sxy", "nan"], "--crf-gaussian-sxy nan: must be finite"),
-        (["--crf-gaussian-sxy", "0"], "CRF standard deviations must be above 0"),
-        (["--crf-bilateral-compat", "-1"], "CRF weights and iterations must not be below 0"),
+        (["--crf-gaussian-sxy", "0"], "CRF standard deviations must be 0.1 or more"),
+        (["--crf-bilateral-compat", "-1"], "CRF weights must lie in 0..1e+06"),
         (["--fg", "0.1", "--bg", "0.2"], "need 0 <= bg <= fg <= 1"),
         (["--method", "psa", "--alpha-low", "0"], "need 0 < low <= high"),
         (["--method", "threshold", "--low", "0.9"], "low 0.9 is above high 0.3"),
@@ -270,7 +273,7 @@ def test_an_error_in_a_worker_reads_as_in_this_process(cam: Path) -> None:
 
 def test_maps_that_do_not_fit(tiny_data: Path, cam: Path) -> None:
     folder = tiny_data.parent
-    bad = write_cam(folder / "bad.h5", tiny_data, stride=4)
+    bad = write_sloping_cam(folder / "bad.h5", tiny_data, stride=4)
     with open_artifact(bad) as maps:
         kept, ids = {image_id: maps[image_id] for image_id in maps.ids}, maps.ids
     for params, message in (({"stride": 8}, "is not stride 8"), ({}, "does not record its stride")):
@@ -293,7 +296,7 @@ def test_maps_that_do_not_fit(tiny_data: Path, cam: Path) -> None:
 def test_more_classes_than_labels(tiny_data: Path) -> None:
     names = [f"class {index}" for index in range(255)]
     data = write_data(tiny_data.with_name("many.h5"), ["x"], (8, 8), names)
-    cam = write_cam(tiny_data.with_name("cam.h5"), data, classes=names)
+    cam = write_sloping_cam(tiny_data.with_name("cam.h5"), data, classes=names)
     result = wsss("make-seeds", "--cam", cam, "-o", tiny_data.with_name("seeds.h5"))
     assert result.exit_code == 3
     assert "has 255 classes; label maps hold 254 at most" in result.stderr
@@ -323,3 +326,62 @@ def test_help_tells_the_defaults() -> None:
         own = text[text.index(f"{option} <float>") :]
         assert own[own.index("Default: ") :].startswith(f"Default: {default:g}.")
     assert "Example: wsss make-seeds" in text
+
+
+def test_a_crf_too_narrow_for_an_image_is_one_line(tiny_data: Path, cam: Path) -> None:
+    """It used to write past its memory, and to crash."""
+    data = write_data(tiny_data.with_name("wide.h5"), ["long"], (1, 1500), CLASSES)
+    maps = write_sloping_cam(cam.with_name("wide_cam.h5"), data)
+    out = cam.with_name("seeds.h5")
+    options = ("--crf-gaussian-sxy", "0.1", "--crf-bilateral-compat", "0")
+    for workers in (0, 2):
+        result = wsss("make-seeds", "--cam", maps, "-o", out, "--workers", str(workers), *options)
+        assert result.exit_code == 3
+        assert result.stderr.startswith(
+            "wsss: error: long: a CRF of gaussian sxy 0.1 cannot work on 1500 pixels"
+        )
+    assert not out.exists()
+
+
+def spoil(name: str, values: Callable[[np.ndarray], np.ndarray]) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        file[f"{name}/values"][:] = values(file[f"{name}/values"][:])
+
+    return change
+
+
+def restride(file: h5py.File) -> None:
+    file.attrs["params"] = json.dumps({"stride": 10**6})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (spoil("cam", lambda v: np.where(v > 0.5, np.nan, v)), "cam has scores outside 0..1"),
+        (spoil("cam", lambda v: np.where(v > 0.5, np.inf, v)), "cam has scores outside 0..1"),
+        (spoil("cam", lambda v: -v), "cam has scores outside 0..1"),
+        (spoil("background", lambda v: v + 1), "background has scores outside 0..1"),
+        (spoil("classes", lambda v: v + 50), "class indices do not rise, or are of no class"),
+        (spoil("classes", lambda v: v * 0 + 1), "class indices do not rise, or are of no class"),
+        (spoil("size", lambda v: v * 0), "0x0 is no size of an image"),
+        (restride, "does not record its stride"),
+    ],
+)
+@pytest.mark.parametrize("command", ["make-seeds", "eval", "export", "view"])
+def test_maps_that_are_none_are_refused_by_every_reader(
+    tiny_data: Path, tmp_path: Path, change: Callable[[h5py.File], None], said: str, command: str
+) -> None:
+    cam = write_sloping_cam(tmp_path / "bad.h5", tiny_data, background=True)
+    with h5py.File(cam, "r+") as file:
+        change(file)
+    options = {
+        "make-seeds": ("--cam", cam, "--method", "threshold", "-o", tmp_path / "out"),
+        "eval": (cam,),
+        "export": (cam, "--format", "psa-npy", "-o", tmp_path / "out"),
+        "view": (cam, "-o", tmp_path / "out"),
+    }
+    result = wsss(command, *options[command])
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert said in result.stderr
+    assert "bad.h5" in result.stderr.splitlines()[0]
+    assert not (tmp_path / "out").is_file()

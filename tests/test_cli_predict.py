@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import CLASSES, encode_png
 from dying import die_in_turn
-from handmade import contents, same, wsss
+from made import contents, same, wsss
 from PIL import Image
 
 from wsss_cli.artifacts import (
@@ -422,3 +422,27 @@ def test_help_shows_an_example() -> None:
     result = wsss("predict", "--help")
     assert result.exit_code == 0
     assert "wsss predict photos/ --weights seg.pt --png masks" in result.stdout
+
+
+def test_pngs_here_and_never_in_place_of_the_photographs(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (9, 9, 3), np.uint8)).save(folder / "a.png")
+    before = (folder / "a.png").read_bytes()
+    monkeypatch.chdir(folder)
+    for where in (".", folder):
+        options = ("--weights", weights, "--png", str(where), "--force", *FAST)
+        result = wsss("predict", "a.png", *options)
+        assert result.exit_code == 2
+        assert "a.png: is an input" in result.stderr
+    assert (folder / "a.png").read_bytes() == before
+    Image.fromarray(rng.integers(0, 256, (9, 9, 3), np.uint8)).save(folder / "b.jpg")
+    result = wsss("predict", "b.jpg", "--weights", weights, "--png", ".", *FAST)
+    assert result.exit_code == 0, result.stderr
+    assert sorted(path.name for path in folder.iterdir()) == ["a.png", "b.jpg", "b.png"]
+    assert not list(tmp_path.glob("*.partial"))
+    result = wsss("predict", "b.jpg", "--weights", weights, "--png", "/", *FAST)
+    assert result.exit_code == 2

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import CLASSES, SIZE, encode_png
-from handmade import contents, kill_after, kill_after_files, same, write_cam, write_data, wsss
+from dying import kill_after, kill_after_files
+from made import contents, same, write_data, write_sloping_cam, wsss
 
 from wsss_cli.artifacts import (
     CAM,
@@ -73,7 +74,7 @@ def network_files(tiny_data_file: Path, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture
 def folder(tiny_data: Path, network_files: Path) -> Path:
     """Holds data.h5, cam.h5, irn.pt and psa.pt."""
-    write_cam(tiny_data.with_name("cam.h5"), tiny_data)
+    write_sloping_cam(tiny_data.with_name("cam.h5"), tiny_data)
     for weights in network_files.iterdir():
         tiny_data.with_name(weights.name).write_bytes(weights.read_bytes())
     return tiny_data.parent
@@ -127,7 +128,7 @@ def test_irn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (labels["a/5"]["label"] == 0).all()
     assert walked["a/5"]["cam"].shape == (0, *grid_size(*SIZE, 4))
     with open_artifact("pseudo.h5", LABEL) as masks, open_artifact("walk.h5", CAM) as maps:
-        own = {"method": "irn", "stride": 4, "beta": 10, "steps": 256, "radius": 5, "flip": True}
+        own = {"method": "irn", "stride": 4, "beta": 10, "steps": "auto", "radius": 5, "flip": True}
         assert maps.params == {**own, "precision": "f32"}
         expected_params = {"threshold": 0.25, "crf": None, "crf_unary": None}
         assert masks.params == {**maps.params, **expected_params}
@@ -158,7 +159,7 @@ def test_psa(folder: Path) -> None:
     assert (walked["a/5"]["background"] == 1).all()
     with open_artifact(folder / "walk.h5", CAM) as maps:
         assert maps.params == {
-            **{"method": "psa", "stride": 8, "beta": 8, "steps": 256, "radius": 5},
+            **{"method": "psa", "stride": 8, "beta": 8, "steps": "auto", "radius": 5},
             **{"alpha": 16, "border": "full", "precision": "f32"},
         }
 
@@ -222,7 +223,7 @@ def test_the_mirrored_image_gives_the_mirrored_mask(folder: Path) -> None:
                     tags=data.tags(image_id),
                     size=np.array(data.size(image_id), np.int32),
                 )
-    write_cam(mirrored / "cam.h5", mirrored / "data.h5", mirror=True)
+    write_sloping_cam(mirrored / "cam.h5", mirrored / "data.h5", mirror=True)
     (mirrored / "irn.pt").write_bytes((folder / "irn.pt").read_bytes())
     assert walk(folder, "irn", "pseudo.h5", "--scores", folder / "walk.h5").exit_code == 0
     assert walk(mirrored, "irn", "pseudo.h5", "--scores", mirrored / "walk.h5").exit_code == 0
@@ -235,7 +236,7 @@ def test_the_mirrored_image_gives_the_mirrored_mask(folder: Path) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (3, 50), (37, 5), (20, 530)])
 def test_any_size(tmp_path: Path, network_files: Path, method: str, size: tuple[int, int]) -> None:
     data = write_data(tmp_path / "data.h5", ["one", "two"], size, CLASSES)
-    write_cam(tmp_path / "cam.h5", data, stride=5)
+    write_sloping_cam(tmp_path / "cam.h5", data, stride=5)
     weights = tmp_path / f"{method}.pt"
     weights.write_bytes((network_files / weights.name).read_bytes())
     result = walk(tmp_path, method, "pseudo.h5", "--scores", tmp_path / "walk.h5")
@@ -334,8 +335,12 @@ def test_a_crf_at_the_end(folder: Path) -> None:
         ("psa", ["--alpha", "0"], "--alpha 0.0: must be above 0"),
         ("psa", ["--alpha", "inf"], "--alpha inf: must be above 0"),
         ("irn", ["--threshold", "1.5"], "--threshold 1.5: must lie in 0..1"),
-        ("irn", ["--beta", "-1"], "need beta and steps of 0 or more"),
-        ("irn", ["--radius", "0"], "a radius of 1 or more"),
+        ("irn", ["--beta", "-1"], "beta -1.0: must be 0 or more"),
+        ("irn", ["--radius", "0"], "radius 0: must lie in 1..32"),
+        ("irn", ["--radius", "3000"], "radius 3000: must lie in 1..32"),
+        ("irn", ["--steps", "-1"], "steps -1: must lie in 0..65536, or be auto"),
+        ("irn", ["--steps", "1000000000"], "steps 1000000000: must lie in 0..65536"),
+        ("irn", ["--steps", "many"], "--steps many: needs a number of steps, or auto"),
         ("irn", ["--crf-unary", "labels"], "--crf-unary: there is no CRF"),
         ("irn", ["--crf", "best"], "--crf best: unknown"),
         ("irn", ["--crf-iterations", "2"], "--crf-iterations: there is no CRF"),
@@ -442,7 +447,7 @@ def test_help_tells_the_defaults() -> None:
     psa, irn = pseudo.WALKS["psa"], pseudo.WALKS["irn"]
     assert f"Default: {psa.beta:g} (psa), {irn.beta:g} (irn)." in text
     assert psa.steps == irn.steps
-    assert f"Steps of the walk. Default: {irn.steps}." in text
+    assert f"Steps of the walk; auto: 256 at 500x375, by area. Default: {irn.steps}." in text
     assert psa.radius == irn.radius
     assert f"in cells. Default: {irn.radius}." in text
     assert f"background score. Default: {pseudo.PSA_ALPHA:g}." in text

@@ -138,7 +138,7 @@ def test_refusals(tiny_data: Path, files: tuple[Path, Path], tmp_path: Path) -> 
         ((tmp_path / "missing.h5",), 3, "no such file"),
         ((wrong,), 3, "image 'a/0': labels of (31, 48) for an image of (32, 48)"),
         ((high,), 3, "image 'a/0': label 9 of 3 classes"),
-        ((class9,), 3, "image 'a/0': maps of class index 9 of 3 classes"),
+        ((class9,), 3, "a/0: its class indices do not rise, or are of no class"),
         ((coarse,), 3, "is not stride 8"),
         ((files[0], "--data", other), 3, "no image of it is in every file"),
         ((files[0], "--split", "test"), 3, "has no split 'test'"),

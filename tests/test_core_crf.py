@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,9 @@ from hypothesis import strategies as st
 
 from wsss_cli.core.crf import (
     PRESETS,
+    REACH,
     CrfParams,
+    Unfit,
     dense_crf,
     dense_crf_each,
     unary_from_labels,
@@ -210,11 +214,50 @@ def test_what_a_crf_refuses() -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [{"gaussian_sxy": 0}, {"bilateral_srgb": -1}, {"iterations": -1}, {"gaussian_compat": -1}],
+    [
+        {"gaussian_sxy": 0},
+        {"gaussian_sxy": 0.05},
+        {"bilateral_sxy": float("nan")},
+        {"bilateral_srgb": -1},
+        {"bilateral_srgb": float("inf")},
+        {"iterations": -1},
+        {"gaussian_compat": -1},
+        {"bilateral_compat": 1e30},
+        {"bilateral_compat": float("nan")},
+    ],
 )
 def test_parameters_that_make_no_crf(bad: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must"):
         CrfParams(**bad)
+
+
+def test_read_only_inputs_give_the_same() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (9, 11, 3), np.uint8)
+    unary = rng.random((2, 9, 11)).astype(np.float32)
+    expected = dense_crf(image, unary, CrfParams())
+    image.setflags(write=False)
+    unary.setflags(write=False)
+    np.testing.assert_array_equal(dense_crf(image, unary, CrfParams()), expected)
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "bilateral"])
+def test_a_kernel_too_narrow_for_the_image_is_refused(kernel: str) -> None:
+    """pydensecrf would write past its memory and crash, at once or later."""
+    off = {"gaussian": "bilateral", "bilateral": "gaussian"}[kernel]
+    params = replace(CrfParams(), **{f"{kernel}_sxy": 0.1, f"{off}_compat": 0})
+    side = int(0.1 * REACH[kernel])
+    for width, works in ((side, True), (side + 1, False)):
+        image = np.random.default_rng(0).integers(0, 256, (1, width, 3), np.uint8)
+        unary = np.zeros((2, 1, width), np.float32)
+        unary[1] = 1
+        if works:
+            q = dense_crf(image, unary, params)
+            assert (q.argmax(axis=0) == 0).all()
+            np.testing.assert_allclose(q.sum(axis=0), 1, atol=1e-6)
+        else:
+            with pytest.raises(Unfit, match=f"{kernel} sxy 0.1 cannot work on {width}"):
+                dense_crf(image, unary, params)
 
 
 def test_presets() -> None:

@@ -136,9 +136,58 @@ def test_irn_walk_is_the_dense_one_on_a_grid_padded_with_boundary(stride: int) -
 
 
 def test_defaults_are_the_published_ones() -> None:
-    assert WALKS["psa"] == WalkParams(beta=8, steps=256, radius=5)
-    assert WALKS["irn"] == WalkParams(beta=10, steps=256, radius=5)
+    assert WALKS["psa"] == WalkParams(beta=8, steps="auto", radius=5)
+    assert WALKS["irn"] == WalkParams(beta=10, steps="auto", radius=5)
     assert IRN_THRESHOLD == 0.25
+
+
+@pytest.mark.parametrize(
+    ("size", "steps"),
+    [
+        ((375, 500), 256),
+        ((500, 333), 256),
+        ((281, 500), 256),
+        ((500, 500), 256),
+        ((300, 400), 128),
+        ((96, 128), 16),
+        ((1500, 2000), 4096),
+        ((1, 1), 1),
+    ],
+)
+def test_steps_grow_with_the_image_and_are_the_published_ones_at_its_size(
+    size: tuple[int, int], steps: int
+) -> None:
+    assert WALKS["irn"].steps_on(size, 4) == steps
+    assert WALKS["psa"].steps_on(size, 8) == steps
+    assert WalkParams(1, 7, 1).steps_on(size, 4) == 7
+
+
+def test_auto_walks_as_many_steps_as_it_says() -> None:
+    h, w = grid_size(*SIZE, 4)
+    cam, boundary = make_cam(2, SIZE, 4), torch.rand(h, w) / 2
+    steps = WALKS["irn"].steps_on(SIZE, 4)
+    assert steps < 16
+    walks = [
+        walk_irn(cam, boundary, SIZE, 4, params=WalkParams(10.0, count, 5))
+        for count in ("auto", steps, 256)
+    ]
+    assert torch.equal(walks[0], walks[1])
+    assert not torch.allclose(walks[0], walks[2], atol=0.01)
+
+
+def test_auto_spreads_over_the_same_share_of_any_image() -> None:
+    """On free ground a peak's standard deviation is the same part of a small and a large grid."""
+    spread = []
+    for side in (64, 256):
+        size = (side, side)
+        h, w = grid_size(*size, 4)
+        peak = torch.zeros(1, h, w)
+        peak[0, h // 2, w // 2] = 1
+        params = WalkParams(1.0, "auto", 2)
+        walked = walk_irn(peak, torch.zeros(h, w), size, 4, params=params)[0].double().numpy()
+        place = np.arange(w) - w // 2
+        spread.append(np.sqrt((walked.sum(axis=0) * place**2).sum() / walked.sum()) / w)
+    assert spread[0] == pytest.approx(spread[1], rel=0.1)
 
 
 def test_a_coarser_grid_takes_the_mean_of_each_cells_pixels() -> None:
@@ -204,10 +253,18 @@ def test_features_that_do_not_cover_the_image_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("beta", "steps", "radius"), [(-1, 1, 1), (float("nan"), 1, 1), (1, -1, 1), (1, 1, 0)]
+    ("beta", "steps", "radius", "wrong"),
+    [
+        (-1, 1, 1, "beta -1"),
+        (float("nan"), 1, 1, "beta nan"),
+        (1, -1, 1, "steps -1"),
+        (1, 10**9, 1, "steps 1000000000"),
+        (1, 1, 0, "radius 0"),
+        (1, 1, 10**4, "radius 10000"),
+    ],
 )
-def test_walk_parameters_out_of_range(beta: float, steps: int, radius: int) -> None:
-    with pytest.raises(ValueError, match="need beta and steps"):
+def test_walk_parameters_out_of_range(beta: float, steps: int, radius: int, wrong: str) -> None:
+    with pytest.raises(ValueError, match=f"{wrong}: must"):
         WalkParams(beta, steps, radius)
 
 

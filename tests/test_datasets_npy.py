@@ -272,3 +272,30 @@ def test_masks(tmp_path: Path, images: Path) -> None:
     np.save(tmp_path / "x.npy", {"b.c": vector(1), "sub/ü": vector(2)})
     found = read_npy(tmp_path / "x.npy", images, masks=tmp_path / "masks")
     assert [sample.mask for sample in found.samples] == [None, tmp_path / "masks" / "sub" / "ü.png"]
+
+
+def test_lists_that_unfold_without_end_are_refused_at_once(tmp_path: Path, images: Path) -> None:
+    bomb: list[object] = [1, 0]
+    for _ in range(40):  # 2^40 numbers, in a file of a few hundred bytes
+        bomb = [bomb, bomb]
+    path = npy(tmp_path / "x.npy", wrapped({"b.c": bomb}, 4))
+    with pytest.raises(WsssError, match=r"labels of b\.c are not a vector of 0 and 1"):
+        read_npy(path, images)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"b.c": [10**400] * 20}, "not a vector of 0 and 1"),
+        ({("b.c",): vector()}, "its keys are no image ids, first a tuple"),
+        ({None: vector()}, "its keys are no image ids, first a NoneType"),
+    ],
+)
+def test_odd_numbers_and_keys(tmp_path: Path, images: Path, table: Any, said: str) -> None:
+    with pytest.raises(WsssError, match=said):
+        read_npy(npy(tmp_path / "x.npy", wrapped(table, 4)), images)
+
+
+def test_a_number_too_long_to_print_is_no_image(tmp_path: Path, images: Path) -> None:
+    found = read_npy(npy(tmp_path / "x.npy", wrapped({10**5000: vector()}, 4)), images)
+    assert [problem.reason for problem in found.problems] == ["no such image"]

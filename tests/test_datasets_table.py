@@ -265,3 +265,10 @@ def test_listed_classes(folder: Path) -> None:
 def test_circular_links_end(folder: Path) -> None:
     (folder / "sub" / "up").symlink_to(folder)
     assert tags(read(folder, "filename,label\nb,x\n")) == {"b": ("x",)}
+
+
+@pytest.mark.parametrize("name", ["ca\x1b[31mt", "c\0at", '"cat\nb.jpg,dog'])
+def test_class_names_hold_no_control_characters(folder: Path, name: str) -> None:
+    """The last is a quote left open, which takes the rest of the file for one cell."""
+    with pytest.raises(WsssError, match="cannot name a class: a control character"):
+        read(folder, f"filename,labels\na.jpg,{name}\n")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from handmade import write_cam
+from made import write_sloping_cam
 
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.options import free_cores
@@ -104,7 +104,7 @@ def test_how_many_workers() -> None:
 
 
 def test_ctrl_c_stops_all_quietly_and_keeps_what_is_done(tiny_data: Path) -> None:
-    cam = write_cam(tiny_data.with_name("cam.h5"), tiny_data)
+    cam = write_sloping_cam(tiny_data.with_name("cam.h5"), tiny_data)
     command = [sys.executable, "-m", "wsss_cli", "make-seeds", "--cam", str(cam), "--workers", "2"]
     process = subprocess.Popen(
         [*command, "--crf-iterations", "2000", "-o", str(tiny_data.with_name("seeds.h5"))],

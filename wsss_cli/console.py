@@ -14,13 +14,13 @@ LOG_INTERVAL = 30.0  # seconds between plain progress lines where stderr is not 
 
 def log(message: str, quiet: bool = False) -> None:
     """Say something on stderr."""
-    if not quiet:
+    if not quiet and sys.stderr is not None:  # None where it was closed (2>&-)
         print(message, file=sys.stderr, flush=True)
 
 
 def warn(message: str) -> None:
     """Say on stderr what the user should know even with --quiet."""
-    print(f"wsss: warning: {message}", file=sys.stderr, flush=True)
+    log(f"wsss: warning: {message}")
 
 
 def track(
@@ -41,7 +41,7 @@ def track(
     """
     if total is None and isinstance(items, Sequence):
         total = len(items) + done
-    if quiet:
+    if quiet or sys.stderr is None:
         yield from items
     elif sys.stderr.isatty():
         yield from _bar(items, description, total, done)

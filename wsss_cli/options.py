@@ -119,6 +119,39 @@ def resolve_precision(precision: AnyPrecision, device: torch.device) -> AnyPreci
     return precision
 
 
+def need_ids(ids: list[str], source: Path, split: str | None) -> list[str]:
+    """The ids, of which there must be one: nothing was ever meant to be made of none.
+
+    Raises:
+        WsssError: there is none.
+    """
+    if not ids:
+        where = f"split {split!r} holds" if split else "holds"
+        raise WsssError(f"{source}: {where} no image")
+    return ids
+
+
+def _read_list(listed: str) -> str:
+    """The text of a file or, for -, of stdin: UTF-8 wherever this runs, as `info --ids` writes it.
+
+    Raises:
+        WsssError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        if listed != "-":
+            content = Path(listed).read_bytes()
+        elif sys.stdin is None:
+            raise WsssError("--ids -: there is no stdin")
+        else:
+            content = sys.stdin.buffer.read()
+        return content.decode("utf-8-sig")
+    except OSError as err:
+        reason = err.strerror or err
+    except UnicodeDecodeError:
+        reason = "not UTF-8 text"
+    raise WsssError(f"{listed}: cannot be read as a list of ids ({reason})")
+
+
 def select_ids(candidates: Sequence[str], listed: str | None, source: Path) -> list[str]:
     """`candidates`, or those that an --ids file names.
 
@@ -132,10 +165,7 @@ def select_ids(candidates: Sequence[str], listed: str | None, source: Path) -> l
     """
     if listed is None:
         return list(candidates)
-    try:
-        text = sys.stdin.read() if listed == "-" else Path(listed).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as err:
-        raise WsssError(f"{listed}: cannot be read as a list of ids ({err})") from None
+    text = _read_list(listed)
     wanted = list(dict.fromkeys(line.rstrip("\r") for line in text.split("\n") if line.strip()))
     if not wanted:
         raise WsssError(f"{listed}: names no image")

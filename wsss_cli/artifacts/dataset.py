@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,21 +22,30 @@ class DatasetReader(Artifact):
     """A `wsss/dataset` open for reading. Picklable, like every artifact."""
 
     def encoded_image(self, image_id: str) -> bytes:
-        """The image file's own bytes, from inside the artifact or from where it links to."""
+        """The image file's own bytes, from inside the artifact or from where it links to.
+
+        Raises:
+            WsssError: no such image; of a linked one: it is gone, or has changed since.
+        """
         stored = self.field(image_id, "image")
         if stored is not None:
             return stored.tobytes()
         linked = self.field(image_id, "path")
         if linked is None:
             raise WsssError(f"{self.path}: image {image_id!r} has neither bytes nor a path")
-        path = self.path.resolve().parent / linked.tobytes().decode()
+        path = self.path.resolve().parent / os.fsdecode(linked.tobytes())
         try:
-            return path.read_bytes()
-        except OSError as err:
+            encoded = path.read_bytes()
+        except (OSError, ValueError) as err:  # ValueError: a name with a zero byte
+            reason = getattr(err, "strerror", None) or "cannot be read"
             raise WsssError(
-                f"{path}: {err.strerror or 'cannot be read'} (linked from {self.path})",
+                f"{path}: {reason} (linked from {self.path})",
                 "put the images back where they were, or pack again without --link",
             ) from None
+        digest = self.field(image_id, "digest")
+        if digest is not None and hashlib.sha256(encoded).digest() != digest.tobytes():
+            raise WsssError(f"{path}: has changed since {self.path} was packed", "pack it again")
+        return encoded
 
     def image(self, image_id: str) -> np.ndarray:
         """(H, W, 3) uint8 RGB, upright."""
@@ -65,6 +75,8 @@ class DatasetReader(Artifact):
         """(T,) uint16 class indices present, rising."""
         tags = self.field(image_id, "tags")
         assert tags is not None
+        if tags.size and (tags[-1] >= len(self.classes) or (tags[1:] <= tags[:-1]).any()):
+            raise WsssError(f"{self.path}: damaged (tags of {image_id!r})", "pack it again")
         return tags
 
     def size(self, image_id: str) -> tuple[int, int]:

@@ -178,6 +178,26 @@ class Journal:
         return payload if len(payload) == length and zlib.crc32(payload) == checksum else None
 
 
+class Backlog:
+    """What is done and what is left of an output whose journal this is."""
+
+    _expected: list[str]
+    _journal: Journal
+
+    @property
+    def todo(self) -> list[str]:
+        """This shard's ids that are not done yet, rising."""
+        return [image_id for image_id in self._expected if image_id not in self._journal]
+
+    @property
+    def total(self) -> int:
+        """All of this shard's ids."""
+        return len(self._expected)
+
+    def __len__(self) -> int:
+        return len(self._journal)
+
+
 def _locked(path: Path) -> IO[bytes]:
     """The journal's file, made where it is missing, with the lock that keeps others out.
 

@@ -133,7 +133,10 @@ class Artifact:
             self._open()
             assert self._file is not None
             try:
-                self._ids = self._file["ids"][:].astype(np.bytes_)
+                ids = self._file["ids"][:].astype(np.bytes_)
+                if not (ids[1:] > ids[:-1]).all():  # a look-up would miss some
+                    raise ValueError("ids do not rise")
+                self._ids = ids
             except DAMAGE as err:
                 raise _damaged(self.path, self.schema, err) from None
         return self._ids

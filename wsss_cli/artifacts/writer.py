@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import UsageError, WsssError
 from . import provenance
 from .columns import write_columns
-from .journal import Journal
+from .journal import Backlog, Journal
 from .schema import DATASET, Schema
 from .shards import Shard
 from .sink import Sink
@@ -25,7 +25,7 @@ from .sink import Sink
 PARTIAL = ".partial"  # added to the name of an output while it is unfinished
 
 
-class Writer:
+class Writer(Backlog):
     """An artifact being written; see `create`. Leaving the `with` block finishes it."""
 
     def __init__(
@@ -49,19 +49,6 @@ class Writer:
             raise UsageError(f"{path}: exists already", "add --force to replace it")
         for stale in path.parent.glob(f".{path.name}.*.tmp"):
             stale.unlink(missing_ok=True)
-
-    @property
-    def todo(self) -> list[str]:
-        """This shard's ids that are not done yet, rising."""
-        return [image_id for image_id in self._expected if image_id not in self._journal]
-
-    @property
-    def total(self) -> int:
-        """All of this shard's ids."""
-        return len(self._expected)
-
-    def __len__(self) -> int:
-        return len(self._journal)
 
     def put(self, image_id: str, **arrays: np.ndarray | None) -> None:
         """Add one finished item; None leaves an optional field out.

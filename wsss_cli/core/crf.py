@@ -20,6 +20,15 @@ from .labels import IGNORE
 
 CLIP = 1e-5  # scores below count as this: the largest energy is 11.5
 CONFIDENCE = 0.7  # probability of a hard label (IRN)
+NARROWEST = 0.1  # standard deviation, in pixels or grey levels: neighbours weigh exp(-50) there
+HEAVIEST = 1e6  # Potts weight: far above any energy, far below what float32 holds
+# Standard deviations that the longer side may measure, by kernel. Beyond, coordinates leave the
+# 16 bits that pydensecrf's lattice has for them, and it writes where it should not.
+REACH = {"gaussian": 10_000, "bilateral": 3_500}
+
+
+class Unfit(ValueError):
+    """Parameters that make a CRF, but none for an image of this size."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +36,9 @@ class CrfParams:
     """One setting of the CRF.
 
     Attributes:
-        gaussian_sxy, bilateral_sxy: standard deviations in pixels of the CRF's grid.
-        bilateral_srgb: standard deviation in grey levels of 0..255.
-        gaussian_compat, bilateral_compat: Potts weights >= 0; 0 leaves the term out.
+        gaussian_sxy, bilateral_sxy: standard deviations in pixels of the CRF's grid, >= NARROWEST.
+        bilateral_srgb: standard deviation in grey levels of 0..255, >= NARROWEST.
+        gaussian_compat, bilateral_compat: Potts weights, 0..HEAVIEST; 0 leaves the term out.
         iterations: mean field steps; 0 gives softmax(-unary).
     """
 
@@ -41,10 +50,13 @@ class CrfParams:
     iterations: int = 10
 
     def __post_init__(self) -> None:
-        if min(self.gaussian_sxy, self.bilateral_sxy, self.bilateral_srgb) <= 0:
-            raise ValueError("CRF standard deviations must be above 0")
-        if min(self.gaussian_compat, self.bilateral_compat, self.iterations) < 0:
-            raise ValueError("CRF weights and iterations must not be below 0")
+        widths = (self.gaussian_sxy, self.bilateral_sxy, self.bilateral_srgb)
+        if not all(NARROWEST <= width < float("inf") for width in widths):
+            raise ValueError(f"CRF standard deviations must be {NARROWEST} or more, and finite")
+        if not all(0 <= w <= HEAVIEST for w in (self.gaussian_compat, self.bilateral_compat)):
+            raise ValueError(f"CRF weights must lie in 0..{HEAVIEST:g}")
+        if self.iterations < 0:
+            raise ValueError("CRF iterations must not be below 0")
 
     def shrunk(self, factor: float) -> CrfParams:
         """For a grid `factor` times smaller than the image: distances shrink, colours do not."""
@@ -88,6 +100,7 @@ def dense_crf(image: np.ndarray, unary: np.ndarray, params: CrfParams) -> np.nda
 
     Raises:
         ValueError: shapes or dtype that do not fit, or energies that are not finite.
+        Unfit: standard deviations too small for an image of this size.
     """
     return dense_crf_each(image, [unary], params)[0]
 
@@ -110,6 +123,7 @@ def dense_crf_each(
     if params.iterations == 0 or not terms:
         return [_softmax(-np.asarray(unary, np.float32)) for unary in unaries]
 
+    _check_reach(params, max(height, width))
     from pydensecrf.densecrf import DenseCRF2D
 
     crf = DenseCRF2D(width, height, n)
@@ -119,12 +133,12 @@ def dense_crf_each(
         crf.addPairwiseBilateral(
             sxy=params.bilateral_sxy,
             srgb=params.bilateral_srgb,
-            rgbim=np.ascontiguousarray(image),
+            rgbim=np.require(image, requirements=["C", "W"]),  # it takes no other
             compat=params.bilateral_compat,
         )
     refined = []
     for unary in unaries:
-        flat = np.ascontiguousarray(unary, dtype=np.float32).reshape(n, -1)
+        flat = np.require(unary, np.float32, ["C", "W"]).reshape(n, -1)
         crf.setUnaryEnergy(flat)
         result = np.array(crf.inference(params.iterations), dtype=np.float32, order="C")
         refined.append(result.reshape(n, height, width))
@@ -141,6 +155,17 @@ def _check(image: np.ndarray, unaries: Sequence[np.ndarray]) -> None:
             raise ValueError("unaries that share a lattice need the same number of labels")
         if not np.isfinite(unary).all():
             raise ValueError("a unary has energies that are not finite")
+
+
+def _check_reach(params: CrfParams, side: int) -> None:
+    """Raise Unfit where the lattice cannot tell all pixels' places apart."""
+    for kernel, reach in REACH.items():
+        sxy, compat = getattr(params, f"{kernel}_sxy"), getattr(params, f"{kernel}_compat")
+        if compat > 0 and side > sxy * reach:
+            raise Unfit(
+                f"a CRF of {kernel} sxy {sxy:g} cannot work on {side} pixels: needs "
+                f"{side / reach:.2g} or more"
+            )
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -7,8 +7,9 @@ stay on the grid, a few kilobytes an image, until labels are made of them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import torch
@@ -21,12 +22,16 @@ from .crf import CrfParams, dense_crf, unary_from_labels, unary_from_scores
 from .grid import grid_size, pad_to_multiple, upsample_grid
 from .labels import BACKGROUND, local_to_labels
 from .pairs import Border, half_disk_offsets
-from .walk import random_walk
+from .walk import MAX_STEPS, random_walk, steps_for
 
 Unary = Literal["scores", "labels"]
+Auto = Literal["auto"]
+AUTO: Final = "auto"
 
 PSA_STRIDE, IRN_STRIDE = 8, 4  # of the grids that the published networks' affinities live on
 PSA_ALPHA = 16.0  # exponent of the background score that walks along
+PUBLISHED_SIZE = (375, 500)  # (H, W) of most images that the published steps were chosen on
+MAX_RADIUS = 32  # cells; 1,577 neighbours, each a plane of the grid
 IRN_THRESHOLD = 0.25  # background score that walked classes are compared with
 
 
@@ -36,23 +41,36 @@ class WalkParams:
 
     Attributes:
         beta: exponent of each affinity; the larger, the fewer neighbours count.
-        steps: averagings.
+        steps: averagings; "auto" as `walk.steps_for` has it, 256 on images of published size.
         radius: of a cell's neighbourhood, in cells.
     """
 
     beta: float
-    steps: int
+    steps: int | Auto
     radius: int
 
     def __post_init__(self) -> None:
-        if not 0 <= self.beta < float("inf") or self.steps < 0 or self.radius < 1:
-            raise ValueError(
-                f"beta {self.beta}, steps {self.steps}, radius {self.radius}: "
-                "need beta and steps of 0 or more, a radius of 1 or more"
-            )
+        if not 0 <= self.beta < float("inf"):
+            raise ValueError(f"beta {self.beta}: must be 0 or more, and finite")
+        if self.steps != AUTO and not 0 <= self.steps <= MAX_STEPS:
+            raise ValueError(f"steps {self.steps}: must lie in 0..{MAX_STEPS}, or be {AUTO}")
+        if not 1 <= self.radius <= MAX_RADIUS:
+            raise ValueError(f"radius {self.radius}: must lie in 1..{MAX_RADIUS}")
+
+    def steps_on(self, size: tuple[int, int], stride: int) -> int:
+        """Averagings on the grid of an (H, W) image.
+
+        >>> WALKS["irn"].steps_on((375, 500), 4), WALKS["psa"].steps_on((96, 128), 8)
+        (256, 16)
+        """
+        if self.steps != AUTO:
+            return self.steps
+        cells, published = (math.prod(grid_size(*s, stride)) for s in (size, PUBLISHED_SIZE))
+        return steps_for(cells, published)
 
 
-WALKS = {"psa": WalkParams(8.0, 256, 5), "irn": WalkParams(10.0, 256, 5)}  # the published code's
+# The published code's: its 256 steps wherever images are of the size that it was made for.
+WALKS = {"psa": WalkParams(8.0, AUTO, 5), "irn": WalkParams(10.0, AUTO, 5)}
 
 
 def regrid(maps: Tensor, size: tuple[int, int], stride: int, target: int) -> Tensor:
@@ -119,9 +137,8 @@ def walk_psa(
     scores = _pool(stack, PSA_STRIDE)
     offsets = half_disk_offsets(params.radius)
     affinity = feature_affinity(_inside(features, size, PSA_STRIDE), offsets)
-    return random_walk(
-        scores, affinity, offsets, beta=params.beta, steps=params.steps, border=border
-    )
+    steps = params.steps_on(size, PSA_STRIDE)
+    return random_walk(scores, affinity, offsets, beta=params.beta, steps=steps, border=border)
 
 
 def walk_irn(
@@ -158,7 +175,8 @@ def walk_irn(
         return scores
     offsets = half_disk_offsets(params.radius)
     affinity = path_affinity(boundary, offsets)
-    walked = random_walk(scores, affinity, offsets, beta=params.beta, steps=params.steps)
+    steps = params.steps_on(size, IRN_STRIDE)
+    walked = random_walk(scores, affinity, offsets, beta=params.beta, steps=steps)
     top = upsample_grid(walked, size, IRN_STRIDE).amax()
     return torch.where(top > 0, walked / top, torch.zeros_like(walked))
 

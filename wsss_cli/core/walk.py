@@ -15,6 +15,8 @@ from torch import Tensor
 
 from .pairs import Border, Offset, border_margin, pair_views
 
+PUBLISHED_STEPS = 256  # of PSA, IRN and SEAM, on images of about 500x375
+MAX_STEPS = 1 << 16  # the expansion of more costs more than the walk of a whole grid
 TRUNCATION = 1e-5  # share of the Chebyshev weights that may be left out; 256 steps then cost 70
 
 
@@ -42,6 +44,30 @@ def chebyshev_weights(steps: int, tolerance: float = TRUNCATION) -> list[float]:
         left -= weight
         k, pairs = k + 2, pairs - 1
     return [weight / (1 - left) for weight in weights]
+
+
+def steps_for(cells: int, published: int, steps: int = PUBLISHED_STEPS) -> int:
+    """Steps that spread scores over the same share of an image on a grid of another size.
+
+    A step moves a score by a few cells, whatever the image; t steps move it by sqrt(t) times as
+    many, where nothing stands in its way. The published 256 = 2^8 steps reach some 37 cells, a
+    third of the width of a 500x375 image at stride 4, but beyond the ends of a 96-pixel one, where
+    they leave nothing of a map but its mean. The same share of any grid is reached by steps in
+    proportion to its cells. Their logarithm is rounded, as the published code counts in powers of
+    two: images of 0.71 to 1.41 times the published size keep the published steps.
+
+    Args:
+        cells: of the grid.
+        published: cells of the grid that `steps` were published for.
+
+    Returns:
+        A power of two, 1 at least and MAX_STEPS at most.
+
+    >>> steps_for(94 * 125, 94 * 125), steps_for(125 * 125, 94 * 125), steps_for(24 * 24, 94 * 125)
+    (256, 256, 16)
+    """
+    exponent = round(math.log2(steps * max(cells, 1) / published))
+    return min(2 ** max(exponent, 0), MAX_STEPS)
 
 
 def _normalised_planes(

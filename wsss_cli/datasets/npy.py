@@ -96,6 +96,9 @@ def _vectors(path: Path) -> dict[str, np.ndarray]:
     content = load_pickled_dict(path)
     if not content:
         raise WsssError(f"{path}: labels no image")
+    strange = [key for key in content if not isinstance(key, str | int)]
+    if strange:
+        raise WsssError(f"{path}: its keys are no image ids, first a {type(strange[0]).__name__}")
     refuse_twice(str(path), "images", map(_id_of_key, content))
     vectors = {_id_of_key(key): _vector(path, key, value) for key, value in content.items()}
     lengths = {len(vector) for vector in vectors.values()}
@@ -104,16 +107,20 @@ def _vectors(path: Path) -> dict[str, np.ndarray]:
     return vectors
 
 
-def _id_of_key(key: Any) -> str:
-    text = str(key)
+def _id_of_key(key: str | int) -> str:
+    text = key if isinstance(key, str) else f"{key:d}" if abs(key) < 1 << 64 else hex(key)
     squeezed = _SQUEEZED.fullmatch(text) if isinstance(key, int) else None
     return "_".join(squeezed.groups()) if squeezed else text
 
 
 def _vector(path: Path, key: Any, value: Any) -> np.ndarray:
+    # A list in a list is none, and could unfold into more than memory holds.
+    flat = isinstance(value, np.ndarray) or (
+        isinstance(value, list | tuple) and all(isinstance(one, int | float) for one in value)
+    )
     try:
-        vector = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
+        vector = np.asarray(value if flat else np.nan, np.float64)
+    except (TypeError, ValueError, OverflowError):
         vector = np.array(np.nan)
     if vector.ndim != 1 or not np.isin(vector, (0, 1)).all():
         raise WsssError(f"{path}: labels of {key} are not a vector of 0 and 1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,8 +77,15 @@ def collect(
         samples: all images read.
         found: the class names to use, in order, where `classes` is None.
         classes: the names that the user lists; an image with another tag becomes a problem.
+
+    Raises:
+        WsssError: a name that cannot stand in a line.
     """
     names = tuple(found) if classes is None else classes
+    for name in names:
+        if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name):
+            # Of a cell left open in a CSV, or of who means to write on other people's terminals.
+            raise WsssError(f"{ascii(name)[:80]} cannot name a class: a control character")
     known = set(names)
     kept, bad = [], list(problems)
     for sample in samples:

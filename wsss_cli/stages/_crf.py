@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import UsageError
+from ..errors import UsageError, WsssError
 
 if TYPE_CHECKING:
     from ..core.crf import CrfParams
@@ -22,81 +24,88 @@ def _names() -> list[str]:
     return [NONE, *PRESETS]
 
 
-Crf = Annotated[
-    str | None,
-    typer.Option(
-        "--crf",
-        metavar="PRESET",
-        autocompletion=_names,
-        help="CRF with the settings of psa, irn, seam-rw, deeplab-v2 or other code; or none.",
-    ),
-]
-Iterations = Annotated[
-    int | None,
-    typer.Option("--crf-iterations", min=0, metavar="N", help="In place of the preset's."),
-]
-GaussianSxy = Annotated[
-    float | None,
-    typer.Option("--crf-gaussian-sxy", metavar="PIXELS", help="In place of the preset's."),
-]
-GaussianCompat = Annotated[
-    float | None,
-    typer.Option(
-        "--crf-gaussian-compat", metavar="W", help="In place of the preset's; 0: no such term."
-    ),
-]
-BilateralSxy = Annotated[
-    float | None,
-    typer.Option("--crf-bilateral-sxy", metavar="PIXELS", help="In place of the preset's."),
-]
-BilateralSrgb = Annotated[
-    float | None,
-    typer.Option("--crf-bilateral-srgb", metavar="LEVELS", help="In place of the preset's."),
-]
-BilateralCompat = Annotated[
-    float | None,
-    typer.Option(
-        "--crf-bilateral-compat", metavar="W", help="In place of the preset's; 0: no such term."
-    ),
-]
+@dataclass(frozen=True, kw_only=True)
+class CrfOptions:
+    """Which CRF a stage refines with, if any."""
 
+    crf: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PRESET",
+            autocompletion=_names,
+            help="CRF with the settings of psa, irn, seam-rw, deeplab-v2 or other code; or none.",
+        ),
+    ] = None
+    crf_iterations: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="In place of the preset's.")
+    ] = None
+    crf_gaussian_sxy: Annotated[
+        float | None, typer.Option(metavar="PIXELS", help="In place of the preset's.")
+    ] = None
+    crf_gaussian_compat: Annotated[
+        float | None,
+        typer.Option(metavar="W", help="In place of the preset's; 0: no such term."),
+    ] = None
+    crf_bilateral_sxy: Annotated[
+        float | None, typer.Option(metavar="PIXELS", help="In place of the preset's.")
+    ] = None
+    crf_bilateral_srgb: Annotated[
+        float | None, typer.Option(metavar="LEVELS", help="In place of the preset's.")
+    ] = None
+    crf_bilateral_compat: Annotated[
+        float | None,
+        typer.Option(metavar="W", help="In place of the preset's; 0: no such term."),
+    ] = None
 
-def crf_params(
-    preset: str | None, default: str, changes: Mapping[str, float | None]
-) -> CrfParams | None:
-    """The CRF that the options ask for, None for no CRF.
+    def chosen(self, default: str = NONE) -> CrfParams | None:
+        """The CRF that the options ask for, None for no CRF.
 
-    Args:
-        preset: as given, if given.
-        default: the preset where none is given; "none" for no CRF.
-        changes: by the names of `CrfParams`; None where not given.
+        Args:
+            default: the preset where none is given; "none" for no CRF.
 
-    Raises:
-        UsageError: an unknown preset, a value out of range, or changes to no CRF.
-    """
-    from dataclasses import replace
+        Raises:
+            UsageError: an unknown preset, a value out of range, or changes to no CRF.
+        """
+        from ..core.crf import PRESETS
 
-    from ..core.crf import PRESETS
-
-    name = default if preset is None else preset
-    given = {key: value for key, value in changes.items() if value is not None}
-    if name == NONE:
-        if given:
-            raise UsageError(
-                f"{option_name(next(iter(given)))}: there is no CRF", "--crf names one"
-            )
-        return None
-    if name not in PRESETS:
-        raise UsageError(f"--crf {name}: unknown", f"one of {', '.join(_names())}")
-    for key, value in given.items():
-        if not math.isfinite(value):
-            raise UsageError(f"{option_name(key)} {value}: must be finite")
-    try:
-        return replace(PRESETS[name], **given)  # type: ignore[arg-type]  # typed by the options
-    except ValueError as err:
-        raise UsageError(str(err)) from None
+        name = default if self.crf is None else self.crf
+        changes = {
+            field.removeprefix("crf_"): value
+            for field, value in asdict(self).items()
+            if field != "crf" and value is not None
+        }
+        if name == NONE:
+            if changes:
+                raise UsageError(
+                    f"{option_name(next(iter(changes)))}: there is no CRF", "--crf names one"
+                )
+            return None
+        if name not in PRESETS:
+            raise UsageError(f"--crf {name}: unknown", f"one of {', '.join(_names())}")
+        for field, value in changes.items():
+            if not math.isfinite(value):
+                raise UsageError(f"{option_name(field)} {value}: must be finite")
+        try:
+            return replace(PRESETS[name], **changes)
+        except ValueError as err:
+            raise UsageError(str(err)) from None
 
 
 def option_name(field: str) -> str:
     """The option that sets a field of `CrfParams`."""
     return f"--crf-{field.replace('_', '-')}"
+
+
+@contextmanager
+def fitting_crf(image_id: str) -> Iterator[None]:
+    """Say of which image it is that the CRF cannot work on it.
+
+    Raises:
+        WsssError: naming it.
+    """
+    from ..core.crf import Unfit
+
+    try:
+        yield
+    except Unfit as err:
+        raise WsssError(f"{image_id}: {err}", "what is finished is kept") from None

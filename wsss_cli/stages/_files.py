@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from ..errors import UsageError, WsssError
@@ -43,7 +43,14 @@ class OutputFolder:
     before anything is written; links inside the folder are not followed.
     """
 
-    def __init__(self, root: Path, suffix: str, ids: Sequence[str], force: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        suffix: str,
+        ids: Sequence[str],
+        force: bool = False,
+        inputs: Iterable[Path] = (),
+    ) -> None:
         """Check everything that can be checked before the first write.
 
         Args:
@@ -51,9 +58,11 @@ class OutputFolder:
             suffix: of every file, such as `.png`.
             ids: all that may be written.
             force: replace existing files.
+            inputs: files that are never replaced.
 
         Raises:
-            UsageError: `root` is a file, or files exist and `force` is not given.
+            UsageError: `root` is a file, files exist and `force` is not given, or a file to be
+                written is one of `inputs`.
             WsssError: an id that names no file inside, two that need one place, a link on the way.
         """
         self.root, self.suffix, self.force = root, suffix, force
@@ -67,6 +76,10 @@ class OutputFolder:
             self._check_way(name)
             if os.path.lexists(root / name):
                 existing.append(name)
+        sources = {_place(os.stat(path)) for path in inputs} if existing else set()
+        for name in existing:
+            if _identity(root / name) in sources:
+                raise UsageError(f"{root / name}: is an input", "name another folder")
         if existing and not force:
             raise UsageError(
                 f"{root}: {len(existing)} of {len(names)} files exist already, "
@@ -158,5 +171,8 @@ def _refuse_clashes(names: Sequence[PurePosixPath]) -> None:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    found = os.lstat(path)
+    return _place(os.lstat(path))
+
+
+def _place(found: os.stat_result) -> tuple[int, int]:
     return found.st_dev, found.st_ino

@@ -44,6 +44,11 @@ class ImageFiles:
         self.ids = sorted(self._paths, key=str.encode)
         self.run = self._check()
 
+    @property
+    def paths(self) -> list[Path]:
+        """Of all files."""
+        return list(self._paths.values())
+
     def image(self, image_id: str) -> np.ndarray:
         """(H, W, 3) uint8 RGB, upright.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..errors import WsssError
 from . import _inference as shared
+from ._crf import fitting_crf
 
 if TYPE_CHECKING:
     import numpy as np
@@ -125,12 +126,13 @@ class Labeller:
         """The fields of a `wsss/label` item."""
         from ..core.prediction import prediction_labels
 
-        label = prediction_labels(
-            probabilities,
-            loaded.classes,
-            loaded.size,
-            image=loaded.image,
-            crf=self.crf,
-            min_confidence=self.min_confidence,
-        )
+        with fitting_crf(image_id):
+            label = prediction_labels(
+                probabilities,
+                loaded.classes,
+                loaded.size,
+                image=loaded.image,
+                crf=self.crf,
+                min_confidence=self.min_confidence,
+            )
         return {"label": label, "present": loaded.classes}

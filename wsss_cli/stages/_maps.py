@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import WsssError
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from ..artifacts import Artifact, DatasetReader
 
+MAX_STRIDE = 256  # pixels; maps are enlarged by whole cells, however small the image
 AGAIN = "make the maps again"  # what helps where maps and data set do not fit
 
 
@@ -22,8 +23,8 @@ def cam_stride(maps: Artifact) -> int:
         WsssError: the file does not say.
     """
     stride = maps.params.get("stride")
-    if not isinstance(stride, int) or stride < 1:
-        raise WsssError(f"{maps.path}: does not record its stride", AGAIN)
+    if not isinstance(stride, int) or not 1 <= stride <= MAX_STRIDE:
+        raise WsssError(f"{maps.path}: does not record its stride, of 1..{MAX_STRIDE}", AGAIN)
     return stride
 
 
@@ -49,29 +50,41 @@ def check_maps(maps: Artifact, data: DatasetReader, ids: Sequence[str]) -> None:
         )
 
 
-def map_size(item: Mapping[str, np.ndarray]) -> tuple[int, int]:
-    """(H, W) of the image that a cam's item is of."""
-    return int(item["size"][0]), int(item["size"][1])
-
-
-def checked_size(maps: Artifact, image_id: str, item: Mapping[str, np.ndarray]) -> tuple[int, int]:
-    """`map_size`, of an item whose maps cover such an image.
+def checked_item(maps: Artifact, image_id: str) -> tuple[dict[str, np.ndarray], tuple[int, int]]:
+    """A cam's item and the (H, W) of its image, fit for what the stages do with them.
 
     Raises:
-        WsssError: they do not.
+        WsssError: a grid that does not cover such an image, classes that are not those of the
+            maps, or scores outside 0..1.
     """
     from ..core.grid import grid_size
 
-    (height, width), stride = map_size(item), cam_stride(maps)
+    item, stride = maps[image_id], cam_stride(maps)
+    fault = None
+    height, width = (*item["size"].tolist(), 0, 0)[:2]
+    classes = item["classes"].astype(int)
+    if height < 1 or width < 1:
+        fault = f"{height}x{width} is no size of an image"
+    elif len(classes) != len(item["cam"]):
+        fault = f"{len(item['cam'])} maps of {len(classes)} classes"
+    elif len(classes) and (classes[-1] >= len(maps.classes) or (classes[1:] <= classes[:-1]).any()):
+        fault = "its class indices do not rise, or are of no class"
     for name in ("cam", "background"):
-        if name in item and item[name].shape[-2:] != grid_size(height, width, stride):
-            h, w = item[name].shape[-2:]
-            raise WsssError(
-                f"{maps.path}: {image_id}: a {h}x{w} grid is not stride {stride} of a "
-                f"{height}x{width} image",
-                AGAIN,
-            )
-    return height, width
+        if fault or name not in item:
+            continue
+        h, w = item[name].shape[-2:]
+        if (h, w) != grid_size(height, width, stride):
+            fault = f"a {h}x{w} grid is not stride {stride} of a {height}x{width} image"
+        elif not _is_score(item[name]):
+            fault = f"{name} has scores outside 0..1, or NaN"
+    if fault:
+        raise WsssError(f"{maps.path}: {image_id}: {fault}", AGAIN)
+    return item, (height, width)
+
+
+def _is_score(values: np.ndarray) -> bool:
+    """Whether all stored values lie in 0..1; uint8 ones do, being 255ths."""
+    return values.dtype.kind == "u" or bool(((values >= 0) & (values <= 1)).all())
 
 
 def fitting_image(

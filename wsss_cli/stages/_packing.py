@@ -175,7 +175,7 @@ def _linked(sample: Sample, image: bytes, out: Path) -> dict[str, np.ndarray]:
     assert isinstance(sample.image, Path)  # drawn scenes are not linked
     real = Path(os.path.realpath(sample.image.parent), sample.image.name)
     relative = os.path.relpath(real, os.path.realpath(out.parent)).replace(os.sep, "/")
-    return {"path": _bytes(relative.encode()), "digest": _bytes(hashlib.sha256(image).digest())}
+    return {"path": _bytes(os.fsencode(relative)), "digest": _bytes(hashlib.sha256(image).digest())}
 
 
 def _bytes(data: bytes) -> np.ndarray:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import WsssError
+from ..artifacts.journal import Backlog, Journal
+from ..errors import UsageError, WsssError
 from ._files import OutputFolder
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ..artifacts import Shard
 
 
-class PngFolder:
+class PngFolder(Backlog):
     """A folder of PNGs being written: what `artifacts.Writer` is to an artifact.
 
     Each PNG is written whole, and then noted in a journal beside the folder, `DIR.partial`; the
@@ -24,7 +25,13 @@ class PngFolder:
     """
 
     def __init__(
-        self, root: Path, ids: Sequence[str], run: str, shard: Shard, force: bool = False
+        self,
+        root: Path,
+        ids: Sequence[str],
+        run: str,
+        shard: Shard,
+        force: bool = False,
+        inputs: Iterable[Path] = (),
     ) -> None:
         """
         Args:
@@ -33,37 +40,27 @@ class PngFolder:
             run: digest of the run.
             shard: the part of `ids` to do.
             force: replace existing files, and forget unfinished work of another run.
+            inputs: files that are never replaced.
 
         Raises:
             UsageError, WsssError: as `OutputFolder`; another run's unfinished work is there.
         """
-        from ..artifacts.journal import Journal
-
         self.path = root
         self._expected = shard.take(ids)
         part = "" if shard.count == 1 else f".{shard.index}-of-{shard.count}"
-        journal = root.with_name(f"{root.name}{part}.partial")
+        place = root.resolve()  # `.` has no name to put it beside
+        if place == place.parent:
+            raise UsageError(f"{root}: has no place beside it for what is unfinished")
+        journal = place.with_name(f"{place.name}{part}.partial")
         header: dict[str, Any] = {"schema": "png", "run": run, "shard": str(shard)}
         # Files that an unfinished run has written are its own to replace: the one it was killed
         # at may stand there without being noted.
-        self._folder = OutputFolder(root, ".png", self._expected, force or journal.exists())
+        replace = force or journal.exists()
+        self._folder = OutputFolder(root, ".png", self._expected, replace, inputs)
         try:
             self._journal = Journal(journal, header, restart=force)
         except OSError as err:
             raise WsssError(f"{journal}: cannot be written ({err.strerror or err})") from None
-
-    @property
-    def todo(self) -> list[str]:
-        """This shard's ids that are not done yet, rising."""
-        return [image_id for image_id in self._expected if image_id not in self._journal]
-
-    @property
-    def total(self) -> int:
-        """All of this shard's ids."""
-        return len(self._expected)
-
-    def __len__(self) -> int:
-        return len(self._journal)
 
     def put(self, image_id: str, *, label: np.ndarray, present: np.ndarray) -> None:
         """Write one image's labels; a PNG has no place for `present`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -156,6 +157,11 @@ def choose_threshold(
         counts.check()
         point = counts.oracle(sweep, average)
         assert point.threshold is not None
+        if math.isnan(point.scores.miou):
+            raise WsssError(
+                f"{truth.path}: the masks of split {choice.split} are void throughout",
+                "--threshold names a threshold, another split may show one",
+            )
         images = len(counts.outcome.counted)
         return point.threshold, f"best on split {choice.split}, {images} images not scored here"
     if any(source["kind"] == "wsss/aff" for source in predictions.inputs):
@@ -186,7 +192,7 @@ def read_report(path: Path) -> dict[str, Any]:
     """
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as err:
+    except (OSError, ValueError, RecursionError) as err:
         reason = err.strerror if isinstance(err, OSError) and err.strerror else "not JSON"
         raise WsssError(f"{path}: cannot be read ({reason})") from None
     try:
@@ -205,7 +211,11 @@ def read_oracle(path: Path) -> tuple[float, list[str], str]:
     """
     report = read_report(path)
     try:
-        return float(report["scores"]["oracle"]["threshold"]), list(report["ids"]), path.name
+        oracle = report["scores"]["oracle"]
+        threshold = float(oracle["threshold"])
+        if not 0 <= threshold <= 1 or oracle["miou"] is None:  # no mask had a pixel that counts
+            raise ValueError
+        return threshold, list(report["ids"]), path.name
     except (KeyError, TypeError, ValueError):
         raise WsssError(
             f"{path}: holds no best threshold of maps", "`wsss eval CAM --json` writes it"

@@ -11,7 +11,7 @@ import numpy as np
 from ..core.labels import IGNORE, MAX_CLASSES, local_to_labels
 from ..core.metrics import Scores, ThresholdSweep, confusion_matrix, scores
 from ..errors import WsssError
-from ._maps import cam_stride
+from ._maps import cam_stride, checked_item
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -149,7 +149,7 @@ class MapCounts:
         if mask is None:
             self.outcome.without_mask += 1
             return
-        item = self._predictions[image_id]
+        item, _ = checked_item(self._predictions, image_id)
         try:
             maps = enlarge(item["cam"], mask.shape, self._stride)
             self._sweep.add(mask, maps, item["classes"])

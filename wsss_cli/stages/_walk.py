@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, WsssError
-from ._maps import cam_stride, checked_size, fitting_image
+from ._crf import fitting_crf
+from ._maps import cam_stride, checked_item, fitting_image
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,8 +128,7 @@ class Walker:
         from ..core.cam import dequantise
         from ..core.grid import grid_size
 
-        item = self.maps[image_id]
-        size = checked_size(self.maps, image_id, item)
+        item, size = checked_item(self.maps, image_id)
         image = fitting_image(self.data, self.maps, image_id, size)
         if not len(item["classes"]):
             channels = 1 if self.settings.method == "psa" else 0
@@ -215,21 +215,21 @@ class Labeller:
 
         from ..core.pseudo import score_stack, stack_labels
 
-        item = self.maps[image_id]
-        size = checked_size(self.maps, image_id, item)
+        item, size = checked_item(self.maps, image_id)
         image = None
         if self.crf is not None and len(item["classes"]):
             image = fitting_image(self.data, self.maps, image_id, size)
         stack = score_stack(
             torch.from_numpy(walked), size, self.settings.stride, self.settings.threshold
         )
-        label = stack_labels(
-            stack,
-            item["classes"],
-            image=image,
-            crf=self.crf,
-            unary=self.unary,
-        )
+        with fitting_crf(image_id):
+            label = stack_labels(
+                stack,
+                item["classes"],
+                image=image,
+                crf=self.crf,
+                unary=self.unary,
+            )
         return {"label": label, "present": item["classes"]}
 
 

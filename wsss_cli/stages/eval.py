@@ -121,9 +121,13 @@ def run(
     from ..artifacts import CAM, LABEL, open_artifact, open_dataset
     from ..artifacts.writer import check_target
 
-    if json_out is not None and json_out != "-":
-        check_target(Path(json_out), force)
+    report_to = None if json_out in (None, "-") else Path(str(json_out))
+    if report_to is not None:
+        check_target(report_to, force)
     with open_artifact(file, LABEL, CAM) as found, open_dataset(data, found) as truth:
+        if report_to is not None:
+            others = [path for path in (threshold_from, ids) if path not in (None, "-")]
+            check_target(report_to, force, [file, truth.path, *map(Path, map(str, others))])
         is_maps = found.schema is CAM
         if choice.is_made and not is_maps:
             raise UsageError(f"{file}: holds labels, which have no threshold")
@@ -194,6 +198,8 @@ def _warn(report: dict[str, Any]) -> None:
         if point["images_without_class"] == counted:
             where = "" if key == "labels" else f" ({key})"
             warn(f"{name}{where}: only background is predicted, in every one of {counted} images")
+    if report["miou"] is None:
+        warn(f"{name}: nothing is scored: the masks of all {counted} images are void throughout")
     if report["protocol"]["images_missing"]:
         missing = report["protocol"]["images_missing"]
         warn(f"{name}: lacks {missing} images of the split: this is the score of a part")
@@ -260,4 +266,5 @@ def _write_json(report: dict[str, Any], target: str) -> None:
         return
     from ._files import write_whole
 
-    write_whole(Path(target), text.encode() + b"\n")
+    # A file's name may be no UTF-8; JSON's escapes spell it.
+    write_whole(Path(target), text.encode(errors="backslashreplace") + b"\n")

@@ -12,7 +12,7 @@ import typer
 from ..console import log, track
 from ..errors import UsageError, WsssError
 from ..options import Force, Ids, Quiet, select_ids
-from ._maps import cam_stride, map_size
+from ._maps import cam_stride, checked_item
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,20 +87,26 @@ def encode(source: Artifact, image_id: str, chosen: Format) -> bytes:
     Raises:
         WsssError: maps that do not fit their image.
     """
-    item = source[image_id]
-    if chosen is Format.png:
-        from ..core.images import encode_mask
+    if chosen in LABEL_FORMATS:
+        label = source[image_id]["label"]
+        return _png(source, image_id, label) if chosen is Format.png else _npy(label)
+    from ._scoring import enlarge
 
-        return encode_mask(item["label"])
-    if chosen is Format.npy:
-        return _npy(item["label"])
+    item, size = checked_item(source, image_id)
+    large = enlarge(item["cam"], size, cam_stride(source))
+    return _npy(_irn(item, large) if chosen is Format.irn_npy else _psa(item, large))
+
+
+def _png(source: Artifact, image_id: str, label: np.ndarray) -> bytes:
+    from ..core.images import encode_mask
+
     try:
-        return _npy(_irn(source, item) if chosen is Format.irn_npy else _psa(source, item))
-    except ValueError as err:
+        return encode_mask(label)
+    except ValueError as err:  # labels of no pixels
         raise WsssError(f"{source.path}: image {image_id!r}: {err}") from None
 
 
-def _irn(source: Artifact, item: dict[str, np.ndarray]) -> dict[str, Any]:
+def _irn(item: dict[str, np.ndarray], large: np.ndarray) -> dict[str, Any]:
     """keys (K,) class indices; cam (K, h, w) as a torch tensor, which IRN's walk moves to a GPU
     as it is; high_res (K, H, W) numpy. All float32, each map divided by its maximum."""
     from ..core.cam import dequantise
@@ -108,19 +114,12 @@ def _irn(source: Artifact, item: dict[str, np.ndarray]) -> dict[str, Any]:
     return {
         "keys": item["classes"].astype("int64"),
         "cam": dequantise(item["cam"]),
-        "high_res": _enlarged(source, item),
+        "high_res": large,
     }
 
 
-def _psa(source: Artifact, item: dict[str, np.ndarray]) -> dict[int, np.ndarray]:
-    large = _enlarged(source, item)
+def _psa(item: dict[str, np.ndarray], large: np.ndarray) -> dict[int, np.ndarray]:
     return {int(index): one.copy() for index, one in zip(item["classes"], large, strict=True)}
-
-
-def _enlarged(source: Artifact, item: dict[str, np.ndarray]) -> np.ndarray:
-    from ._scoring import enlarge
-
-    return enlarge(item["cam"], map_size(item), cam_stride(source))
 
 
 def _npy(value: Any) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +20,7 @@ NAME = "info"
 # what every file records of its making, in the order of printing
 PROVENANCE = ["classes", "params", "seed", "shard", "run", "inputs", "data"]
 PROVENANCE += ["created_by", "command"]
+NUMBERS = ["images", "miou", "pixel_accuracy", "oracle_miou", "oracle_threshold"]  # of scores
 
 
 def run(
@@ -43,7 +45,7 @@ def run(
     scores = [row for row in facts if "scored" in row]
     if as_json:
         shown = facts[0] if len(facts) == 1 else facts
-        typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(finite(shown), ensure_ascii=False, allow_nan=False, indent=2))
         return
     for number, row in enumerate(row for row in facts if "scored" not in row):
         if number:
@@ -61,7 +63,8 @@ def _print_ids(file: Path) -> None:
     from ..artifacts import open_artifact
 
     with open_artifact(file) as artifact:
-        typer.echo("\n".join(artifact.ids), nl=len(artifact) > 0)
+        # In UTF-8 whatever the locale, as --ids reads it.
+        typer.echo("".join(f"{image_id}\n" for image_id in artifact.ids).encode(), nl=False)
 
 
 def _describe(file: Path) -> dict[str, Any]:
@@ -83,7 +86,7 @@ def _describe_scores(file: Path) -> dict[str, Any]:
     try:
         points, protocol = report["scores"], report["protocol"]
         oracle = points.get("oracle", {})
-        return {
+        facts = {
             "file": str(file),
             "kind": report["format"],
             "scored": report["predictions"]["file"],
@@ -94,6 +97,9 @@ def _describe_scores(file: Path) -> dict[str, Any]:
             "oracle_miou": oracle.get("miou"),
             "oracle_threshold": oracle.get("threshold"),
         }
+        if not all(isinstance(facts[name], float | int | None) for name in NUMBERS):
+            raise TypeError
+        return facts
     except (AttributeError, KeyError, TypeError):
         raise WsssError(f"{file}: scores with parts missing", "rerun `wsss eval --json`") from None
 
@@ -168,6 +174,15 @@ def _describe_weights(path: Path) -> dict[str, Any]:
         "command": weights.command,
         "history": weights.history,
     }
+
+
+def finite(value: Any) -> Any:
+    """`value` with None for numbers that JSON has no word for: a training's loss may be NaN."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _print(facts: dict[str, Any]) -> None:

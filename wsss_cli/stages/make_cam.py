@@ -22,11 +22,13 @@ from ..options import (
     Quiet,
     ShardOption,
     Split,
+    need_ids,
     resolve_device,
     resolve_precision,
     select_ids,
 )
 from . import _inference as shared
+from ._maps import MAX_STRIDE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,7 +69,9 @@ def run(
     scales: shared.Scales = shared.SCALES,
     flip: shared.Flip = True,
     max_side: shared.MaxSide = shared.MAX_SIDE,
-    stride: Annotated[int, typer.Option(min=1, help="Image pixels per cell of the maps.")] = 4,
+    stride: Annotated[
+        int, typer.Option(min=1, max=MAX_STRIDE, help="Image pixels per cell of the maps.")
+    ] = 4,
     dtype: Annotated[Dtype, typer.Option(help="How maps are stored.")] = Dtype.float16,
     tags: Annotated[
         Tags, typer.Option(help="Classes to draw: the data set's tags, or what is recognised.")
@@ -109,7 +113,7 @@ def run(
     compute = Compute(place, autocast_type(precision.value))
     trained = load_weights(weights, "wsss/cls")
     with open_dataset(data, trained) as reader:
-        wanted = select_ids(reader.split(split), ids, reader.path)
+        wanted = need_ids(select_ids(reader.split(split), ids, reader.path), reader.path, split)
         model = shared.classifier(trained, compute)
         with create(
             out,

@@ -14,8 +14,9 @@ import typer
 from ..console import log, track
 from ..errors import UsageError
 from ..options import Data, Force, Ids, Quiet, ShardOption, Workers, select_ids
-from . import _crf as crf_options
-from ._maps import cam_stride, check_maps, checked_size, fitting_image
+from ._crf import NONE, CrfOptions, fitting_crf
+from ._grouped import grouped
+from ._maps import cam_stride, check_maps, checked_item, fitting_image
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,9 +57,86 @@ SETTINGS: dict[Method, tuple[str, ...]] = {
     Method.psa: ("alpha_low", "alpha_high"),
 }
 EVEN_SHARE = 0.5  # where the best class and the background are equal
-DEFAULT_CRF = {Method.threshold: crf_options.NONE, Method.irn: "irn", Method.psa: "psa"}
+DEFAULT_CRF = {Method.threshold: NONE, Method.irn: "irn", Method.psa: "psa"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """The options of all methods; each has some of them."""
+
+    method: Annotated[Method, typer.Option("--method", help="How.")] = Method.irn
+    fg: Annotated[
+        float | None, typer.Option(help="irn: score that a sure class exceeds. Default: 0.3.")
+    ] = None
+    bg: Annotated[
+        float | None,
+        typer.Option(help="irn: score that no class exceeds on background. Default: 0.05."),
+    ] = None
+    alpha_low: Annotated[
+        float | None, typer.Option(help="psa: exponent that makes classes sure. Default: 4.")
+    ] = None
+    alpha_high: Annotated[
+        float | None, typer.Option(help="psa: exponent that makes background sure. Default: 32.")
+    ] = None
+    mode: Annotated[
+        Mode | None, typer.Option(help="threshold: what --low and --high are. Default: fixed.")
+    ] = None
+    low: Annotated[
+        float | None, typer.Option(help="threshold: background below. Default: as the mode has it.")
+    ] = None
+    high: Annotated[
+        float | None, typer.Option(help="threshold: class above. Default: as the mode has it.")
+    ] = None
+    overlap: Annotated[
+        Overlap | None,
+        typer.Option(help="threshold: who gets shared pixels. Default: strongest."),
+    ] = None
+
+    def given(self) -> dict[str, Any]:
+        """What was given of SETTINGS, as plain values by name."""
+        return {
+            name: value.value if isinstance(value, enum.Enum) else value
+            for name, value in asdict(self).items()
+            if name != "method" and value is not None
+        }
+
+    def refine(self, options: CrfOptions) -> CrfParams | None:
+        """The CRF that the method uses.
+
+        Raises:
+            UsageError: it has none, or an option is out of range or of another method.
+        """
+        given = self.given()
+        for owner, names in SETTINGS.items():
+            for name in names:
+                if owner is not self.method and name in given:
+                    raise UsageError(
+                        f"{_option(name)}: is of --method {owner.value}, not {self.method.value}"
+                    )
+        if self.method is Method.threshold and options.crf not in (None, NONE):
+            raise UsageError(
+                f"--crf {options.crf}: --method threshold has no CRF", "irn and psa have one"
+            )
+        return options.chosen(DEFAULT_CRF[self.method])
+
+    def settings(self, has_background: bool) -> dict[str, Any]:
+        """The method's settings, as given or else by default; they go into the artifact.
+
+        Args:
+            has_background: the maps come with a background of their own.
+
+        Raises:
+            UsageError: settings that the method's function refuses.
+        """
+        found = {**_defaults(self.method, self.mode, has_background), **self.given()}
+        check_settings(self.method, found)
+        return found
+
+
+RULE, CRF = Rule(), CrfOptions()
+
+
+@grouped()
 def run(
     cam: Annotated[
         Path,
@@ -70,46 +148,8 @@ def run(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="Seeds to write.")
     ] = Path("seeds.h5"),
-    method: Annotated[Method, typer.Option("--method", help="How.")] = Method.irn,
-    fg: Annotated[
-        float | None,
-        typer.Option("--fg", help="irn: score that a sure class exceeds. Default: 0.3."),
-    ] = None,
-    bg: Annotated[
-        float | None,
-        typer.Option("--bg", help="irn: score that no class exceeds on background. Default: 0.05."),
-    ] = None,
-    alpha_low: Annotated[
-        float | None,
-        typer.Option("--alpha-low", help="psa: exponent that makes classes sure. Default: 4."),
-    ] = None,
-    alpha_high: Annotated[
-        float | None,
-        typer.Option("--alpha-high", help="psa: exponent that makes background sure. Default: 32."),
-    ] = None,
-    mode: Annotated[
-        Mode | None,
-        typer.Option("--mode", help="threshold: what --low and --high are. Default: fixed."),
-    ] = None,
-    low: Annotated[
-        float | None,
-        typer.Option("--low", help="threshold: background below. Default: as the mode has it."),
-    ] = None,
-    high: Annotated[
-        float | None,
-        typer.Option("--high", help="threshold: class above. Default: as the mode has it."),
-    ] = None,
-    overlap: Annotated[
-        Overlap | None,
-        typer.Option("--overlap", help="threshold: who gets shared pixels. Default: strongest."),
-    ] = None,
-    crf: crf_options.Crf = None,
-    crf_iterations: crf_options.Iterations = None,
-    crf_gaussian_sxy: crf_options.GaussianSxy = None,
-    crf_gaussian_compat: crf_options.GaussianCompat = None,
-    crf_bilateral_sxy: crf_options.BilateralSxy = None,
-    crf_bilateral_srgb: crf_options.BilateralSrgb = None,
-    crf_bilateral_compat: crf_options.BilateralCompat = None,
+    rule: Rule = RULE,
+    crf: CrfOptions = CRF,
     ids: Ids = None,
     shard: ShardOption = "1/1",
     workers: Workers = None,
@@ -127,43 +167,21 @@ def run(
     from ..artifacts import CAM, LABEL, Shard, create, open_artifact, open_dataset
     from ._pool import WorkerPool, worker_count
 
-    given = {
-        "mode": mode and mode.value,
-        "low": low,
-        "high": high,
-        "overlap": overlap and overlap.value,
-        "fg": fg,
-        "bg": bg,
-        "alpha_low": alpha_low,
-        "alpha_high": alpha_high,
-    }
-    changes = {
-        "iterations": crf_iterations,
-        "gaussian_sxy": crf_gaussian_sxy,
-        "gaussian_compat": crf_gaussian_compat,
-        "bilateral_sxy": crf_bilateral_sxy,
-        "bilateral_srgb": crf_bilateral_srgb,
-        "bilateral_compat": crf_bilateral_compat,
-    }
-    refuse_foreign(method, given, crf)
-    refine = crf_options.crf_params(crf, DEFAULT_CRF[method], changes)
+    refine = rule.refine(crf)
     part = Shard.parse(shard)
-
     with open_artifact(cam, CAM) as maps, open_dataset(data, maps) as reader:
-        settings = resolve(method, given, maps.column("background").holds_values)
-        check_settings(method, settings)
+        settings = rule.settings(maps.column("background").holds_values)
         wanted = select_ids(maps.ids, ids, maps.path)
         check_maps(maps, reader, wanted)
-        params = {
-            "method": method.value,
-            **settings,
-            "crf": asdict(refine) if refine is not None else None,
-        }
         with create(
             out,
             LABEL,
             classes=maps.classes,
-            params=params,
+            params={
+                "method": rule.method.value,
+                **settings,
+                "crf": asdict(refine) if refine is not None else None,
+            },
             inputs=[reader, maps],
             ids=wanted,
             shard=part,
@@ -171,7 +189,8 @@ def run(
         ) as target:
             jobs = [(image_id,) for image_id in target.todo]
             count = worker_count(workers, len(jobs), heavy=refine is not None)
-            with WorkerPool(SeedMaker(maps, reader, method, settings, refine), count) as pool:
+            maker = SeedMaker(maps, reader, rule.method, settings, refine)
+            with WorkerPool(maker, count) as pool:
                 for image_id, item in track(
                     pool.map(jobs), NAME, total=target.total, done=len(target), quiet=quiet
                 ):
@@ -179,43 +198,22 @@ def run(
         log(f"{NAME}: {len(target)} items -> {out}", quiet)
 
 
-def refuse_foreign(method: Method, given: Mapping[str, Any], crf: str | None) -> None:
-    """Refuse options that the method does not have: they would silently do nothing.
-
-    Raises:
-        UsageError: naming the first.
-    """
-    for owner, names in SETTINGS.items():
-        for name in names:
-            if owner is not method and given[name] is not None:
-                raise UsageError(
-                    f"--{name.replace('_', '-')}: is of --method {owner.value}, not {method.value}"
-                )
-    if method is Method.threshold and crf not in (None, crf_options.NONE):
-        raise UsageError(f"--crf {crf}: --method threshold has no CRF", "irn and psa have one")
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
-def resolve(method: Method, given: Mapping[str, Any], has_background: bool) -> dict[str, Any]:
-    """The method's settings, as given or else by default; they go into the artifact.
-
-    Args:
-        method: whose.
-        given: by name, None where not given.
-        has_background: the maps come with a background of their own.
-    """
+def _defaults(method: Method, mode: Mode | None, has_background: bool) -> dict[str, Any]:
     from ..core import seeds
 
-    chosen = {name: given[name] for name in SETTINGS[method] if given[name] is not None}
     if method is Method.irn:
-        return {"fg": seeds.IRN_FG, "bg": seeds.IRN_BG, **chosen}
+        return {"fg": seeds.IRN_FG, "bg": seeds.IRN_BG}
     if method is Method.psa:
-        alphas = {"alpha_low": seeds.PSA_ALPHA_LOW, "alpha_high": seeds.PSA_ALPHA_HIGH}
-        return {**alphas, **chosen}
-    mode = chosen.get("mode", Mode.fixed.value)
-    low, high = seeds.MODES[mode]
-    if has_background and mode == Mode.fixed.value:
+        return {"alpha_low": seeds.PSA_ALPHA_LOW, "alpha_high": seeds.PSA_ALPHA_HIGH}
+    mode = mode or Mode.fixed
+    low, high = seeds.MODES[mode.value]
+    if has_background and mode is Mode.fixed:
         low = high = EVEN_SHARE
-    return {"mode": mode, "low": low, "high": high, "overlap": seeds.OVERLAPS[0], **chosen}
+    return {"mode": mode.value, "low": low, "high": high, "overlap": seeds.OVERLAPS[0]}
 
 
 def check_settings(method: Method, settings: Mapping[str, Any]) -> None:
@@ -228,7 +226,7 @@ def check_settings(method: Method, settings: Mapping[str, Any]) -> None:
 
     for name, value in settings.items():
         if isinstance(value, float) and not math.isfinite(value):
-            raise UsageError(f"--{name.replace('_', '-')} {value}: must be finite")
+            raise UsageError(f"{_option(name)} {value}: must be finite")
     no_image, no_cam = np.zeros((1, 1, 3), np.uint8), np.zeros((0, 1, 1), np.float32)
     try:
         make_seeds(method, no_image, no_cam, np.zeros(0, np.uint16), settings, None)
@@ -252,8 +250,8 @@ class SeedMaker:
         from ..core.grid import upsample_grid
         from ..core.pseudo import against_background
 
-        item = self.maps[image_id]
-        size, stride = checked_size(self.maps, image_id, item), cam_stride(self.maps)
+        item, size = checked_item(self.maps, image_id)
+        stride = cam_stride(self.maps)
         scores = upsample_grid(dequantise(item["cam"]), size, stride)
         image = None
         if self.method is not Method.threshold:
@@ -261,9 +259,10 @@ class SeedMaker:
         elif "background" in item:
             background = upsample_grid(dequantise(item["background"]), size, stride)
             scores = against_background(scores, background)
-        label = make_seeds(
-            self.method, image, scores.numpy(), item["classes"], self.settings, self.crf
-        )
+        with fitting_crf(image_id):
+            label = make_seeds(
+                self.method, image, scores.numpy(), item["classes"], self.settings, self.crf
+            )
         return {"label": label, "present": item["classes"]}
 
 

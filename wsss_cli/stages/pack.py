@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from ..options import Force, Ids, Quiet, Seed, Workers, select_ids
+from ..options import Force, Ids, Quiet, Seed, select_ids
 from ._packing import NAME as NAME
 from ._packing import OnError, pack
 
@@ -98,7 +98,10 @@ def run(
         OnError, typer.Option(help="At an image that cannot be packed: stop, or skip and list it.")
     ] = OnError.stop,
     seed: Seed = 0,
-    workers: Workers = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Threads that decode. Default: as fits."),
+    ] = None,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -131,9 +134,14 @@ def run(
         raise UsageError("--separator is empty", "leave it out to have it found")
     from ..artifacts.writer import check_target
 
-    check_target(out, force)
+    lists = [Path(item.partition("=")[2]) for item in split or [] if "=" in item]
+    lists += [path for path in (csv, npy, classes) if path is not None]
+    check_target(out, force, [*lists, *([Path(ids)] if ids not in (None, "-") else [])])
     name = "demo" if source == "--demo" else str(given[source])
     found = _only(_read(source, given[source], options, seed), ids, name)
+    if out.exists():  # and is to be replaced: not by a data set made of itself
+        files = [file for one in found.samples for file in (one.image, one.mask)]
+        check_target(out, force, [file for file in files if isinstance(file, Path)])
     pack(found, name, out, link, on_error, seed if demo else None, workers, force, quiet)
 
 

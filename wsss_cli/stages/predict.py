@@ -24,12 +24,14 @@ from ..options import (
     ShardOption,
     Split,
     Workers,
+    need_ids,
     resolve_device,
     resolve_precision,
     select_ids,
 )
-from . import _crf as crf_options
 from . import _inference as shared
+from ._crf import NONE, CrfOptions
+from ._grouped import grouped
 from ._looking import Labeller, load_image, look
 
 if TYPE_CHECKING:
@@ -39,10 +41,12 @@ if TYPE_CHECKING:
     from ._png import PngFolder
 
 NAME = "predict"
+CRF = CrfOptions(crf=NONE)
 SCALES = "0.5,0.75,1,1.25,1.5,1.75"  # SEAM's and PSA's segmentation code
 OUT = Path("pred.h5")
 
 
+@grouped()
 def run(
     ctx: typer.Context,
     images: Annotated[
@@ -73,13 +77,7 @@ def run(
     min_confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Less probable labels become 255.")
     ] = 0.0,
-    crf: crf_options.Crf = crf_options.NONE,
-    crf_iterations: crf_options.Iterations = None,
-    crf_gaussian_sxy: crf_options.GaussianSxy = None,
-    crf_gaussian_compat: crf_options.GaussianCompat = None,
-    crf_bilateral_sxy: crf_options.BilateralSxy = None,
-    crf_bilateral_srgb: crf_options.BilateralSrgb = None,
-    crf_bilateral_compat: crf_options.BilateralCompat = None,
+    refinement: CrfOptions = CRF,
     precision: PrecisionOption = Precision.f32,
     device: Device = "auto",
     shard: ShardOption = "1/1",
@@ -96,15 +94,7 @@ def run(
 
     Example: wsss predict photos/ --weights seg.pt --png masks
     """
-    changes = {
-        "iterations": crf_iterations,
-        "gaussian_sxy": crf_gaussian_sxy,
-        "gaussian_compat": crf_gaussian_compat,
-        "bilateral_sxy": crf_bilateral_sxy,
-        "bilateral_srgb": crf_bilateral_srgb,
-        "bilateral_compat": crf_bilateral_compat,
-    }
-    refine = crf_options.crf_params(crf, crf_options.NONE, changes)
+    refine = refinement.chosen()
     place = resolve_device(device)
     precision = resolve_precision(precision, place)
     setting = Setting(
@@ -139,7 +129,7 @@ def run(
         else:
             source = stack.enter_context(open_dataset(data, trained))
             known = source.split(split)
-        wanted = select_ids(known, ids, source.path)
+        wanted = need_ids(select_ids(known, ids, source.path), source.path, split)
         task = Task(source, trained, setting.params(), wanted, part, force)
         model = shared.segmenter(trained, compute)
         target: Writer | PngFolder = task.labels(out or OUT) if png is None else task.pngs(png)
@@ -246,4 +236,5 @@ class Task:
             raise UsageError(f"{path}: is a file, --png names a folder")
         inputs = [self.source, self.trained]
         run = run_digest("png", 1, self.params, None, self.trained.classes, inputs, self.ids)
-        return PngFolder(path, self.ids, run, self.shard, self.force)
+        files = getattr(self.source, "paths", [])
+        return PngFolder(path, self.ids, run, self.shard, self.force, files)

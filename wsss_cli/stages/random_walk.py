@@ -27,7 +27,8 @@ from ..options import (
     resolve_precision,
     select_ids,
 )
-from . import _crf as crf_options
+from ._crf import NONE, CrfOptions
+from ._grouped import grouped
 from ._maps import check_maps
 from ._walk import Labeller, Walker, network, resolve, stored
 
@@ -55,6 +56,61 @@ class CrfUnary(str, enum.Enum):
     labels = "labels"
 
 
+@dataclass(frozen=True, kw_only=True)
+class WalkOptions:
+    """How the walk goes and what labels it leaves; None where the weights' method decides."""
+
+    beta: Annotated[
+        float | None,
+        typer.Option("--beta", help="Exponent of affinities. Default: 8 (psa), 10 (irn)."),
+    ] = None
+    steps: Annotated[
+        str | None,
+        typer.Option(
+            "--steps",
+            metavar="N|auto",
+            help="Steps of the walk; auto: 256 at 500x375, by area. Default: auto.",
+        ),
+    ] = None
+    radius: Annotated[
+        int | None, typer.Option("--radius", help="Of the neighbourhood, in cells. Default: 5.")
+    ] = None
+    alpha: Annotated[
+        float | None,
+        typer.Option("--alpha", help="psa: exponent of the background score. Default: 16."),
+    ] = None
+    border: Annotated[
+        Border | None,
+        typer.Option(
+            "--border",
+            help="psa: all pairs, or fewer near the border, as published. Default: full.",
+        ),
+    ] = None
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", help="irn: score that a class exceeds. Default: 0.25."),
+    ] = None
+    flip: Annotated[
+        bool | None,
+        typer.Option(
+            "--flip/--no-flip", help="irn: see boundaries in the mirror image too. Default: flip."
+        ),
+    ] = None
+
+    def given(self) -> dict[str, Any]:
+        """By name, as `_walk.resolve` takes them.
+
+        Raises:
+            UsageError: steps that are neither a number nor auto.
+        """
+        border = self.border and self.border.value
+        return asdict(self) | {"border": border, "steps": parse_steps(self.steps)}
+
+
+CRF, WALK = CrfOptions(crf=NONE), WalkOptions()
+
+
+@grouped()
 def run(
     cam: Annotated[
         Path, typer.Option("--cam", metavar="FILE", help="Maps, from `wsss make-cam`.")
@@ -74,50 +130,14 @@ def run(
             help="Also keep the walked maps, for `make-seeds --cam` and `eval`.",
         ),
     ] = None,
-    beta: Annotated[
-        float | None,
-        typer.Option("--beta", help="Exponent of affinities. Default: 8 (psa), 10 (irn)."),
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option("--steps", help="Steps of the walk. Default: 256.")
-    ] = None,
-    radius: Annotated[
-        int | None, typer.Option("--radius", help="Of the neighbourhood, in cells. Default: 5.")
-    ] = None,
-    alpha: Annotated[
-        float | None,
-        typer.Option("--alpha", help="psa: exponent of the background score. Default: 16."),
-    ] = None,
-    border: Annotated[
-        Border | None,
-        typer.Option(
-            "--border",
-            help="psa: all pairs, or fewer near the border, as published. Default: full.",
-        ),
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option("--threshold", help="irn: score that a class exceeds. Default: 0.25."),
-    ] = None,
-    flip: Annotated[
-        bool | None,
-        typer.Option(
-            "--flip/--no-flip", help="irn: see boundaries in the mirror image too. Default: flip."
-        ),
-    ] = None,
-    crf: crf_options.Crf = crf_options.NONE,
+    walk: WalkOptions = WALK,
+    refinement: CrfOptions = CRF,
     crf_unary: Annotated[
         CrfUnary | None,
         typer.Option(
             "--crf-unary", help="Give the CRF the walked scores, or the labels. Default: scores."
         ),
     ] = None,
-    crf_iterations: crf_options.Iterations = None,
-    crf_gaussian_sxy: crf_options.GaussianSxy = None,
-    crf_gaussian_compat: crf_options.GaussianCompat = None,
-    crf_bilateral_sxy: crf_options.BilateralSxy = None,
-    crf_bilateral_srgb: crf_options.BilateralSrgb = None,
-    crf_bilateral_compat: crf_options.BilateralCompat = None,
     ids: Ids = None,
     precision: PrecisionOption = Precision.f32,
     device: Device = "auto",
@@ -131,6 +151,8 @@ def run(
     The weights decide how: psa walks background and classes on a grid of stride 8, and the
     strongest wins; irn walks the classes within boundaries at stride 4, and a class wins above
     --threshold of the strongest score in the image. Workers run the CRF, if there is one.
+    The published 256 steps reach across a third of a 500x375 image, and across all of a small
+    one; auto takes fewer there and more on large images, in powers of two.
 
     Example: wsss random-walk --cam cam.h5 --weights aff.pt -o pseudo.h5 --scores walk.h5
     """
@@ -138,15 +160,7 @@ def run(
     from ..nets.precision import autocast_type
     from ..training.loop import Compute
 
-    changes = {
-        "iterations": crf_iterations,
-        "gaussian_sxy": crf_gaussian_sxy,
-        "gaussian_compat": crf_gaussian_compat,
-        "bilateral_sxy": crf_bilateral_sxy,
-        "bilateral_srgb": crf_bilateral_srgb,
-        "bilateral_compat": crf_bilateral_compat,
-    }
-    refine = crf_options.crf_params(crf, crf_options.NONE, changes)
+    refine = refinement.chosen()
     if refine is None and crf_unary is not None:
         raise UsageError("--crf-unary: there is no CRF", "--crf names one")
     unary: Unary = "labels" if crf_unary is CrfUnary.labels else "scores"
@@ -154,15 +168,7 @@ def run(
     place = resolve_device(device)
     precision = resolve_precision(precision, place)
     compute = Compute(place, autocast_type(precision.value))
-    given = {
-        "beta": beta,
-        "steps": steps,
-        "radius": radius,
-        "alpha": alpha,
-        "border": border and border.value,
-        "threshold": threshold,
-        "flip": flip,
-    }
+    given = walk.given()
     trained = load_weights(weights, "wsss/aff")
     settings = resolve(str(trained.config.get("method")), given)
     with open_artifact(cam, CAM) as maps, open_dataset(data, maps, trained) as reader:
@@ -181,6 +187,20 @@ def run(
         log(f"{NAME}: {len(outputs.labels)} items -> {out}", quiet)
         if scores is not None:
             log(f"{NAME}: walked maps -> {scores}", quiet)
+
+
+def parse_steps(text: str | None) -> int | str | None:
+    """The value of --steps.
+
+    Raises:
+        UsageError: neither a number nor auto.
+    """
+    if text is None or text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"--steps {text}: needs a number of steps, or auto") from None
 
 
 @dataclass(frozen=True)

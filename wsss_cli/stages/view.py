@@ -14,7 +14,7 @@ import typer
 from ..console import log, track
 from ..errors import UsageError, WsssError
 from ..options import Data, Force, Ids, Quiet, Split, select_ids
-from ._maps import cam_stride
+from ._maps import cam_stride, checked_item
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,6 +66,7 @@ def run(
     with ExitStack() as stack:
         sources = [stack.enter_context(open_artifact(f, LABEL, CAM)) for f in files or []]
         truth = stack.enter_context(open_dataset(data, *sources))
+        check_target(out, force, [truth.path, *(source.path for source in sources)])
         chosen = choose_images(truth, sources, split, ids, limit, seed)
         room = (cell * 3 // 4, cell)
         height, width = sheet_size(len(chosen), len(sources) + 2, room)
@@ -167,7 +168,7 @@ def _pictures(
         picture = None
         if image_id in source:
             with _naming(source, image_id):
-                picture, found = _paint(source, small, source[image_id], image, colours)
+                picture, found = _paint(source, image_id, small, image, colours)
             shown |= found
         pictures.append(picture)
     mask, picture = truth.mask(image_id), None
@@ -188,15 +189,12 @@ def _naming(source: Artifact, image_id: str) -> Iterator[None]:
 
 
 def _paint(
-    source: Artifact,
-    small: np.ndarray,
-    item: dict[str, np.ndarray],
-    image: np.ndarray,
-    colours: np.ndarray,
+    source: Artifact, image_id: str, small: np.ndarray, image: np.ndarray, colours: np.ndarray
 ) -> tuple[np.ndarray, Shown]:
     """The picture of labels or maps, and what it shows."""
-    if "label" in item:
-        return _paint_label(small, item["label"], image, colours)
+    if source.kind == "wsss/label":
+        return _paint_label(small, source[image_id]["label"], image, colours)
+    item, _ = checked_item(source, image_id)
     return _paint_maps(small, item, cam_stride(source), image, colours)
 
 
@@ -230,8 +228,6 @@ def _paint_maps(
     large = enlarge(item["cam"], image.shape[:2], stride)
     maps = render.resize_maps(large, small.shape[:2])
     classes = item["classes"]
-    if classes.size and classes.max() >= len(colours):
-        raise ValueError(f"maps of class index {classes.max()} of {len(colours)} classes")
     return render.paint_maps(small, maps, colours[classes]), set(classes.tolist())
 
 
