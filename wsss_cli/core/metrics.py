@@ -17,6 +17,9 @@ from .labels import BACKGROUND, IGNORE, label_of_class
 RULES = ("union", "all")
 UNLABELLED = ("error", "background")
 SWEEP = np.arange(60) / 100  # 0, .01, ... .59, the thresholds of published code
+# Pixels counted at a time: what is worked out for each stays in the cache, and memory is that of
+# the image alone. Fewer than these do not repay the adding up of their bins.
+BLOCK, SWEEP_BLOCK = 1 << 18, 1 << 16
 MAX_THRESHOLDS = 10_000  # keeps the bins of a sweep (thresholds x classes x 256) in int32
 
 
@@ -50,8 +53,12 @@ def confusion_matrix(
         raise ValueError(f"label maps are uint8, not {truth.dtype} and {pred.dtype}")
     _check_n_labels(n_labels)
     # Every pair of bytes has its own bin: one pass, no masks.
-    pairs = (truth.astype(np.intp) << 8) | pred
-    counts = np.bincount(pairs.ravel(), minlength=1 << 16).reshape(256, 256)
+    flat, guess, counts = truth.ravel(), pred.ravel(), np.zeros(1 << 16, np.int64)
+    for start in range(0, flat.size, BLOCK):
+        part = slice(start, start + BLOCK)
+        pairs = (flat[part].astype(np.intp) << 8) | guess[part]
+        counts += np.bincount(pairs, minlength=1 << 16)
+    counts = counts.reshape(256, 256)
     _refuse_labels(counts.sum(axis=1), n_labels, "truth")
     _refuse_labels(counts.sum(axis=0), n_labels, "prediction")
     matrix = np.empty((n_labels, n_labels + 1), np.int64)
@@ -228,7 +235,11 @@ class ThresholdSweep:
         if names.size and names.max() >= self.n_labels:
             raise ValueError(f"cam holds label {names.max()} of {self.n_labels} labels")
         n = max(len(names), 1)
-        counts = np.bincount(self._bins(truth, cam), minlength=len(self._counts) * n * 256)
+        flat, maps = truth.ravel(), cam.reshape(len(cam), truth.size)
+        counts = np.zeros(len(self._counts) * n * 256, np.int64)
+        for start in range(0, flat.size, SWEEP_BLOCK):
+            part = slice(start, start + SWEEP_BLOCK)
+            counts += np.bincount(self._bins(flat[part], maps[:, part]), minlength=counts.size)
         counts = counts.reshape(-1, n, 256)
         _refuse_labels(counts.sum(axis=(0, 1)), self.n_labels, "truth")
         for k in range(n):
@@ -236,13 +247,13 @@ class ThresholdSweep:
             self._counts[:, label] += counts[:, k, : self.n_labels]
 
     def _bins(self, truth: np.ndarray, cam: np.ndarray) -> np.ndarray:
-        """Flat int32 bin of every pixel: (rank of its maximum, strongest map, truth)."""
+        """Int32 bin of each of (P,) pixels: (rank of its maximum, strongest map, truth)."""
         if len(cam) == 0:
-            return truth.ravel().astype(np.int32)
-        strongest = np.ascontiguousarray(cam[0]).ravel()
+            return truth.astype(np.int32)
+        strongest = cam[0]
         which = np.zeros(strongest.shape, np.uint8)
         for k in range(1, len(cam)):
-            one = cam[k].ravel()
+            one = cam[k]
             # k is above every earlier index, so a maximum assigns it without a slow mask.
             np.maximum(which, (one > strongest).view(np.uint8) * np.uint8(k), out=which)
             strongest = np.maximum(strongest, one)
@@ -252,7 +263,7 @@ class ThresholdSweep:
         bins *= len(cam)
         bins += which
         bins <<= 8
-        bins |= truth.ravel()
+        bins |= truth
         return bins
 
     def merge(self, other: ThresholdSweep) -> None:
