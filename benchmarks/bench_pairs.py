@@ -10,11 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 import torch
-from measuring import in_child, median_times, memory_now, memory_peak, report
+from measuring import in_child, median_times, memory_now, memory_peak, options, report, target
 from torch import Tensor
 
 from wsss_cli.core.affinity import affinity_loss_psa, boundary_loss_irn
@@ -22,6 +22,7 @@ from wsss_cli.core.labels import IGNORE
 from wsss_cli.core.pairs import half_disk_offsets, pair_views, path_cells
 
 BATCH = 2
+DEVICE = torch.device("cpu")
 
 
 def labels_of(side: int) -> Tensor:
@@ -31,6 +32,7 @@ def labels_of(side: int) -> Tensor:
     return choices[blocks].repeat_interleave(8, 1).repeat_interleave(8, 2)[:, :side, :side]
 
 
+@cache
 def pair_indices(side: int, radius: int) -> tuple[Tensor, Tensor, Tensor]:
     """Flat indices of every pair's two cells, (P,), and its offset, (P, 2)."""
     grid = torch.arange(side * side).view(side, side)
@@ -40,7 +42,7 @@ def pair_indices(side: int, radius: int) -> tuple[Tensor, Tensor, Tensor]:
         one.append(here.flatten())
         other.append(there.flatten())
         offsets.append(torch.tensor([offset]).expand(here.numel(), 2))
-    return torch.cat(one), torch.cat(other), torch.cat(offsets)
+    return torch.cat(one).to(DEVICE), torch.cat(other).to(DEVICE), torch.cat(offsets).to(DEVICE)
 
 
 def mean_over(values: Tensor, mask: Tensor) -> Tensor:
@@ -65,15 +67,21 @@ def gathered_psa(features: Tensor, labels: Tensor) -> Tensor:
     return alike / 4 + mean_over(far, different) / 2
 
 
-def gathered_irn(boundary: Tensor, displacement: Tensor, labels: Tensor) -> Tensor:
-    side = boundary.shape[-1]
-    grid, flat = torch.arange(side * side).view(side, side), boundary.flatten(1)
-    affinities = []
+@cache
+def path_indices(side: int) -> tuple[Tensor, ...]:
+    """For each offset, (cells, P) flat indices of the cells on its pairs' paths."""
+    grid, paths = torch.arange(side * side).view(side, side), []
     for dy, dx in half_disk_offsets(10):
         source = pair_views(grid, (dy, dx))[0].flatten()
         cells = torch.tensor([y * side + x for y, x in path_cells((dy, dx))])
-        affinities.append(1 - flat[:, source[None] + cells[:, None]].amax(1))
-    a = torch.cat(affinities, 1)
+        paths.append((source[None] + cells[:, None]).to(DEVICE))
+    return tuple(paths)
+
+
+def gathered_irn(boundary: Tensor, displacement: Tensor, labels: Tensor) -> Tensor:
+    side = boundary.shape[-1]
+    flat = boundary.flatten(1)
+    a = torch.cat([1 - flat[:, path].amax(1) for path in path_indices(side)], 1)
     one, other, offsets = pair_indices(side, 10)
     background, foreground, different = kinds(labels, one, other)
     near, far = -torch.log(a + 1e-5), -torch.log(1 + 1e-5 - a)
@@ -84,7 +92,9 @@ def gathered_irn(boundary: Tensor, displacement: Tensor, labels: Tensor) -> Tens
     return (edges + mean_over(far, different) + centre) / 2
 
 
-def measure(case: str, repeats: int, threads: int) -> dict[str, Any]:
+def measure(case: str, repeats: int, threads: int, device: str) -> dict[str, Any]:
+    global DEVICE
+    DEVICE = torch.device(device)
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     network, form = case.split()
@@ -95,6 +105,8 @@ def measure(case: str, repeats: int, threads: int) -> dict[str, Any]:
         boundary = (2 * torch.randn(BATCH, 1, 128, 128) - 2).sigmoid()
         inputs = [boundary.requires_grad_(), torch.randn(BATCH, 2, 128, 128, requires_grad=True)]
         labels = labels_of(128)
+    inputs = [tensor.detach().to(DEVICE).requires_grad_() for tensor in inputs]
+    labels = labels.to(DEVICE)
 
     def loss() -> Tensor:
         if network == "AffinityNet":
@@ -107,14 +119,15 @@ def measure(case: str, repeats: int, threads: int) -> dict[str, Any]:
         slopes = torch.autograd.grad(value, inputs)
         return value.item(), sum(slope.abs().sum().item() for slope in slopes)
 
-    baseline = memory_now()
-    wall, cpu, (value, slope) = median_times(step, repeats)
+    baseline = torch.cuda.memory_allocated() if DEVICE.type == "cuda" else memory_now()
+    wall, cpu, (value, slope) = median_times(step, repeats, device)
+    peak = torch.cuda.max_memory_allocated() if DEVICE.type == "cuda" else memory_peak()
     return {
         "case": f"{network}, batch {BATCH}",
         "form": form,
         "seconds": wall,
         "cpu seconds": cpu,
-        "peak MB": (memory_peak() - baseline) / 1e6,
+        "peak MB": (peak - baseline) / 1e6,
         "loss": round(value, 6),
         "sum |gradient|": round(slope, 5),
     }
@@ -129,25 +142,30 @@ def ours_irn(boundary: Tensor, displacement: Tensor, labels: Tensor) -> Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--json", type=Path, help="write the figures to this file as well")
-    parser.add_argument("--repeats", type=int, default=5, help="calls of which the median is given")
-    parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
+    parser = options(__doc__)
     parser.add_argument("--case", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.case:
-        print(json.dumps(measure(arguments.case, arguments.repeats, arguments.threads)))
+    given = parser.parse_args()
+    if given.case:
+        print(json.dumps(measure(given.case, given.repeats, given.threads, given.device)))
         return
+    common = ["--repeats", str(given.repeats), "--threads", str(given.threads)]
+    common += ["--device", given.device]
     cases = [
         f"{net} {form}" for net in ("AffinityNet", "IRNet") for form in ("gathered", "shifted")
     ]
-    options = ["--repeats", str(arguments.repeats), "--threads", str(arguments.threads)]
-    rows = [in_child(__file__, "--case", case, *options) for case in cases]
-    report(rows, arguments.threads, arguments.json)
+    rows = [in_child(__file__, "--case", case, *common) for case in cases]
+    targets = []
     for gathered, shifted in zip(rows[::2], rows[1::2], strict=True):
         for key in ("loss", "sum |gradient|"):
             if not math.isclose(gathered[key], shifted[key], rel_tol=1e-4):
                 raise SystemExit(f"{gathered['case']}: {key} differs between the two forms")
+        name = gathered["case"].split(",")[0]
+        kind = "seconds" if given.device != "cpu" else "cpu seconds"
+        check = "loss and gradient equal to 1e-4"
+        for what, key, least in (("time", kind, 5), ("memory", "peak MB", 10)):
+            ratio = gathered[key] / shifted[key]
+            targets.append(target(f"{name} loss and labels, {what}", ratio, least, None, check))
+    report(rows, given.threads, given.json, targets)
 
 
 if __name__ == "__main__":

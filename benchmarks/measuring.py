@@ -1,7 +1,8 @@
-"""What the benchmarks share: medians of times, peak memory of a child process, tables."""
+"""What the benchmarks share: options, medians of times, peak memory of a child process, tables."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -13,23 +14,53 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+REPEATS = 5
 
-def median_times(function: Callable[[], Any], repeats: int = 5) -> tuple[float, float, Any]:
+
+def options(document: str | None, threads: int = 1) -> argparse.ArgumentParser:
+    """The command line that every script has: --json, --repeats, --threads, --device."""
+    parser = argparse.ArgumentParser(description=(document or "").split("\n")[0])
+    parser.add_argument("--json", type=Path, help="write the figures to this file as well")
+    parser.add_argument(
+        "--repeats", type=int, default=REPEATS, help="calls of which the median is given"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=threads, help=f"torch threads (default {threads})"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    return parser
+
+
+def finish(device: str) -> None:
+    """Wait for what a GPU has been asked to do."""
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.synchronize(device)
+
+
+def median_times(
+    function: Callable[[], Any], repeats: int = REPEATS, device: str = "cpu"
+) -> tuple[float, float, Any]:
     """Median wall and CPU seconds of `repeats` calls after an unmeasured one; its result."""
     result = function()
     wall, cpu = [], []
     for _ in range(repeats):
+        finish(device)
         began, began_cpu = time.perf_counter(), time.process_time()
         result = function()
+        finish(device)
         cpu.append(time.process_time() - began_cpu)
         wall.append(time.perf_counter() - began)
     return statistics.median(wall), statistics.median(cpu), result
 
 
-def one_time(function: Callable[[], Any]) -> tuple[float, float, Any]:
+def one_time(function: Callable[[], Any], device: str = "cpu") -> tuple[float, float, Any]:
     """Wall and CPU seconds of a single call, for what takes too long to repeat; its result."""
+    finish(device)
     began, began_cpu = time.perf_counter(), time.process_time()
     result = function()
+    finish(device)
     return time.perf_counter() - began, time.process_time() - began_cpu, result
 
 
@@ -62,6 +93,7 @@ def machine(threads: int) -> dict[str, Any]:
     """Where the figures come from."""
     import torch
 
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -70,6 +102,7 @@ def machine(threads: int) -> dict[str, Any]:
     return {
         "cpu": model,
         "cores": os.cpu_count(),
+        "gpu": gpu,
         "threads": threads,
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -78,9 +111,9 @@ def machine(threads: int) -> dict[str, Any]:
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
-    """Rows of equal keys as aligned columns on stdout."""
-    columns = list(rows[0])
-    cells = [columns, *([format_cell(row[column]) for column in columns] for row in rows)]
+    """Rows as aligned columns on stdout; a dash where a row lacks a column."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    cells = [columns, *([format_cell(row.get(column)) for column in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     for line in cells:
         padded = zip(line, widths, strict=True)
@@ -96,10 +129,43 @@ def format_cell(value: Any) -> str:
     return str(value)
 
 
-def report(rows: list[dict[str, Any]], threads: int, path: Path | None) -> None:
-    """Print machine and table; write both as JSON where asked."""
+def target(
+    work: str, ratio: float, least: float, aim: float | None, check: str, note: str = ""
+) -> dict[str, Any]:
+    """A line of the summary: how many times less time, memory or disk, and what was asked for.
+
+    Args:
+        work: what was done.
+        ratio: plain form over ours.
+        least, aim: ratios.
+        check: what was found equal, in words.
+        note: what else there is to say.
+    """
+    met = "aim" if aim is not None and ratio >= aim else "yes" if ratio >= least else "NO"
+    return {
+        "work": work,
+        "ratio": float(ratio),
+        "at least": float(least),
+        "aim": aim,
+        "met": met,
+        "check": check,
+        "note": note,
+    }
+
+
+def report(
+    rows: list[dict[str, Any]],
+    threads: int,
+    path: Path | None,
+    targets: list[dict[str, Any]] | None = None,
+) -> None:
+    """Print machine, table and summary; write all as JSON where asked."""
     facts = machine(threads)
     print("  ".join(f"{key}={value}" for key, value in facts.items()))
     print_table(rows)
+    if targets:
+        print()
+        print_table(targets)
     if path:
-        path.write_text(json.dumps({"machine": facts, "rows": rows}, indent=1) + "\n")
+        found = {"machine": facts, "rows": rows, "targets": targets or []}
+        path.write_text(json.dumps(found, indent=1) + "\n")

@@ -158,10 +158,12 @@ def _placed(
 ) -> Network:
     import torch
 
+    from ..nets.folding import fold_batchnorm
+
     try:
         model = rebuild(weights.config, outputs, weights.state_dict)
     except ValueError as err:
         raise WsssError(
             f"{weights.path}: damaged ({err})", "train again, or take other weights"
         ) from None
-    return model.to(compute.device).to(memory_format=torch.channels_last)
+    return fold_batchnorm(model).to(compute.device).to(memory_format=torch.channels_last)

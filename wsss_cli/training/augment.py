@@ -80,7 +80,7 @@ def cut(image: np.ndarray, window: Window) -> np.ndarray:
         image: (H, W, 3) uint8.
 
     Returns:
-        (h, w, 3) uint8 of `window.size`.
+        (h, w, 3) uint8 of `window.size`; after scaling, a view of three planes.
     """
     (top, left), (h, w) = window.start, window.size
     if window.scaled == image.shape[:2]:
@@ -143,10 +143,11 @@ def colour_jitter(image: np.ndarray, strength: Jitter, rng: Generator) -> np.nda
 def place_image(image: np.ndarray, window: Window) -> Tensor:
     """(3, crop, crop) uint8 of a cut image; the mean colour around it."""
     (top, left), (height, width) = window.place, window.size
-    crop = np.empty((window.crop, window.crop, 3), np.uint8)
-    crop[:] = MEAN_COLOUR
-    crop[top : top + height, left : left + width] = image
-    return as_tensor(crop)
+    crop = np.empty((3, window.crop, window.crop), np.uint8)
+    for plane, colour in zip(crop, MEAN_COLOUR, strict=True):
+        plane.fill(colour)
+    crop[:, top : top + height, left : left + width] = image.transpose(2, 0, 1)
+    return torch.from_numpy(crop)
 
 
 def place_label(label: np.ndarray, window: Window) -> Tensor:

@@ -112,14 +112,7 @@ def stack(samples: Sequence[Sample | WsssError]) -> Sample | WsssError:
         if isinstance(sample, WsssError):
             return sample
         good.append(sample)
-    return {name: _stacked([sample[name] for sample in good]) for name in good[0]}
-
-
-def _stacked(tensors: list[Tensor]) -> Tensor:
-    """One batch; of images that lie channels-last in memory, channels-last."""
-    if tensors[0].ndim != 3:
-        return torch.stack(tensors)
-    return torch.stack([t.permute(1, 2, 0) for t in tensors]).permute(0, 3, 1, 2)
+    return {name: torch.stack([sample[name] for sample in good]) for name in good[0]}
 
 
 def loader(

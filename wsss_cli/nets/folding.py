@@ -1,0 +1,42 @@
+"""Batch norms folded into the convolutions before them, for inference."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@torch.no_grad()
+def fold_batchnorm(model: Network) -> Network:
+    """Fold each fixed batch norm into the convolution that it follows, in place.
+
+    A batch norm is taken to follow the convolution registered just before it in the same module,
+    which holds for torchvision's networks and ours,.
+    What it did, the convolution's weights then do: equal up to rounding, with
+    a pass over each map less.
+
+    Args:
+        model: in eval mode. Its state dict changes; it is not for training any more.
+
+    Returns:
+        the model.
+
+    Raises:
+        ValueError: a batch norm in training mode, or of other channels than its convolution.
+    """
+    for parent in list(model.modules()):
+        before: tuple[str, nn.Module] | None = None
+        for name, child in list(parent.named_children()):
+            if isinstance(child, _BatchNorm) and before and isinstance(before[1], nn.Conv2d):
+                if child.training or before[1].out_channels != child.num_features:
+                    raise ValueError(f"{name}: a batch norm that does not fit {before[0]}")
+                setattr(parent, before[0], fuse_conv_bn_eval(before[1], child))
+                setattr(parent, name, nn.Identity())
+            before = name, child
+    return model
