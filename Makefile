@@ -159,10 +159,11 @@ lint: $(VENV)/test-ready
 docs: | $(WSSS)
 	$(VENV)/bin/python docs/generate.py
 
+# BENCH names some of them; FLAGS_bench='--device cuda --json FILE' as benchmarks/run.py takes them.
+BENCH       ?=
+FLAGS_bench ?=
 bench: | $(WSSS)
-	$(VENV)/bin/python benchmarks/bench_walk.py
-	$(VENV)/bin/python benchmarks/bench_pairs.py
-	$(VENV)/bin/python benchmarks/bench_artifacts.py
+	$(VENV)/bin/python benchmarks/run.py $(FLAGS_bench) $(BENCH)
 
 clean:
 	rm -rf runs/demo
