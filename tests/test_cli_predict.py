@@ -438,6 +438,9 @@ def test_pngs_here_and_never_in_place_of_the_photographs(
         result = wsss("predict", "a.png", *options)
         assert result.exit_code == 2
         assert "a.png: is an input" in result.stderr
+    result = wsss("predict", "a.png", "--weights", weights, "-o", "a.png", "--force", *FAST)
+    assert result.exit_code == 2
+    assert "a.png: is an input" in result.stderr
     assert (folder / "a.png").read_bytes() == before
     Image.fromarray(rng.integers(0, 256, (9, 9, 3), np.uint8)).save(folder / "b.jpg")
     result = wsss("predict", "b.jpg", "--weights", weights, "--png", ".", *FAST)

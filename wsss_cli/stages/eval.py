@@ -140,7 +140,10 @@ def run(
             outcome = _scoring.score_maps(found, truth, shown, average.value, sweep, at)
         else:
             outcome = _scoring.score_labels(found, truth, shown, average.value, unlabelled.value)
-        protocol: dict[str, Any] = {
+        rules: dict[str, Any] = {"thresholds": sweep, "ties": TIES}
+        if not is_maps:
+            rules = {"unlabelled": unlabelled.value, "unlabelled_rule": UNLABELLED[unlabelled]}
+        protocol = {
             "split": split,
             "ids_from": ids,
             "images_counted": len(outcome.counted),
@@ -150,11 +153,8 @@ def run(
             "void": VOID,
             "average": average.value,
             "average_rule": AVERAGES[average.value],
+            **rules,
         }
-        if is_maps:
-            protocol |= {"thresholds": sweep, "ties": TIES}
-        else:
-            protocol |= {"unlabelled": unlabelled.value, "unlabelled_rule": UNLABELLED[unlabelled]}
         report = _report(found, truth, protocol, outcome)
     _warn(report)
     if json_out is not None:

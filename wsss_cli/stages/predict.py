@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -111,42 +111,58 @@ def run(
     if images:
         refuse_beside_files(ctx, split, restrict_to_tags)
 
-    from ..artifacts import Shard, load_weights, open_dataset
+    from ..artifacts import Shard, load_weights
     from ..nets.precision import autocast_type
     from ..training.loop import Compute
-    from ._images import ImageFiles
-    from ._pool import WorkerPool, worker_count
 
     part = Shard.parse(shard)
     compute = Compute(place, autocast_type(precision.value))
     trained = load_weights(weights, "wsss/seg")
     check_classes(trained)
-    with ExitStack() as stack:
-        source: DatasetReader | ImageFiles
-        if images:
-            source = ImageFiles(images)
-            known = source.ids
-        else:
-            source = stack.enter_context(open_dataset(data, trained))
-            known = source.split(split)
+    with opened(images, data, trained) as source:
+        known = source.ids if images else source.split(split)  # type: ignore[union-attr]
         wanted = need_ids(select_ids(known, ids, source.path), source.path, split)
         task = Task(source, trained, setting.params(), wanted, part, force)
         model = shared.segmenter(trained, compute)
         target: Writer | PngFolder = task.labels(out or OUT) if png is None else task.pngs(png)
-        stack.enter_context(target)
-        items = shared.load_ahead(
-            partial(load_image, source, len(trained.classes), setting),
-            target.todo,
-            shared.threads(workers, compute),
-        )
-        jobs = look(model, compute, setting, items)
-        labeller = Labeller(refine, min_confidence)
-        count = worker_count(workers, len(target.todo), heavy=True) if refine else 0
-        with WorkerPool(labeller, count) as pool:
-            results = pool.map(jobs)
-            for image_id, item in track(results, NAME, target.total, len(target), quiet):
-                target.put(image_id, **item)
+        with target:
+            load = partial(load_image, source, len(trained.classes), setting)
+            items = shared.load_ahead(load, target.todo, shared.threads(workers, compute))
+            fill(target, look(model, compute, setting, items), setting, workers, quiet)
     log(f"{NAME}: {len(target)} items -> {target.path}", quiet)
+
+
+@contextmanager
+def opened(
+    images: list[Path] | None, data: Path | None, trained: Weights
+) -> Iterator[DatasetReader | ImageFiles]:
+    """The image files that are named, or else the data set."""
+    from ..artifacts import open_dataset
+    from ._images import ImageFiles
+
+    if images:
+        yield ImageFiles(images)
+        return
+    with open_dataset(data, trained) as reader:
+        yield reader
+
+
+def fill(
+    target: Writer | PngFolder,
+    jobs: Iterator[tuple[Any, ...]],
+    setting: Setting,
+    workers: int | None,
+    quiet: bool,
+) -> None:
+    """Make labels of what the network saw, in processes where there is a CRF."""
+    from ._pool import WorkerPool, worker_count
+
+    labeller = Labeller(setting.crf, setting.min_confidence)
+    count = worker_count(workers, len(target.todo), heavy=True) if setting.crf else 0
+    with WorkerPool(labeller, count) as pool:
+        results = pool.map(jobs)
+        for image_id, item in track(results, NAME, target.total, len(target), quiet):
+            target.put(image_id, **item)
 
 
 def check_classes(trained: Weights) -> None:
@@ -215,7 +231,9 @@ class Task:
     def labels(self, path: Path) -> Writer:
         """A label artifact begun, or gone on with."""
         from ..artifacts import LABEL, create
+        from ..artifacts.writer import check_target
 
+        check_target(path, self.force, self._files)
         return create(
             path,
             LABEL,
@@ -236,5 +254,9 @@ class Task:
             raise UsageError(f"{path}: is a file, --png names a folder")
         inputs = [self.source, self.trained]
         run = run_digest("png", 1, self.params, None, self.trained.classes, inputs, self.ids)
-        files = getattr(self.source, "paths", [])
-        return PngFolder(path, self.ids, run, self.shard, self.force, files)
+        return PngFolder(path, self.ids, run, self.shard, self.force, self._files)
+
+    @property
+    def _files(self) -> list[Path]:
+        """The image files that this is made from, if it is."""
+        return getattr(self.source, "paths", [])
