@@ -177,10 +177,15 @@ class Walker:
         """
         import torch
 
-        views = torch.cat([x, x.flip(-1)]) if self.settings.flip else x
+        views = [x, x.flip(-1)] if self.settings.flip else [x]
+        if self.compute.device.type != "cpu":  # a CPU gains nothing by it but twice the memory
+            views = [torch.cat(views)]
         with self.compute.autocast():
-            logits = self.model.edge_logits(views.contiguous(memory_format=torch.channels_last))
-        logits = logits[:, 0]
+            seen = [
+                self.model.edge_logits(view.contiguous(memory_format=torch.channels_last))
+                for view in views
+            ]
+        logits = torch.cat(seen)[:, 0]
         if self.settings.flip:
             logits = torch.stack([logits[0], logits[1].flip(-1)])
         return logits.mean(dim=0).sigmoid()
