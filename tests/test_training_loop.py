@@ -21,7 +21,7 @@ from wsss_cli.training.data import Plan, Samples
 from wsss_cli.training.loop import Compute, fit, float32, predictions, train_step
 from wsss_cli.training.losses import Loss, count_images
 from wsss_cli.training.schedule import Poly
-from wsss_cli.training.team import Shares
+from wsss_cli.training.shares import Shares
 
 CPU = torch.device("cpu")
 IDS = [f"{index}" for index in range(10)]
@@ -125,9 +125,11 @@ def run(
     write: Callable[[Path, Any], None] = write_torch,
     loss: Any = loss_fn,
     plan: Plan = PLAN,
+    half: torch.dtype | None = None,
+    compiled: bool = False,
 ) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
     model = Network()
-    compute = Compute(CPU, workers=workers)
+    compute = Compute(CPU, half, workers=workers, compiled=compiled)
     samples = Samples(load, IDS, plan.seed)
     with Checkpoint(path, run_id, read_torch, write, every, restart) as checkpoint:
         history = fit(
@@ -218,6 +220,78 @@ def test_outputs_reach_the_loss_in_float32() -> None:
     nest = float32({"a": (half, [whole])})
     assert nest["a"][0].dtype == torch.float32
     assert nest["a"][1][0].dtype == torch.int64
+
+
+def test_float16_scales_its_gradients_and_keeps_the_scale(tmp_path: Path) -> None:
+    """An overflow skips the step and halves the scale; resumed, the run knows of it."""
+
+    def overflowing(stop: bool) -> Any:
+        calls: list[int] = []
+
+        def loss(outputs: Tensor, batch: dict[str, Tensor]) -> Tensor:
+            calls.append(1)
+            if stop and len(calls) == 5:
+                os.kill(os.getpid(), signal.SIGINT)
+            return loss_fn(outputs, batch) * (1e25 if len(calls) == 2 else 1)
+
+        return loss
+
+    whole = run(tmp_path / "whole.partial", loss=overflowing(False), half=torch.float16)
+    path = tmp_path / "run.partial"
+    with pytest.raises(KeyboardInterrupt):
+        run(path, loss=overflowing(True), half=torch.float16)
+    assert read_torch(path)["scaler"]["scale"] == 2.0**15
+    assert_same(run(path, half=torch.float16), whole)
+    assert whole[0]["head.weight"].dtype == torch.float32
+    assert whole[0]["head.weight"].isfinite().all()
+
+
+def test_gradients_too_small_for_float16_are_not_lost() -> None:
+    """1e-9 is nothing in float16, and 65536 times that is something."""
+    batch = {"image": torch.randn(4, 3, 6, 6), "target": torch.zeros(4, 2)}
+    moved = []
+    for half in (None, torch.float16):
+        model = Network().eval()
+        before = model.body[0].weight.detach().clone()
+        sgd = torch.optim.SGD(model.parameters(), lr=1e6)
+        step(model, batch, sgd, Compute(CPU, half), lambda out, _: out.mean() * 1e-7)
+        moved.append(model.body[0].weight.detach() - before)
+    assert moved[0].abs().max() > 0
+    assert (moved[0] - moved[1]).norm() < 0.05 * moved[0].norm()
+
+
+def test_training_alone_is_compiled(
+    whole: tuple[dict[str, Tensor], list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[bool] = []
+
+    class Compiled(nn.Module):
+        def __init__(self, model: nn.Module) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, x: Tensor) -> Tensor:
+            calls.append(self.model.training)
+            return self.model(x)
+
+    monkeypatch.setattr(torch, "compile", Compiled)
+    assert_same(run(tmp_path / "run.partial", compiled=True), whole)
+    assert calls == [True] * PLAN.steps
+
+
+def test_what_cannot_be_compiled_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch._dynamo.exc import TorchDynamoException
+
+    class Failing(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            raise TorchDynamoException("backend='inductor' raised:\nNo compiler\n\nSet more")
+
+    monkeypatch.setattr(torch, "compile", lambda model: Failing(1, 1))
+    with pytest.raises(WsssError, match=r"cannot be compiled here \(No compiler\)$") as caught:
+        run(tmp_path / "run.partial", compiled=True)
+    assert "--compile" in (caught.value.hint or "")
 
 
 def test_history_and_progress(whole: tuple[dict[str, Tensor], list[Any]], tmp_path: Path) -> None:

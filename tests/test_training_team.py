@@ -27,7 +27,8 @@ from wsss_cli.cli import app
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.nets.norms import FixedBatchNorm2d
 from wsss_cli.training.losses import Loss, count_pixels, pixel_cross_entropy
-from wsss_cli.training.team import SharedDropout, Shares, Team, span, trains_statistics
+from wsss_cli.training.shares import SharedDropout, Shares, span
+from wsss_cli.training.team import Team, trains_statistics
 
 pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="PyTorch without gloo")
 
@@ -108,7 +109,7 @@ def torchrun(*program: str, **options: Any) -> subprocess.Popen[str]:
 
 def ours(said: str) -> list[str]:
     """What wsss said: neither torchrun's words nor counts that a slow machine shows in between."""
-    lines = [line for line in said.splitlines() if re.match(r"(wsss|train-\w+): ", line)]
+    lines = [line for line in said.splitlines() if re.match(r"(wsss|train-\w+|Error): ", line)]
     return [line for line in lines if not re.search(r": \d+/\d+$", line)]
 
 
@@ -116,6 +117,8 @@ JOBS: list[tuple[list[str], list[int] | None, int]] = [
     *[(command(name, f"{name}.two.pt"), None, 0) for name in RUNS],
     *[(command(name, f"{name}.back.pt"), [1, 2], 130) for name in ("cls", "psa")],
     *[(command(name, f"{name}.on.pt"), None, 0) for name in ("seg", "irn")],
+    (command("cls", "norms.pt", "--batchnorm", "train"), None, 0),
+    (["train-cls", "--never"], None, 2),
     (command("cls", "few.pt", "--batch-size", "1"), None, 2),
     (command("cls", "none.pt", "--split", "test"), None, 3),
     (command("cls", "astray.pt", "--lr", "1e30"), None, 3),
@@ -211,7 +214,11 @@ def test_one_speaks_for_both(together: list[str]) -> None:
     assert "has no split 'test'" in errors[1]
     assert "training went astray" in errors[2]
     assert "'a/4'" in errors[3]
-    assert sum("epoch 2/2" in line for line in together) == 6
+    assert sum("epoch 2/2" in line for line in together) == 7
+    assert sum("No such option" in line for line in together) == 1
+    assert [line for line in together if "warning" in line] == [
+        "wsss: warning: each process's batch norms see its own images only; on CUDA they see all"
+    ]
     finished = [arguments for arguments, _, code in JOBS if code == 0]
     ends = [line.rpartition(" -> ")[2] for line in together if " -> " in line]
     assert ends == [arguments[arguments.index("-o") + 1] for arguments in finished]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, Any
 
@@ -11,6 +12,13 @@ from typer.core import TyperGroup
 from . import __version__
 from .errors import WsssError
 from .stages import COMMANDS
+
+WrongUsage: Any = typer.BadParameter.__base__  # Typer's own copy of Click's class, or Click's
+
+
+def _follows() -> bool:
+    """Whether torchrun started this process, and another that says the same of a wrong command."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0"
 
 
 class Group(TyperGroup):
@@ -27,6 +35,10 @@ class Group(TyperGroup):
             if err.hint:
                 typer.echo(f"wsss: hint: {err.hint}", err=True)
             raise typer.Exit(err.exit_code) from None
+        except WrongUsage as err:
+            if _follows():
+                raise typer.Exit(err.exit_code) from None
+            raise
 
 
 app = typer.Typer(

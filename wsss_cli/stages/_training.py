@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..console import log, track
+from ..console import log, track, warn
 from ..errors import UsageError
 from ..options import free_cores, resolve_device, resolve_precision
 from ._training_options import Recipe, Setting
@@ -87,7 +87,7 @@ def begin(out: Path, recipe: Recipe, setting: Setting, fewest_epochs: int = 1) -
     import torch
 
     from ..artifacts.writer import check_target
-    from ..training.team import assemble
+    from ..training.assemble import assemble
 
     with assemble(resolve_device(setting.device)) as team:
         recipe.check(fewest_epochs)
@@ -112,6 +112,7 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
     from ..training.interrupt import Interrupts
     from ..training.loop import fit
     from ..training.schedule import Poly
+    from ..training.team import trains_statistics
 
     plan = Plan(len(job.ids), recipe.batch_size, recipe.epochs, setting.seed)
     precision = team.share(resolve_precision(setting.precision, team.device).value)
@@ -120,6 +121,8 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
     samples = Samples(job.load, job.ids, setting.seed)
     groups = job.groups(recipe)
     team.adapt(job.model, compute.shares)
+    if team.world > 1 and team.leads and any(map(trains_statistics, job.model.modules())):
+        warn("each process's batch norms see its own images only; on CUDA they see all")
     model = job.model.to(team.device).to(memory_format=torch.channels_last)
     with (
         Checkpoint(
@@ -163,8 +166,9 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
 def _compute(plan: Plan, recipe: Recipe, setting: Setting, team: Team, precision: str) -> Compute:
     """Where and how to compute."""
     from ..nets.precision import autocast_type
+    from ..training.assemble import local_processes
     from ..training.loop import Compute
-    from ..training.team import Shares, local_processes
+    from ..training.shares import Shares
 
     images = min(plan.count, plan.batch_size)
     if images < team.world:

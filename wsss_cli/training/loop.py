@@ -27,7 +27,8 @@ from .data import Key, Sample, Samples, loader, seed_step
 from .interrupt import Interrupts
 from .losses import Loss
 from .schedule import Poly
-from .team import FAILED, LeftAlone, Shares, Team
+from .shares import Shares
+from .team import FAILED, LeftAlone, Team
 
 NO_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory", re.IGNORECASE)
 Measure = Callable[[nn.Module, int], dict[str, Any]]
@@ -198,7 +199,11 @@ def train_one_epoch(
             with run.interrupts.whole():
                 seed_step(run.seed, progress.step)
                 run.schedule.apply(run.optimizer, progress.step)
-                with memory_errors(), run.compute.team.connected():
+                with (
+                    memory_errors(),
+                    compile_errors(run.compute.compiled),
+                    run.compute.team.connected(),
+                ):
                     loss = train_step(
                         stepping, run.loss, parts, run.optimizer, run.compute, run.scaler
                     )
@@ -346,6 +351,24 @@ def memory_errors() -> Iterator[None]:
         raise WsssError(
             "not enough memory for a batch",
             "--accumulate 2 or more splits batches; a smaller --crop needs less too",
+        ) from err
+
+
+@contextlib.contextmanager
+def compile_errors(compiled: bool) -> Iterator[None]:
+    """Turn a network that cannot be compiled, or a machine that cannot, into one clear line."""
+    if not compiled:
+        yield
+        return
+    from torch._dynamo.exc import TorchDynamoException
+
+    try:
+        yield
+    except TorchDynamoException as err:
+        lines = [line for line in str(err).splitlines() if line and not line.startswith("backend=")]
+        raise WsssError(
+            f"the network cannot be compiled here ({lines[0] if lines else type(err).__name__})",
+            "leave --compile out",
         ) from err
 
 

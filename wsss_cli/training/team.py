@@ -1,20 +1,15 @@
 """The processes that train one network together: as many as torchrun started, or one alone.
 
-torchrun says by environment variables who is who. Rank 0 leads: it alone writes and talks. The
-first process that leaves before the end says why in the store that all share, so that the others
-can leave without a word.
+Rank 0 leads: it alone writes and talks. The first process that leaves before the end says why in
+the store that all share, so that the others can leave without a word.
 """
 
 from __future__ import annotations
 
 import inspect
-import itertools
-import os
 import re
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -23,21 +18,18 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ..errors import UsageError, WsssError
-from .data import Key
+from ..errors import WsssError
+from .shares import SharedDropout, Shares
 
 T = TypeVar("T")
 
 LOST = re.compile(r"gloo|nccl|connection (closed|reset|refused)|broken pipe", re.IGNORECASE)
-PATIENCE = timedelta(hours=1)  # for the slowest process; torchrun itself notices a dead one
 FAREWELL = timedelta(seconds=10)  # torchrun waits 30 before it kills
 INTERRUPTED, FAILED = "interrupted", "failed"
 # PyTorch 2.15 renames the one to the other and warns of the old name
 SYNC_BUFFERS = "forward_sync_buffers"
 if SYNC_BUFFERS not in inspect.signature(DistributedDataParallel).parameters:
     SYNC_BUFFERS = "broadcast_buffers"
-
-_teams = itertools.count()  # of this process, which may run one command after another
 
 
 class LeftAlone(WsssError):
@@ -48,44 +40,6 @@ class LeftAlone(WsssError):
             "another process of this training died",
             "torchrun tells which; the same command goes on from what was saved",
         )
-
-
-@dataclass(frozen=True)
-class Shares:
-    """How the images of a step are dealt out: to parts one after another, in each to all ranks.
-
-    Attributes:
-        images: of a step; at least parts * world.
-        parts: how often each rank runs forward and backward in a step.
-        world, rank: processes, and which of them this one is.
-    """
-
-    images: int = 1
-    parts: int = 1
-    world: int = 1
-    rank: int = 0
-
-    def deal(self, batches: Iterable[list[Key]]) -> Iterator[list[Key]]:
-        """This rank's keys of each part of each batch."""
-        for batch in batches:
-            for part in range(self.parts):
-                first, last = span(len(batch), self.parts, part)
-                mine = span(last - first, self.world, self.rank)
-                yield batch[first + mine[0] : first + mine[1]]
-
-    def place(self, part: int) -> tuple[int, int]:
-        """Where this rank's images begin among those of a part, and how many the part has."""
-        first, last = span(self.images, self.parts, part)
-        return span(last - first, self.world, self.rank)[0], last - first
-
-
-def span(count: int, parts: int, part: int) -> tuple[int, int]:
-    """The range of 0..count-1 that falls to one of `parts` parts, whose sizes differ by 1 at most.
-
-    >>> [span(7, 3, part) for part in range(3)]
-    [(0, 2), (2, 4), (4, 7)]
-    """
-    return count * part // parts, count * (part + 1) // parts
 
 
 class Team:
@@ -231,125 +185,7 @@ class Team:
             pass
 
 
-@contextmanager
-def assemble(device: torch.device) -> Iterator[Team]:
-    """The team of this process, on its own device; a process that fails after another says nothing.
-
-    Raises:
-        UsageError: the environment is not torchrun's, or there is no GPU for each process.
-        SystemExit: another process has failed and said why.
-    """
-    rank, world = _number("RANK", 0), _number("WORLD_SIZE", 1)
-    if world == 1 or "RANK" not in os.environ:
-        yield Team(device)
-        return
-    try:
-        device = own_device(device)
-    except UsageError as err:
-        if rank:  # the leader finds the same, and says so
-            raise SystemExit(err.exit_code) from None
-        raise
-    team = _join(device, rank, world)
-    lost = True
-    try:
-        yield team
-        lost = False
-    except KeyboardInterrupt:
-        team.claim(INTERRUPTED)
-        team.bid_farewell()
-        lost = False
-        raise
-    except WsssError as err:
-        lost = isinstance(err, LeftAlone)
-        if not team.claim(FAILED):
-            raise SystemExit(err.exit_code) from None
-        raise
-    except BaseException:
-        team.claim(FAILED)
-        raise
-    finally:
-        if not lost:  # with a process gone this may wait for it
-            dist.destroy_process_group()
-
-
-def _join(device: torch.device, rank: int, world: int) -> Team:
-    """Find the other processes."""
-    # a 1 x 1 convolution's gradient is channels-last and not, which is the same: no cause to warn
-    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-    try:
-        store, _, _ = next(dist.rendezvous("env://", timeout=timedelta(minutes=10)))
-    except (ValueError, RuntimeError) as err:
-        raise UsageError(
-            f"RANK and WORLD_SIZE are set, but the other processes were not found ({err})",
-            "start them with torchrun, or unset these",
-        ) from None
-    name = f"{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}.{next(_teams)}"
-    dist.init_process_group(
-        "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo",
-        store=dist.PrefixStore(f"wsss group {name}", store),
-        rank=rank,
-        world_size=world,
-        timeout=PATIENCE,
-    )
-    return Team(device, rank, world, dist.PrefixStore(f"wsss team {name}", store))
-
-
-def own_device(device: torch.device) -> torch.device:
-    """The device of this process among those that torchrun started on this machine.
-
-    Raises:
-        UsageError: not one for each.
-    """
-    if device.type == "cpu":
-        return device
-    local, here = _number("LOCAL_RANK", 0), local_processes()
-    if device.type != "cuda" or device.index is not None:
-        raise UsageError(f"--device {device}: {here} processes train", "give --device cuda or cpu")
-    if here > torch.cuda.device_count():
-        raise UsageError(
-            f"--device cuda: {here} processes for {torch.cuda.device_count()} GPUs",
-            "torchrun --nproc-per-node takes the number of GPUs",
-        )
-    torch.cuda.set_device(local)
-    return torch.device("cuda", local)
-
-
-def local_processes() -> int:
-    """How many processes of the team share this machine."""
-    return _number("LOCAL_WORLD_SIZE", 1)
-
-
 def trains_statistics(module: nn.Module) -> bool:
     """Whether a module is a batch norm of its own process's statistics, which it updates."""
     # by type: fixed batch norms and synchronised ones are subclasses
     return type(module) in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-
-
-class SharedDropout(nn.Module):
-    """Drops what one process would drop, had it all images of the part.
-
-    Every process has the same random state, draws for all images, and applies its own rows.
-
-    Attributes:
-        part: which of the step's parts is being computed.
-    """
-
-    def __init__(self, dropout: nn.Module, shares: Shares) -> None:
-        super().__init__()
-        self.dropout, self.shares, self.part = dropout, shares, 0
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return x
-        first, count = self.shares.place(self.part)
-        kept = x.new_ones((count, *x.shape[1:]))
-        if x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last):
-            kept = kept.contiguous(memory_format=torch.channels_last)
-        return x * self.dropout(kept)[first : first + len(x)]
-
-
-def _number(name: str, default: int) -> int:
-    try:
-        return int(os.environ.get(name, default))
-    except ValueError:
-        raise UsageError(f"{name}={os.environ[name]}: not torchrun's") from None

@@ -1,0 +1,77 @@
+"""Which precision a device is given, and what the options make of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from made import wsss
+
+from wsss_cli.artifacts import CAM, load_weights, open_artifact
+from wsss_cli.errors import UsageError
+from wsss_cli.nets.precision import _cpu_multiplies_bf16, autocast_type, suited_precision
+from wsss_cli.options import Precision, TrainPrecision, resolve_precision
+
+CPU = torch.device("cpu")
+TRAIN = ["train-cls", "--backbone", "tiny", "--backbone-weights", "random", "--crop", "32"]
+TRAIN += ["--epochs", "1", "--batch-size", "2", "--workers", "0", "--device", "cpu"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "native"),
+    [
+        ("fpu avx2 avx512f avx512_bf16 amx_bf16", True),
+        ("fpu avx512_bf16", True),
+        ("amx_bf16 fpu", True),
+        ("fpu avx512f avx512_vnni", False),
+        ("avx512_bf16x", False),
+    ],
+)
+def test_a_cpu_is_known_by_its_flags(flags: str, native: bool, tmp_path: Path) -> None:
+    description = tmp_path / "cpuinfo"
+    description.write_text(f"processor : 0\nflags\t\t: {flags}\nbugs\t: none\n")
+    assert _cpu_multiplies_bf16(description) is native
+    assert not _cpu_multiplies_bf16(tmp_path / "none")
+
+
+def test_auto_is_what_the_device_does_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    for native, expected in ((True, "bf16"), (False, "f32")):
+        monkeypatch.setattr("wsss_cli.nets.precision._cpu_multiplies_bf16", lambda n=native: n)
+        assert resolve_precision(Precision.auto, CPU) is Precision(expected)
+        assert resolve_precision(TrainPrecision.auto, CPU) is TrainPrecision(expected)
+        assert resolve_precision(Precision.f32, CPU) is Precision.f32
+    assert suited_precision(torch.device("mps")) == "f32"
+    kinds = [autocast_type(name) for name in ("f32", "bf16", "fp16")]
+    assert kinds == [None, torch.bfloat16, torch.float16]
+
+
+def test_float16_is_for_training_on_cuda(tiny_data: Path) -> None:
+    with pytest.raises(UsageError, match="--precision fp16: needs a CUDA device"):
+        resolve_precision(TrainPrecision.fp16, CPU)
+    cuda = torch.device("cuda", 0)
+    assert resolve_precision(TrainPrecision.fp16, cuda) is TrainPrecision.fp16
+    out = tiny_data.with_name("cls.pt")
+    result = wsss(*TRAIN, "--data", tiny_data, "-o", out, "--precision", "fp16")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "wsss: error: --precision fp16: needs a CUDA device\n"
+        "wsss: hint: bf16, f32 and auto do without\n"
+    )
+    assert wsss("make-cam", "--weights", out, "--precision", "fp16").exit_code == 2
+
+
+def test_what_auto_was_is_in_the_weights_and_the_maps(tiny_data: Path) -> None:
+    out, cam = tiny_data.with_name("cls.pt"), tiny_data.with_name("cam.h5")
+    runs = set()
+    for name in ("auto", suited_precision(CPU)):
+        options = ["--data", tiny_data, "-o", out, "--precision", name, "--force"]
+        assert wsss(*TRAIN, *options).exit_code == 0
+        weights = load_weights(out)
+        assert weights.params["precision"] == suited_precision(CPU)
+        runs.add(weights.run)
+    assert len(runs) == 1  # one and the same run
+    options = ["--weights", out, "-o", cam, "--precision", "auto", "--scales", "1", "--no-flip"]
+    assert wsss("make-cam", *options, "--device", "cpu").exit_code == 0
+    with open_artifact(cam, CAM) as maps:
+        assert maps.params["precision"] == suited_precision(CPU)
