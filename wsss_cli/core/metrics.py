@@ -53,7 +53,8 @@ def confusion_matrix(
         raise ValueError(f"label maps are uint8, not {truth.dtype} and {pred.dtype}")
     _check_n_labels(n_labels)
     # Every pair of bytes has its own bin: one pass, no masks.
-    flat, guess, counts = truth.ravel(), pred.ravel(), np.zeros(1 << 16, np.int64)
+    flat, guess = truth.ravel(), pred.ravel()
+    counts: np.ndarray = np.zeros(1 << 16, np.int64)
     for start in range(0, flat.size, BLOCK):
         part = slice(start, start + BLOCK)
         pairs = (flat[part].astype(np.intp) << 8) | guess[part]
@@ -236,7 +237,7 @@ class ThresholdSweep:
             raise ValueError(f"cam holds label {names.max()} of {self.n_labels} labels")
         n = max(len(names), 1)
         flat, maps = truth.ravel(), cam.reshape(len(cam), truth.size)
-        counts = np.zeros(len(self._counts) * n * 256, np.int64)
+        counts: np.ndarray = np.zeros(len(self._counts) * n * 256, np.int64)
         for start in range(0, flat.size, SWEEP_BLOCK):
             part = slice(start, start + SWEEP_BLOCK)
             counts += np.bincount(self._bins(flat[part], maps[:, part]), minlength=counts.size)
