@@ -42,6 +42,9 @@ def test_auto_is_what_the_device_does_well(monkeypatch: pytest.MonkeyPatch) -> N
         assert resolve_precision(TrainPrecision.auto, CPU) is TrainPrecision(expected)
         assert resolve_precision(Precision.f32, CPU) is Precision.f32
     assert suited_precision(torch.device("mps")) == "f32"
+    for capability, expected in (((7, 5), "f32"), ((8, 0), "bf16"), ((9, 0), "bf16")):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, c=capability: c)
+        assert suited_precision(torch.device("cuda", 0)) == expected
     kinds = [autocast_type(name) for name in ("f32", "bf16", "fp16")]
     assert kinds == [None, torch.bfloat16, torch.float16]
 

@@ -25,8 +25,9 @@ def autocast_type(precision: str) -> torch.dtype | None:
 def suited_precision(device: torch.device) -> str:
     """bf16 where the device multiplies bfloat16 natively, else f32."""
     if device.type == "cuda":
-        with torch.cuda.device(device):
-            native = torch.cuda.is_bf16_supported(including_emulation=False)
+        # torch.cuda.is_bf16_supported counts emulation in, and not in all versions can be told not to
+        ampere = torch.cuda.get_device_capability(device) >= (8, 0)
+        native = ampere or torch.version.hip is not None
     elif device.type == "cpu":
         native = _cpu_multiplies_bf16()
     else:
