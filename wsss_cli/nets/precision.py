@@ -25,7 +25,7 @@ def autocast_type(precision: str) -> torch.dtype | None:
 def suited_precision(device: torch.device) -> str:
     """bf16 where the device multiplies bfloat16 natively, else f32."""
     if device.type == "cuda":
-        # torch.cuda.is_bf16_supported counts emulation in, and not in all versions can be told not to
+        # is_bf16_supported counts emulation in, and cannot be told not to in every PyTorch
         ampere = torch.cuda.get_device_capability(device) >= (8, 0)
         native = ampere or torch.version.hip is not None
     elif device.type == "cpu":
