@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..core.images import decode_image, decode_mask
 from ..core.labels import IGNORE
 from ..errors import WsssError
 from . import provenance
+from .pixels import PixelCache
 from .provenance import Source
 from .schema import DATASET
 from .store import Artifact, open_artifact
@@ -20,6 +21,8 @@ from .store import Artifact, open_artifact
 
 class DatasetReader(Artifact):
     """A `wsss/dataset` open for reading. Picklable, like every artifact."""
+
+    _pixels: PixelCache | None = None
 
     def encoded_image(self, image_id: str) -> bytes:
         """The image file's own bytes, from inside the artifact or from where it links to.
@@ -48,12 +51,27 @@ class DatasetReader(Artifact):
         return encoded
 
     def image(self, image_id: str) -> np.ndarray:
-        """(H, W, 3) uint8 RGB, upright."""
+        """(H, W, 3) uint8 RGB, upright; not to be written to after `keep_pixels`."""
+        kept = self._pixels.get(image_id) if self._pixels is not None else None
+        if kept is not None:
+            return kept
         encoded = self.encoded_image(image_id)
         try:
-            return decode_image(encoded)
+            image = decode_image(encoded)
         except ValueError as err:
             raise WsssError(f"{self.path}: image {image_id!r}: {err}", "pack it again") from None
+        if self._pixels is not None:
+            self._pixels.put(image_id, image)
+        return image
+
+    def keep_pixels(self, ids: Iterable[str], limit: int) -> None:
+        """From now on keep what is decoded of these images, for processes forked later as well.
+
+        Args:
+            ids: those that are read again and again.
+            limit: bytes to keep at most; images for which there is no room are decoded each time.
+        """
+        self._pixels = PixelCache({image_id: self.size(image_id) for image_id in ids}, limit)
 
     def mask(self, image_id: str) -> np.ndarray | None:
         """(H, W) uint8 labels, IGNORE where void; None where the image has no mask."""

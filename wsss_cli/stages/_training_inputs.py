@@ -66,6 +66,17 @@ def labelled_ids(
     return _chosen(data, labels.path, labels.ids, split, held_out)
 
 
+def keep_pixels(data: DatasetReader, ids: Sequence[str], gib: float, processes: int) -> None:
+    """Decode images once, as far as the memory allowed for them goes.
+
+    Args:
+        ids: in the order in which they get room.
+        gib: for all processes that train together.
+        processes: how many those are; each goes through all images in the course of time.
+    """
+    data.keep_pixels(dict.fromkeys(ids), int(gib * 2**30 / processes))
+
+
 def _chosen(
     data: DatasetReader, source: Path, ids: Sequence[str], split: str | None, held_out: str | None
 ) -> list[str]:

@@ -216,6 +216,12 @@ class Setting:
         float,
         typer.Option(min=0, metavar="SECONDS", help="Keep the training state this often."),
     ] = 60.0
+    keep_pixels: Annotated[
+        float,
+        typer.Option(
+            min=0, metavar="GIB", help="Memory for decoded images; 0: decode in every epoch."
+        ),
+    ] = 1.0
     compiled: Annotated[
         bool,
         typer.Option(

@@ -14,7 +14,7 @@ import typer
 from ..options import Data, Split
 from ._grouped import Help, Without, grouped
 from ._training import Job, begin, train
-from ._training_inputs import held_out_split, labelled_crop, labelled_ids
+from ._training_inputs import held_out_split, keep_pixels, labelled_crop, labelled_ids
 from ._training_options import MAX_SIDE, Body, Crops, Recipe, Setting
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ def run(
     ):
         augment = crops.augment()
         ids = labelled_ids(reader, labels, split, held_out_split(reader, None))
+        keep_pixels(reader, ids, setting.keep_pixels, team.world)
         config: dict[str, Any] = {**body.config(), "method": method.value}
         if method is Method.psa:
             config["group_norm"] = body.backbone == "vgg16" if group_norm is None else group_norm

@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..options import Data, Split
 from ._grouped import Without, grouped
 from ._training import Job, begin, train
-from ._training_inputs import held_out_split, tagged_ids
+from ._training_inputs import held_out_split, keep_pixels, tagged_ids
 from ._training_options import Body, Crops, Recipe, Setting, ValEvery, ValSplit
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def run(
         held_out = held_out_split(reader, val_split)
         ids = tagged_ids(reader, split, held_out)
         val = reader.split(held_out) if held_out is not None else []
+        keep_pixels(reader, [*ids, *val], setting.keep_pixels, team.world)
         job = Job(
             name=NAME,
             kind="wsss/cls",

@@ -16,7 +16,7 @@ from ..nets.names import HEAD_NORMS, SEGMENTERS
 from ..options import Data, Split
 from ._grouped import Without, grouped
 from ._training import Job, begin, train
-from ._training_inputs import held_out_split, labelled_crop, labelled_ids
+from ._training_inputs import held_out_split, keep_pixels, labelled_crop, labelled_ids
 from ._training_options import MAX_SIDE, Body, Crops, Recipe, Setting, ValEvery, ValSplit
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def run(
         held_out = held_out_split(reader, val_split)
         ids = labelled_ids(reader, target, split, held_out)
         val = _with_masks(reader, held_out, team) if val_every and held_out is not None else []
+        keep_pixels(reader, [*ids, *val], setting.keep_pixels, team.world)
         config = {**body.config(), "model": model, "norm": head_norm.value}
         job = Job(
             name=NAME,
