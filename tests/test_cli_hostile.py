@@ -212,6 +212,18 @@ def test_masks_that_are_void_throughout_choose_no_threshold(tmp_path: Path) -> N
     assert "the masks of split void are void throughout" in result.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("words", [["info", "data.h5"], ["--help"]])
+def test_a_full_standard_output_is_one_line(data: Path, words: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "wsss_cli", *words]
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, cwd=data.parent, timeout=60
+        )
+    assert done.returncode == 3
+    assert done.stderr == b"wsss: error: standard output: No space left on device\n"
+
+
 # Empty splits, strides beyond reason
 
 

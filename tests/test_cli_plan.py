@@ -93,7 +93,7 @@ def test_the_table(tiny_data: Path) -> None:
     lines = [line.split() for line in result.stdout.splitlines()]
     assert lines[0] == ["stage", "makes", "disk", "at", "its", "peak", "memory", "time"]
     assert lines[1][:2] == ["train-cls", "cls.pt"]
-    assert lines[1][-4:] == ["17.0", "GB", "2", "min"]  # 10 + 2 * (15 * 4 + 15 * 2 / 3) s
+    assert lines[1][-4:] == ["17.0", "GB", "57", "s"]  # 10 + 2 * (5 * 4 + 5 * 2 / 3) s
     assert lines[4][0] == "all"
     assert "train: 4 images, 0.0 megapixels" in result.stdout
 

@@ -79,4 +79,9 @@ def entry() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    app(prog_name="wsss")
+    try:
+        app(prog_name="wsss")
+    except OSError as err:  # of standard output: stages speak for the files that they open
+        where = err.filename or "standard output"
+        sys.stderr.write(f"wsss: error: {where}: {err.strerror or err}\n")
+        sys.exit(3)
