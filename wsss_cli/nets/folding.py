@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TypeVar
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from .norms import NormedConv2d
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -36,7 +39,17 @@ def fold_batchnorm(model: Network) -> Network:
             if isinstance(child, _BatchNorm) and before and isinstance(before[1], nn.Conv2d):
                 if child.training or before[1].out_channels != child.num_features:
                     raise ValueError(f"{name}: a batch norm that does not fit {before[0]}")
-                setattr(parent, before[0], fuse_conv_bn_eval(before[1], child))
+                setattr(parent, before[0], _fused(before[1], child))
                 setattr(parent, name, nn.Identity())
             before = name, child
     return model
+
+
+def _fused(conv: nn.Conv2d, norm: _BatchNorm) -> nn.Conv2d:
+    if not isinstance(conv, NormedConv2d):
+        return fuse_conv_bn_eval(conv, norm)
+    weight, bias = conv.normed()
+    plain: nn.Conv2d = copy.copy(conv)
+    plain.__class__ = nn.Conv2d
+    plain._parameters = {"weight": nn.Parameter(weight), "bias": nn.Parameter(bias)}
+    return plain

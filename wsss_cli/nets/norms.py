@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
@@ -18,6 +18,52 @@ class FixedBatchNorm2d(nn.BatchNorm2d):
     def train(self, mode: bool = True) -> FixedBatchNorm2d:
         super().train(False)
         return self
+
+
+class AbsorbedBatchNorm2d(FixedBatchNorm2d):
+    """A fixed batch norm whose work the convolution before it does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+class NormedConv2d(nn.Conv2d):
+    """A convolution that does the work of the fixed batch norm after it as well.
+
+    Scaling its weights takes no time beside a pass over its output, forward and back. Parameters
+    and state-dict keys of both stay as they are, and so do the gradients of all that trains.
+    """
+
+    _absorbed: list[AbsorbedBatchNorm2d]  # a list, or the norm would be registered here too
+
+    def normed(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of both together."""
+        norm = self._absorbed[0]
+        assert norm.running_var is not None
+        assert norm.running_mean is not None
+        scale = (norm.running_var + norm.eps).rsqrt()
+        scale = scale if norm.weight is None else scale * norm.weight
+        shift = -norm.running_mean if self.bias is None else self.bias - norm.running_mean
+        shift = shift * scale if norm.bias is None else shift * scale + norm.bias
+        return self.weight * scale[:, None, None, None], shift
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._conv_forward(x, *self.normed())
+
+
+def _absorb(parent: nn.Module) -> None:
+    """Have convolutions do the work of the fixed batch norms registered right after them."""
+    before: nn.Module | None = None
+    for child in parent.children():
+        if (
+            type(before) is nn.Conv2d
+            and type(child) is FixedBatchNorm2d
+            and child.num_features == before.out_channels
+        ):
+            child.__class__ = AbsorbedBatchNorm2d
+            before.__class__ = NormedConv2d
+            before._absorbed = [child]  # type: ignore[assignment]  # it is a NormedConv2d now
+        before = child
 
 
 def _fixed(norm: _BatchNorm, affine: bool) -> FixedBatchNorm2d:
@@ -45,6 +91,9 @@ def freeze_batchnorm(module: nn.Module, affine: bool = True) -> int:
             this, so call that first.
         affine: also stop scale and shift from training.
 
+    A batch norm is taken to follow the convolution registered just before it in the same module,
+    which holds for torchvision's networks and ours; the convolution then does its work.
+
     Returns:
         How many batch norms are fixed.
 
@@ -62,6 +111,7 @@ def freeze_batchnorm(module: nn.Module, affine: bool = True) -> int:
                 raise ValueError(f"{name}: a batch norm without running statistics cannot be fixed")
             setattr(parent, name, _fixed(child, affine))
             count += 1
+        _absorb(parent)
     return count
 
 
