@@ -6,8 +6,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .crf import CrfParams, dense_crf, unary_from_scores
 from .labels import BACKGROUND, IGNORE, local_to_labels
+from .refine import Refinement, refine_scores
 
 
 def prediction_labels(
@@ -16,7 +16,7 @@ def prediction_labels(
     size: tuple[int, int],
     *,
     image: np.ndarray | None = None,
-    crf: CrfParams | None = None,
+    crf: Refinement | None = None,
     min_confidence: float = 0.0,
 ) -> np.ndarray:
     """The most probable label of every pixel.
@@ -25,15 +25,15 @@ def prediction_labels(
         probabilities: (K + 1, h, w) float32, background first, summing to 1.
         classes: (K,) class indices that the other ones are of; no other label comes out.
         size: (H, W) of the result; probabilities of another size are enlarged bilinearly.
-        image: (h, w, 3) uint8, for the CRF.
-        crf: refines the probabilities before anything else; None leaves them.
+        image: (h, w, 3) uint8, for the CRF or PAMR.
+        crf: the one or the other; refines the probabilities before anything else; None leaves them.
         min_confidence: pixels whose best label is less probable become 255.
 
     Returns:
         (H, W) uint8, 0 background; of equally probable labels the first.
 
     Raises:
-        ValueError: probabilities that do not fit the classes, or a CRF without an image.
+        ValueError: probabilities that do not fit the classes, or a refinement without an image.
 
     >>> p = np.array([[[0.3, 0.6]], [[0.7, 0.4]]], np.float32)
     >>> prediction_labels(p, np.array([14]), (1, 2), min_confidence=0.65)
@@ -46,8 +46,8 @@ def prediction_labels(
         return np.full(size, BACKGROUND, np.uint8)
     if crf is not None:
         if image is None:
-            raise ValueError("a CRF needs the image")
-        probabilities = dense_crf(image, unary_from_scores(probabilities), crf)
+            raise ValueError("a refinement needs the image")
+        probabilities = refine_scores(image, [probabilities], crf)[0]
     winner, confidence = _strongest(probabilities, size)
     labels = local_to_labels(winner, classes)
     labels[confidence < np.float32(min_confidence)] = IGNORE

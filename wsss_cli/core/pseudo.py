@@ -18,10 +18,10 @@ from torch import Tensor
 
 from .affinity import feature_affinity, path_affinity
 from .cam import background_score
-from .crf import CrfParams, dense_crf, unary_from_labels, unary_from_scores
 from .grid import grid_size, pad_to_multiple, upsample_grid
 from .labels import BACKGROUND, local_to_labels
 from .pairs import Border, half_disk_offsets
+from .refine import Refinement, refine_labels, refine_scores
 from .walk import MAX_STEPS, random_walk, steps_for
 
 Unary = Literal["scores", "labels"]
@@ -214,24 +214,23 @@ def stack_labels(
     classes: np.ndarray,
     *,
     image: np.ndarray | None = None,
-    crf: CrfParams | None = None,
+    crf: Refinement | None = None,
     unary: Unary = "scores",
 ) -> np.ndarray:
-    """The label of the strongest score at every pixel, perhaps refined by a CRF.
+    """The label of the strongest score at every pixel, perhaps refined by a CRF or PAMR.
 
     Args:
         stack: (K + 1, H, W) float32 scores, background first; of equals the first wins.
         classes: (K,) class indices present; no other label comes out.
-        image: (H, W, 3) uint8, for the CRF.
-        crf: None leaves labels as they are.
-        unary: what the CRF is given: the 'scores', clipped to [1e-5, 1], or the 'labels' that win,
-            with probability 0.7 each.
+        image: (H, W, 3) uint8, for the CRF or PAMR.
+        crf: the one or the other; None leaves labels as they are.
+        unary: what it is given: the 'scores', or the 'labels' that win (`core.refine`).
 
     Returns:
         (H, W) uint8 labels, 0 background.
 
     Raises:
-        ValueError: stack and classes that disagree on K, or a CRF without an image.
+        ValueError: stack and classes that disagree on K, or a refinement without an image.
 
     >>> stack = np.array([[[0.25, 0.25]], [[0.2, 0.3]]], np.float32)
     >>> stack_labels(stack, np.array([14]))
@@ -244,10 +243,12 @@ def stack_labels(
     winner = stack.argmax(axis=0)
     if crf is not None:
         if image is None:
-            raise ValueError("a CRF needs the image")
-        n = len(stack)
-        energy = unary_from_labels(winner, n) if unary == "labels" else unary_from_scores(stack)
-        winner = dense_crf(image, energy, crf).argmax(axis=0)
+            raise ValueError("a refinement needs the image")
+        if unary == "labels":
+            refined = refine_labels(image, [winner], len(stack), crf)
+        else:
+            refined = refine_scores(image, [stack], crf)
+        winner = refined[0].argmax(axis=0)
     return local_to_labels(winner, classes)
 
 

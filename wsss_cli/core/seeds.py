@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .crf import PRESETS, CrfParams, dense_crf_each, unary_from_labels, unary_from_scores
+from .crf import PRESETS
 from .labels import BACKGROUND, IGNORE, label_of_class, local_to_labels
+from .refine import Refinement, refine_labels, refine_scores
 
 # (low, high) of each mode of `threshold_seeds`
 MODES: dict[str, tuple[float, float]] = {
@@ -125,7 +126,7 @@ def irn_seeds(
     *,
     fg: float = IRN_FG,
     bg: float = IRN_BG,
-    crf: CrfParams | None = PRESETS["irn"],
+    crf: Refinement | None = PRESETS["irn"],
 ) -> np.ndarray:
     """IRN's confident labels: two hard label maps, each refined by a CRF, where they agree.
 
@@ -136,7 +137,7 @@ def irn_seeds(
         fg: background score of the first map, whose classes are taken.
         bg: background score of the second, whose background is taken where the first has no
             class either; what is left is IGNORE.
-        crf: None compares the maps as they are.
+        crf: or PAMR in its place; None compares the maps as they are.
 
     Raises:
         ValueError: shapes that disagree, or bg above fg.
@@ -155,8 +156,8 @@ def irn_seeds(
     )
     if crf is not None:
         n = len(classes) + 1
-        unaries = [unary_from_labels(hard, n) for hard in (certain, possible)]
-        certain, possible = (q.argmax(axis=0) for q in dense_crf_each(image, unaries, crf))
+        refined = refine_labels(image, [certain, possible], n, crf)
+        certain, possible = (q.argmax(axis=0) for q in refined)
     unsure = np.where(possible == 0, np.uint8(BACKGROUND), np.uint8(IGNORE))
     return np.where(certain > 0, local_to_labels(certain, classes), unsure)
 
@@ -168,7 +169,7 @@ def psa_seeds(
     *,
     alpha_low: float = PSA_ALPHA_LOW,
     alpha_high: float = PSA_ALPHA_HIGH,
-    crf: CrfParams | None = PRESETS["psa"],
+    crf: Refinement | None = PRESETS["psa"],
 ) -> np.ndarray:
     """PSA's confident labels: two strengths of background, each refined by a CRF.
 
@@ -180,7 +181,7 @@ def psa_seeds(
         cam: (K, H, W) float in [0, 1].
         classes: (K,) class indices.
         alpha_low, alpha_high: exponents of the background score.
-        crf: None takes the strongest score as it is.
+        crf: or PAMR in its place; None takes the strongest score as it is.
 
     Raises:
         ValueError: shapes that disagree, or not 0 < alpha_low <= alpha_high.
@@ -207,7 +208,7 @@ def psa_scores(
     *,
     alpha_low: float = PSA_ALPHA_LOW,
     alpha_high: float = PSA_ALPHA_HIGH,
-    crf: CrfParams | None = PRESETS["psa"],
+    crf: Refinement | None = PRESETS["psa"],
 ) -> tuple[np.ndarray, np.ndarray]:
     """The two (K+1, H, W) float32 score maps, channel 0 background, that `psa_seeds` compares."""
     import torch
@@ -220,7 +221,7 @@ def psa_scores(
         background = background_score(torch.from_numpy(cam), alpha).numpy()
         stacks.append(np.concatenate([background[None], cam]))
     if crf is not None:
-        stacks = dense_crf_each(image, [unary_from_scores(stack) for stack in stacks], crf)
+        stacks = refine_scores(image, stacks, crf)
     return stacks[0], stacks[1]
 
 

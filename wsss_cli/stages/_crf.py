@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -68,27 +68,31 @@ class CrfOptions:
         """
         from ..core.crf import PRESETS
 
-        name = default if self.crf is None else self.crf
+        preset = default if self.crf is None else self.crf
         changes = {
-            field.removeprefix("crf_"): value
-            for field, value in asdict(self).items()
-            if field != "crf" and value is not None
+            name.removeprefix("crf_"): value
+            for name, value in self._crf_options().items()
+            if name != "crf" and value is not None
         }
-        if name == NONE:
+        if preset == NONE:
             if changes:
                 raise UsageError(
                     f"{option_name(next(iter(changes)))}: there is no CRF", "--crf names one"
                 )
             return None
-        if name not in PRESETS:
-            raise UsageError(f"--crf {name}: unknown", f"one of {', '.join(_names())}")
+        if preset not in PRESETS:
+            raise UsageError(f"--crf {preset}: unknown", f"one of {', '.join(_names())}")
         for field, value in changes.items():
             if not math.isfinite(value):
                 raise UsageError(f"{option_name(field)} {value}: must be finite")
         try:
-            return replace(PRESETS[name], **changes)
+            return replace(PRESETS[preset], **changes)
         except ValueError as err:
             raise UsageError(str(err)) from None
+
+    def _crf_options(self) -> dict[str, Any]:
+        """The fields of this class, by name; a class derived from it has others besides."""
+        return {field.name: getattr(self, field.name) for field in fields(CrfOptions)}
 
 
 def option_name(field: str) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..artifacts import DatasetReader
-    from ..core.crf import CrfParams
+    from ..core.refine import Refinement
     from ..nets.segmentation import Segmenter
     from ..training.loop import Compute
     from ._images import ImageFiles
@@ -33,7 +33,7 @@ class Looks(Protocol):
     @property
     def restrict_to_tags(self) -> bool: ...
     @property
-    def crf(self) -> CrfParams | None: ...
+    def crf(self) -> Refinement | None: ...
 
 
 class Loaded(NamedTuple):
@@ -44,7 +44,7 @@ class Loaded(NamedTuple):
         size: (H, W) of the image.
         classes: (K,) uint16 class indices that it may hold, rising.
         work: (h, w) that its probabilities have.
-        image: (h, w, 3) uint8 for the CRF, where there is one.
+        image: (h, w, 3) uint8 for the CRF or PAMR, where there is one.
     """
 
     copies: list[Tensor]
@@ -117,7 +117,7 @@ def look(
 class Labeller:
     """Makes labels of probabilities; sent to worker processes where there is a CRF."""
 
-    crf: CrfParams | None
+    crf: Refinement | None
     min_confidence: float
 
     def __call__(

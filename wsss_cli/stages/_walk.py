@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..artifacts import Artifact, DatasetReader, Weights
-    from ..core.crf import CrfParams
     from ..core.pseudo import Unary, WalkParams
+    from ..core.refine import Refinement
     from ..nets.affinity import AffinityNet, IRNet
     from ..training.loop import Compute
 
@@ -211,7 +211,7 @@ class Labeller:
     maps: Artifact
     data: DatasetReader
     settings: Settings
-    crf: CrfParams | None
+    crf: Refinement | None
     unary: Unary = "scores"
 
     def __call__(self, image_id: str, walked: np.ndarray) -> dict[str, np.ndarray]:

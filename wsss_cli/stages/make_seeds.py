@@ -14,15 +14,16 @@ import typer
 from ..console import log, track
 from ..errors import UsageError
 from ..options import Data, Force, Ids, Quiet, ShardOption, Workers, select_ids
-from ._crf import NONE, CrfOptions, fitting_crf
+from ._crf import NONE, fitting_crf
 from ._grouped import grouped
 from ._maps import cam_stride, check_maps, checked_item, fitting_image
+from ._refine import Refine, RefineOptions, in_this_process, recorded
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ..artifacts import Artifact, DatasetReader
-    from ..core.crf import CrfParams
+    from ..core.refine import Refinement
 
 NAME = "make-seeds"
 
@@ -100,8 +101,8 @@ class Rule:
             if name != "method" and value is not None
         }
 
-    def refine(self, options: CrfOptions) -> CrfParams | None:
-        """The CRF that the method uses.
+    def refine(self, options: RefineOptions, device: str) -> Refinement | None:
+        """The CRF or PAMR that the method uses.
 
         Raises:
             UsageError: it has none, or an option is out of range or of another method.
@@ -113,11 +114,17 @@ class Rule:
                     raise UsageError(
                         f"{_option(name)}: is of --method {owner.value}, not {self.method.value}"
                     )
-        if self.method is Method.threshold and options.crf not in (None, NONE):
-            raise UsageError(
-                f"--crf {options.crf}: --method threshold has no CRF", "irn and psa have one"
-            )
-        return options.chosen(DEFAULT_CRF[self.method])
+        if self.method is Method.threshold:
+            if options.crf not in (None, NONE):
+                raise UsageError(
+                    f"--crf {options.crf}: --method threshold has no CRF", "irn and psa have one"
+                )
+            if options.refine not in (None, Refine.none):
+                raise UsageError(
+                    f"--refine {options.refine.value}: --method threshold refines nothing",
+                    "irn and psa do",
+                )
+        return options.refinement(DEFAULT_CRF[self.method], device)
 
     def settings(self, has_background: bool) -> dict[str, Any]:
         """The method's settings, as given or else by default; they go into the artifact.
@@ -133,7 +140,7 @@ class Rule:
         return found
 
 
-RULE, CRF = Rule(), CrfOptions()
+RULE, REFINE = Rule(), RefineOptions()
 
 
 @grouped()
@@ -149,8 +156,12 @@ def run(
         Path, typer.Option("--out", "-o", metavar="FILE", help="Seeds to write.")
     ] = Path("seeds.h5"),
     rule: Rule = RULE,
-    crf: CrfOptions = CRF,
+    refinement: RefineOptions = REFINE,
     ids: Ids = None,
+    device: Annotated[
+        str,
+        typer.Option("--device", metavar="NAME", help="Of PAMR: auto, cpu, cuda, cuda:N or mps."),
+    ] = "auto",
     shard: ShardOption = "1/1",
     workers: Workers = None,
     force: Force = False,
@@ -159,15 +170,16 @@ def run(
     """Label what the maps are sure of; the rest becomes 255.
 
     irn compares two thresholds, psa two strengths of background, each after a CRF of the same
-    name; threshold has no CRF. Of maps that hold their own background (psa's random walk),
-    threshold takes the classes' shares against it: 0.5 is where both are equal, and the default.
+    name, or PAMR; threshold refines nothing. Of maps that hold their own background (psa's random
+    walk), threshold takes the classes' shares against it: 0.5 is where both are equal, and the
+    default.
 
     Example: wsss make-seeds --cam cam.h5 -o seeds.h5 --method irn --fg 0.3 --bg 0.05
     """
     from ..artifacts import CAM, LABEL, Shard, create, open_artifact, open_dataset
     from ._pool import WorkerPool, worker_count
 
-    refine = rule.refine(crf)
+    refine = rule.refine(refinement, device)
     part = Shard.parse(shard)
     with open_artifact(cam, CAM) as maps, open_dataset(data, maps) as reader:
         settings = rule.settings(maps.column("background").holds_values)
@@ -180,7 +192,7 @@ def run(
             params={
                 "method": rule.method.value,
                 **settings,
-                "crf": asdict(refine) if refine is not None else None,
+                **recorded(refine),
             },
             inputs=[reader, maps],
             ids=wanted,
@@ -188,7 +200,8 @@ def run(
             force=force,
         ) as target:
             jobs = [(image_id,) for image_id in target.todo]
-            count = worker_count(workers, len(jobs), heavy=refine is not None)
+            idle = in_this_process(refine)
+            count = 0 if refine and idle else worker_count(workers, len(jobs), heavy=not idle)
             maker = SeedMaker(maps, reader, rule.method, settings, refine)
             with WorkerPool(maker, count) as pool:
                 for image_id, item in track(
@@ -242,7 +255,7 @@ class SeedMaker:
     data: DatasetReader
     method: Method
     settings: Mapping[str, Any]
-    crf: CrfParams | None
+    crf: Refinement | None
 
     def __call__(self, image_id: str) -> dict[str, np.ndarray]:
         """The fields of a `wsss/label` item."""
@@ -272,7 +285,7 @@ def make_seeds(
     cam: np.ndarray,
     classes: np.ndarray,
     settings: Mapping[str, Any],
-    crf: CrfParams | None,
+    crf: Refinement | None,
 ) -> np.ndarray:
     """(H, W) uint8 seeds of one image by the method's function in `core.seeds`."""
     from ..core.seeds import irn_seeds, psa_seeds, threshold_seeds

@@ -30,18 +30,19 @@ from ..options import (
     select_ids,
 )
 from . import _inference as shared
-from ._crf import NONE, CrfOptions
+from ._crf import NONE
 from ._grouped import grouped
 from ._looking import Labeller, load_image, look
+from ._refine import RefineOptions, in_this_process, recorded
 
 if TYPE_CHECKING:
     from ..artifacts import DatasetReader, Shard, Weights, Writer
-    from ..core.crf import CrfParams
+    from ..core.refine import Refinement
     from ._images import ImageFiles
     from ._png import PngFolder
 
 NAME = "predict"
-CRF = CrfOptions(crf=NONE)
+REFINE = RefineOptions(crf=NONE)
 SCALES = "0.5,0.75,1,1.25,1.5,1.75"  # SEAM's and PSA's segmentation code
 OUT = Path("pred.h5")
 
@@ -77,7 +78,7 @@ def run(
     min_confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Less probable labels become 255.")
     ] = 0.0,
-    refinement: CrfOptions = CRF,
+    refinement: RefineOptions = REFINE,
     precision: PrecisionOption = Precision.f32,
     device: Device = "auto",
     shard: ShardOption = "1/1",
@@ -94,7 +95,7 @@ def run(
 
     Example: wsss predict photos/ --weights seg.pt --png masks
     """
-    refine = refinement.chosen()
+    refine = refinement.refinement(device=device)
     place = resolve_device(device)
     precision = resolve_precision(precision, place)
     setting = Setting(
@@ -158,7 +159,8 @@ def fill(
     from ._pool import WorkerPool, worker_count
 
     labeller = Labeller(setting.crf, setting.min_confidence)
-    count = worker_count(workers, len(target.todo), heavy=True) if setting.crf else 0
+    idle = in_this_process(setting.crf)
+    count = 0 if idle else worker_count(workers, len(target.todo), heavy=True)
     with WorkerPool(labeller, count) as pool:
         results = pool.map(jobs)
         for image_id, item in track(results, NAME, target.total, len(target), quiet):
@@ -209,12 +211,13 @@ class Setting:
     max_side: int
     restrict_to_tags: bool
     min_confidence: float
-    crf: CrfParams | None
+    crf: Refinement | None
     precision: Precision
 
     def params(self) -> dict[str, Any]:
         """For the artifact: plain values."""
-        return {**asdict(self), "precision": self.precision.value, "fusion": "mean of logits"}
+        plain = {"precision": self.precision.value, "fusion": "mean of logits"}
+        return {**asdict(self), **recorded(self.crf), **plain}
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,10 @@ from ..options import (
     resolve_precision,
     select_ids,
 )
-from ._crf import NONE, CrfOptions
+from ._crf import NONE
 from ._grouped import grouped
 from ._maps import check_maps
+from ._refine import RefineOptions, in_this_process, recorded
 from ._walk import Labeller, Walker, network, resolve, stored
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class WalkOptions:
         return asdict(self) | {"border": border, "steps": parse_steps(self.steps)}
 
 
-CRF, WALK = CrfOptions(crf=NONE), WalkOptions()
+REFINE, WALK = RefineOptions(crf=NONE), WalkOptions()
 
 
 @grouped()
@@ -131,11 +132,11 @@ def run(
         ),
     ] = None,
     walk: WalkOptions = WALK,
-    refinement: CrfOptions = CRF,
+    refinement: RefineOptions = REFINE,
     crf_unary: Annotated[
         CrfUnary | None,
         typer.Option(
-            "--crf-unary", help="Give the CRF the walked scores, or the labels. Default: scores."
+            "--crf-unary", help="Refine the walked scores, or the labels. Default: scores."
         ),
     ] = None,
     ids: Ids = None,
@@ -160,7 +161,7 @@ def run(
     from ..nets.precision import autocast_type
     from ..training.loop import Compute
 
-    refine = refinement.chosen()
+    refine = refinement.refinement(device=device)
     if refine is None and crf_unary is not None:
         raise UsageError("--crf-unary: there is no CRF", "--crf names one")
     unary: Unary = "labels" if crf_unary is CrfUnary.labels else "scores"
@@ -178,10 +179,8 @@ def run(
         labeller = Labeller(maps, reader, settings, refine, unary)
         task = Task(out, scores, maps, [reader, maps, trained], wanted, part, force)
         walk_params = settings.walk_params() | {"precision": precision.value}
-        label_params = settings.label_params() | {
-            "crf": asdict(refine) if refine else None,
-            "crf_unary": unary if refine else None,
-        }
+        label_params = settings.label_params() | recorded(refine)
+        label_params["crf_unary"] = unary if refine else None
         with task.open(walk_params, label_params) as outputs:
             fill(outputs, walker, labeller, workers, quiet)
         log(f"{NAME}: {len(outputs.labels)} items -> {out}", quiet)
@@ -304,7 +303,8 @@ def fill(
             yield image_id, walked[image_id]
 
     todo, total = outputs.todo, outputs.labels.total
-    count = worker_count(workers, len(todo), heavy=labeller.crf is not None)
+    idle = in_this_process(labeller.crf)
+    count = 0 if labeller.crf and idle else worker_count(workers, len(todo), heavy=not idle)
     with WorkerPool(labeller, count) as pool:
         for image_id, item in track(
             pool.map(jobs(todo)), NAME, total=total, done=total - len(todo), quiet=quiet

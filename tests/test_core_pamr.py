@@ -1,0 +1,227 @@
+"""PAMR against plain loops in float64, and what must hold whatever the image."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wsss_cli.core import pamr as module
+from wsss_cli.core.crf import PRESETS, dense_crf, unary_from_labels, unary_from_scores
+from wsss_cli.core.pamr import PamrParams, pamr
+from wsss_cli.core.refine import refine_labels, refine_scores
+
+
+def neighbours(y: int, x: int, dilations: list[int], h: int, w: int) -> list[tuple[int, int]]:
+    """A pixel's neighbours in all directions and distances, held inside the image."""
+    found = []
+    for d in dilations:
+        for dy in (-d, 0, d):
+            for dx in (-d, 0, d):
+                if dy or dx:
+                    found.append((min(max(y + dy, 0), h - 1), min(max(x + dx, 0), w - 1)))
+    return found
+
+
+def by_loops(
+    image: np.ndarray, scores: np.ndarray, iterations: int, dilations: list[int]
+) -> np.ndarray:
+    """Pixel by pixel, sample by sample."""
+    channels, h, w = image.shape
+    state = scores.copy()
+    for _ in range(iterations):
+        following = np.zeros_like(state)
+        for y in range(h):
+            for x in range(w):
+                near = neighbours(y, x, dilations, h, w)
+                logits = []
+                sigma = [
+                    np.std(
+                        [image[k][at] for at in near] + [image[k, y, x]] * len(dilations), ddof=1
+                    )
+                    for k in range(channels)
+                ]
+                for at in near:
+                    terms = [
+                        -abs(image[k, y, x] - image[k][at]) / (1e-8 + 0.1 * sigma[k])
+                        for k in range(channels)
+                    ]
+                    logits.append(sum(terms) / channels)
+                powers = [math.exp(logit - max(logits)) for logit in logits]
+                for at, power in zip(near, powers, strict=True):
+                    following[:, y, x] += power / sum(powers) * state[(slice(None), *at)]
+        state = following
+    return state
+
+
+def scene(h: int, w: int, n: int = 3, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(seed)
+    return torch.from_numpy(rng.random((3, h, w))), torch.from_numpy(rng.random((n, h, w)))
+
+
+@pytest.mark.parametrize(
+    ("size", "dilations", "iterations"),
+    [((5, 7), [1], 1), ((6, 5), [1, 2], 3), ((1, 4), [1, 3], 2), ((4, 4), [9], 2)],
+)
+def test_as_plain_loops(size: tuple[int, int], dilations: list[int], iterations: int) -> None:
+    image, scores = scene(*size)
+    expected = by_loops(image.numpy(), scores.numpy(), iterations, dilations)
+    found = pamr(image, scores, iterations=iterations, dilations=dilations)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-11)
+    single = pamr(image.float(), scores.float(), iterations=iterations, dilations=dilations)
+    assert single.dtype == torch.float32
+    np.testing.assert_allclose(single.numpy(), expected, rtol=2e-4)
+
+
+def test_published_setting_has_48_neighbours() -> None:
+    image, scores = scene(5, 6)
+    expected = by_loops(image.numpy(), scores.numpy(), 1, [1, 2, 4, 8, 12, 24])
+    np.testing.assert_allclose(pamr(image, scores, iterations=1).numpy(), expected, rtol=1e-11)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 12), st.integers(0, 4))
+def test_a_mean_stays_within_what_it_averages(seed: int, h: int, w: int, iterations: int) -> None:
+    image, scores = scene(h, w, seed=seed)
+    shares = scores / scores.sum(0)
+    found = pamr(image.float(), shares.float(), iterations=iterations)
+    for one, source in zip(found, shares.float(), strict=True):
+        assert source.min() <= one.min()
+        assert one.max() <= source.max()
+    torch.testing.assert_close(found.sum(0), torch.ones(h, w), rtol=1e-5, atol=0)
+
+
+def test_constant_scores_and_no_iterations_change_nothing() -> None:
+    image, scores = scene(6, 7)
+    constant = torch.full((2, 6, 7), 0.3)
+    assert torch.equal(pamr(image.float(), constant), constant)
+    assert torch.equal(pamr(image, scores, iterations=0), scores)
+    assert pamr(image, scores[:0]).shape == (0, 6, 7)
+
+
+def test_a_flat_image_averages_evenly() -> None:
+    scores = torch.zeros(1, 9, 9, dtype=torch.float64)
+    scores[0, 4, 4] = 1
+    found = pamr(torch.full((3, 9, 9), 0.3, dtype=torch.float64), scores, iterations=1)[0]
+    for y, x in ((4, 4), (3, 3), (4, 5), (2, 6), (0, 8)):
+        near = neighbours(y, x, [1, 2, 4, 8, 12, 24], 9, 9)
+        assert found[y, x] == pytest.approx(near.count((4, 4)) / 48, abs=1e-15)
+
+
+def test_brightness_and_contrast_do_not_matter() -> None:
+    image, scores = scene(8, 9)
+    gain = torch.tensor([255.0, -3.0, 0.2], dtype=torch.float64)[:, None, None]
+    torch.testing.assert_close(
+        pamr(image * gain + 17, scores), pamr(image, scores), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_linear_and_channel_by_channel() -> None:
+    image, scores = scene(7, 8)
+    alone = torch.cat([pamr(image, one[None]) for one in scores])
+    torch.testing.assert_close(pamr(image, scores), alone, rtol=1e-12, atol=0)
+    mixed = pamr(image, 2 * scores[:1] + 3 * scores[1:2])
+    torch.testing.assert_close(mixed, 2 * alone[:1] + 3 * alone[1:2], rtol=1e-12, atol=0)
+
+
+def test_mirrored_and_batched() -> None:
+    image, scores = scene(7, 8)
+    other, more = scene(7, 8, seed=1)
+    torch.testing.assert_close(
+        pamr(image.flip(-1), scores.flip(-1)), pamr(image, scores).flip(-1), rtol=1e-10, atol=0
+    )
+    both = pamr(torch.stack([image, other]), torch.stack([scores, more]))
+    torch.testing.assert_close(both[0], pamr(image, scores), rtol=1e-12, atol=0)
+    torch.testing.assert_close(both[1], pamr(other, more), rtol=1e-12, atol=0)
+
+
+def test_rows_at_a_time_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, scores = scene(11, 6)
+    whole = pamr(image, scores, iterations=3)
+    monkeypatch.setattr(module, "KEPT", 100)
+    monkeypatch.setattr(module, "AT_ONCE", 48 * 6 * 4)  # four rows
+    torch.testing.assert_close(pamr(image, scores, iterations=3), whole, rtol=1e-13, atol=0)
+
+
+def test_labels_follow_the_edge_of_an_object() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(90, 110, (24, 32, 3)).astype(np.uint8)
+    image[:, 16:] += 100
+    truth = np.zeros((24, 32), np.uint8)
+    truth[:, 16:] = 1
+    blurred = np.clip((np.arange(32) - 9) / 10, 0, 1)  # crosses 0.5 two pixels too early
+    stack = np.stack([1 - blurred, blurred]).astype(np.float32)[:, None].repeat(24, 1)
+    assert (stack.argmax(0) != truth).sum() == 24
+    refined = refine_scores(image, [stack], PamrParams())[0]
+    assert (refined.argmax(0) != truth).sum() == 0
+    np.testing.assert_allclose(refined.sum(0), 1, rtol=1e-5)
+
+
+def test_stacks_share_weights_and_the_crf_is_what_it_was() -> None:
+    rng = np.random.default_rng(1)
+    image = rng.integers(0, 256, (9, 10, 3)).astype(np.uint8)
+    stacks = [rng.random((n, 9, 10)).astype(np.float32) for n in (2, 3)]
+    params = PamrParams(iterations=2, dilations=(1, 3))
+    pixels = torch.from_numpy(image).permute(2, 0, 1).float() / 255
+    for found, stack in zip(refine_scores(image, stacks, params), stacks, strict=True):
+        expected = pamr(pixels, torch.from_numpy(stack), iterations=2, dilations=(1, 3))
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    hard = stacks[1].argmax(0)
+    ones = (hard == np.arange(3)[:, None, None]).astype(np.float32)
+    expected = refine_scores(image, [ones], params)[0]
+    assert np.array_equal(refine_labels(image, [hard], 3, params)[0], expected)
+    crf = PRESETS["irn"]
+    found = refine_scores(image, stacks[:1], crf)[0]
+    assert np.array_equal(found, dense_crf(image, unary_from_scores(stacks[0]), crf))
+    found = refine_labels(image, [hard], 3, crf)[0]
+    assert np.array_equal(found, dense_crf(image, unary_from_labels(hard, 3), crf))
+
+
+def test_on_a_coarser_grid() -> None:
+    rng = np.random.default_rng(2)
+    image = rng.integers(0, 256, (7, 9, 3)).astype(np.uint8)
+    stack = np.full((2, 7, 9), 0.25, np.float32)
+    stack[1] = rng.random((7, 9))
+    params = PamrParams(iterations=2, stride=4)
+    found = refine_scores(image, [stack], params)[0]
+    assert found.shape == (2, 7, 9)
+    assert np.allclose(found[0], 0.25)
+    cells = np.array([[stack[1, y : y + 4, x : x + 4].mean() for x in (0, 4, 8)] for y in (0, 4)])
+    assert cells.min() <= found[1].min()
+    assert found[1].max() <= cells.max()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_on_a_gpu() -> None:
+    image, scores = scene(40, 50)
+    found = pamr(image.float().cuda(), scores.float().cuda()).cpu()
+    torch.testing.assert_close(found, pamr(image.float(), scores.float()), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"iterations": -1},
+        {"dilations": ()},
+        {"dilations": (0, 1)},
+        {"dilations": (2, 2)},
+        {"dilations": (5000,)},
+        {"stride": 0},
+    ],
+)
+def test_what_is_no_setting(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="PAMR"):
+        PamrParams(**change)  # type: ignore[arg-type]
+
+
+def test_shapes_that_do_not_fit() -> None:
+    image, scores = scene(4, 5)
+    for one, other in ((image, scores[:, 1:]), (image[None], scores), (image[0], scores[0])):
+        with pytest.raises(ValueError, match="do not fit"):
+            pamr(one, other)
+    with pytest.raises(ValueError, match="iterations"):
+        pamr(image, scores, iterations=-1)
