@@ -71,3 +71,15 @@ def tiny_data(tiny_data_file: Path, tmp_path: Path) -> Path:
     copy = tmp_path / "data.h5"
     copy.write_bytes(tiny_data_file.read_bytes())
     return copy
+
+
+@pytest.fixture
+def thin_vgg(monkeypatch: pytest.MonkeyPatch) -> None:
+    """VGG-16 with few channels: 8 in DeepLab's fully connected layers, 16 in FCN's."""
+    from wsss_cli.nets import backbones, segmentation_deeplab, segmentation_fcn
+
+    layout = [2, 2, "M", 4, 4, "M", 4, 4, 4, "M", 6, 6, 6, "M", 6, 6, 6, "M"]
+    monkeypatch.setitem(backbones.vgg_layouts, "D", layout)
+    monkeypatch.setitem(backbones.CHANNELS, "vgg16", (4, 4, 6, 6, 6))
+    monkeypatch.setattr(segmentation_deeplab, "FC_WIDTH", 8)
+    monkeypatch.setattr(segmentation_fcn, "FC_WIDTH", 16)

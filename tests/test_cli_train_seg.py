@@ -14,10 +14,18 @@ import torch
 from conftest import CLASSES, tiny_scene
 from typer.testing import CliRunner, Result
 
-from wsss_cli.artifacts import DATASET, LABEL, create, load_weights, open_dataset
+from wsss_cli.artifacts import (
+    DATASET,
+    LABEL,
+    create,
+    load_weights,
+    open_artifact,
+    open_dataset,
+)
 from wsss_cli.cli import app
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.core.metrics import confusion_matrix, scores
+from wsss_cli.nets.backbones import build_backbone
 from wsss_cli.nets.rebuild import rebuild_segmenter
 from wsss_cli.stages import train_seg
 from wsss_cli.training.loop import Compute
@@ -95,6 +103,70 @@ def test_other_networks_give_labels_at_image_size(options: list[str]) -> None:
     model = rebuild_segmenter(weights.config, 4, weights.state_dict)
     assert model(torch.zeros(1, 3, 33, 45)).shape == (1, 4, 33, 45)
     assert all(t.isfinite().all() for t in weights.state_dict.values() if t.is_floating_point())
+
+
+@pytest.mark.parametrize(
+    ("model", "backbone", "stride"),
+    [
+        ("deeplabv1", "tiny", 8),
+        ("deeplabv2", "vgg16", 8),
+        ("deeplabv3plus", "tiny", 16),
+        ("fcn32s", "vgg16", 32),
+        ("fcn8s", "tiny", 32),
+    ],
+)
+@pytest.mark.usefixtures("thin_vgg")
+def test_published_networks_train_and_predict(model: str, backbone: str, stride: int) -> None:
+    said = train("--epochs", "1", "--model", model, "--backbone", backbone).stderr
+    assert "at random" not in said  # asked for
+    weights = load_weights("seg.pt")
+    assert weights.config["output_stride"] == stride
+    assert not any(key.startswith("aux_head.") for key in weights.state_dict)
+    command = ["predict", "--scales", "1", "--no-flip", "--workers", "0", "-q"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    with open_artifact("pred.h5", LABEL) as found:
+        assert found["a/1"]["label"].shape == tiny_scene(1)[1].shape
+        assert found["a/1"]["label"].max() < 4
+    result = CliRunner().invoke(app, ["eval", "pred.h5"])
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.usefixtures("thin_vgg")
+def test_what_of_the_head_is_pretrained_trains_at_the_backbones_rate(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = build_backbone("vgg16")
+    torch.save(backbone.state_dict(), folder / "features.pth")
+    classifier = {
+        "classifier.0.weight": torch.randn(16, 6 * 49),
+        "classifier.3.weight": torch.randn(16, 16),
+        "classifier.0.bias": torch.randn(16),
+        "classifier.3.bias": torch.randn(16),
+    }
+    torch.save({**backbone.state_dict(), **classifier}, folder / "vgg16.pth")
+    rates: list[dict[tuple[int, ...], float]] = []
+
+    def spying(job: Any, *arguments: Any) -> None:
+        groups = job.groups(arguments[0])
+        rates.append({tuple(p.shape): g["lr"] for g in groups for p in g["params"]})
+
+    monkeypatch.setattr(train_seg, "train", spying)
+    model = ["--model", "deeplabv1", "--backbone", "vgg16", "--backbone-weights"]
+    assert "at random" not in train(*model, "vgg16.pth").stderr
+    assert "features.pth holds no classifier of VGG-16" in train(*model, "features.pth").stderr
+    fc6, fc8 = (8, 6, 3, 3), (4, 8, 1, 1)
+    assert [found[fc6] for found in rates] == pytest.approx([0.005, 0.05])
+    assert [found[fc8] for found in rates] == pytest.approx([0.05, 0.05])
+
+
+def test_strides_at_which_there_is_no_such_network_are_refused() -> None:
+    said = train("--model", "fcn8s", "--output-stride", "16", expect=2).stderr
+    assert "--output-stride 16: fcn8s is a network of stride 32" in said
+    said = train("--model", "deeplabv2", "--output-stride", "32", expect=2).stderr
+    assert "--output-stride 32: deeplabv2 is a network of stride 8 or 16" in said
+    said = train("--output-stride", "12", expect=2).stderr
+    assert "--output-stride 12: deeplabv3 is a network of stride 8 or 16 or 32" in said
 
 
 def test_it_learns(folder: Path) -> None:

@@ -14,7 +14,7 @@ from wsss_cli.nets.backbones import (
     freeze_batchnorm,
     parameter_groups,
 )
-from wsss_cli.nets.names import SEGMENTERS
+from wsss_cli.nets.names import SEGMENTER_STRIDES, SEGMENTERS
 from wsss_cli.nets.segmentation import HEADS, build_segmenter
 
 
@@ -33,8 +33,9 @@ def test_the_listed_names_are_the_built_ones() -> None:
     assert tuple(HEADS) == SEGMENTERS
 
 
-@pytest.mark.parametrize("model", SEGMENTERS)
-@pytest.mark.parametrize("stride", [8, 16, 32])
+@pytest.mark.parametrize(
+    ("model", "stride"), [(model, s) for model, all_ in SEGMENTER_STRIDES.items() for s in all_]
+)
 def test_logits_have_the_size_of_the_image(model: str, stride: int) -> None:
     net = build_segmenter(model, tiny(stride, dilated=True), 5).eval()
     with torch.no_grad():
@@ -44,17 +45,26 @@ def test_logits_have_the_size_of_the_image(model: str, stride: int) -> None:
             assert logits.isfinite().all()
 
 
-@pytest.mark.parametrize("model", SEGMENTERS)
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "vgg16"])
+@pytest.mark.usefixtures("thin_vgg")
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        *((model, name) for model in SEGMENTERS for name in ("resnet18", "vgg16")),
+        ("deeplabv3plus", "mobilenet_v2"),
+        ("fcn8s", "mobilenet_v3_large"),
+    ],
+)
 def test_on_other_backbones(model: str, name: str) -> None:
-    net = build_segmenter(model, build_backbone(name, 16), 1).eval()
-    with torch.no_grad():
-        assert net(images(33, 47)).shape == (1, 1, 33, 47)
+    with torch.device("meta"):
+        net = build_segmenter(model, build_backbone(name, SEGMENTER_STRIDES[model][0]), 1, aux=True)
+        x = torch.empty(2, 3, 33, 47)
+    assert {k: t.shape for k, t in net(x).items()} == dict.fromkeys(("out", "aux"), (2, 1, 33, 47))
+    assert net.eval()(x).shape == (2, 1, 33, 47)
 
 
 @pytest.mark.parametrize("model", SEGMENTERS)
 def test_one_pixel_alone_trains(model: str) -> None:
-    net = build_segmenter(model, tiny(16), 3, aux=True).train()
+    net = build_segmenter(model, tiny(SEGMENTER_STRIDES[model][0]), 3, aux=True).train()
     out = net(images(1, 1))
     (out["out"].sum() + out["aux"].sum()).backward()
     assert out["out"].shape == out["aux"].shape == (1, 3, 1, 1)
@@ -63,17 +73,19 @@ def test_one_pixel_alone_trains(model: str) -> None:
 @pytest.mark.parametrize("model", SEGMENTERS)
 @pytest.mark.parametrize("norm", ["group", "batch"])
 def test_one_image_trains_with_either_norm(model: str, norm: str) -> None:
-    net = build_segmenter(model, tiny(8), 3, norm=norm).train()
+    net = build_segmenter(model, tiny(SEGMENTER_STRIDES[model][0]), 3, norm=norm).train()
     logits = net(images(33, 33))
     F.cross_entropy(logits, torch.ones(1, 33, 33, dtype=torch.long)).backward()
     assert not [k for k, p in net.named_parameters() if p.grad is None]
     heads = [m for name, m in net.named_modules() if not name.startswith("backbone.")]
-    assert any(isinstance(m, nn.BatchNorm2d) for m in heads) == (norm == "batch")
+    normalised = model in ("deeplabv3", "deeplabv3plus", "fcn", "unet")
+    found = any(isinstance(m, nn.BatchNorm2d) for m in heads)
+    assert found == (normalised and norm == "batch")
 
 
 @pytest.mark.parametrize("model", SEGMENTERS)
 def test_with_group_norm_an_image_does_not_feel_its_batch(model: str) -> None:
-    net = build_segmenter(model, tiny(16), 3).double().train()
+    net = build_segmenter(model, tiny(SEGMENTER_STRIDES[model][0]), 3).double().train()
     for module in net.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -165,8 +177,10 @@ def test_head_and_auxiliary_head_are_new_parameters() -> None:
 
 def test_misuse_is_named() -> None:
     backbone = tiny()
-    with pytest.raises(ValueError, match="unknown model 'deeplab'; there are deeplabv3, fcn, unet"):
+    with pytest.raises(ValueError, match="unknown model 'deeplab'; there are deeplabv3, "):
         build_segmenter("deeplab", backbone, 2)
+    with pytest.raises(ValueError, match="fcn8s does not go with output stride 16"):
+        build_segmenter("fcn8s", backbone, 2)
     with pytest.raises(ValueError, match="unknown norm 'layer'"):
         build_segmenter("fcn", backbone, 2, norm="layer")
     with pytest.raises(ValueError, match="0 labels"):

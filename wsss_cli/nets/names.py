@@ -5,5 +5,16 @@ from __future__ import annotations
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
 BACKBONES = (*RESNETS, "mobilenet_v2", "mobilenet_v3_large", "vgg16", "tiny")
 OUTPUT_STRIDES = (8, 16, 32)
-SEGMENTERS = ("deeplabv3", "fcn", "unet")
+# segmentation networks, with the output strides that make sense: as published first
+SEGMENTER_STRIDES = {
+    "deeplabv3": (16, 8, 32),
+    "deeplabv3plus": (16, 8, 32),
+    "deeplabv2": (8, 16),
+    "deeplabv1": (8, 16),
+    "fcn": (16, 8, 32),
+    "fcn32s": (32,),
+    "fcn8s": (32,),
+    "unet": (16, 8, 32),
+}
+SEGMENTERS = tuple(SEGMENTER_STRIDES)
 HEAD_NORMS = ("group", "batch")

@@ -41,6 +41,30 @@ def load_backbone_weights(backbone: Backbone, source: str | Path | Mapping[str, 
         _load(backbone, _read(Path(source)), str(source))
 
 
+def all_entries(backbone: Backbone, source: str | Path | Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Every tensor that a source of weights holds, those of a classifier or head included.
+
+    Args:
+        backbone: of what network, for 'imagenet'.
+        source: as for `load_backbone_weights`; 'random' holds none.
+
+    Raises:
+        WsssError: unreadable file, one that needs code to run, or download failed.
+    """
+    found: Any = source
+    if source == RANDOM:
+        return {}
+    if source == IMAGENET:
+        found = _imagenet(backbone.name)
+    elif not isinstance(source, Mapping):
+        found = _read(Path(source))
+    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
+        found = found["state_dict"]
+    if not isinstance(found, Mapping):
+        return {}
+    return {key: value for key, value in found.items() if isinstance(value, Tensor)}
+
+
 def _imagenet(name: str) -> Mapping[str, Tensor]:
     if name == "tiny":
         raise WsssError(

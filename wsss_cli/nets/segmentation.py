@@ -2,85 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
-import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models.segmentation.deeplabv3 import ASPPPooling, DeepLabHead
 from torchvision.models.segmentation.fcn import FCNHead
 
 from ..core.grid import upsample_grid
 from .base import Backbone
-from .grids import to_stride
-from .names import HEAD_NORMS
+from .names import HEAD_NORMS, SEGMENTER_STRIDES
 from .norms import batch_to_group_norm
 from .precision import full_precision
+from .pretrained import RANDOM, all_entries
+from .segmentation_base import Head, LastMapHead, unframed
+from .segmentation_deeplab import DecoderHead, deeplabv1, deeplabv2, deeplabv3
+from .segmentation_fc import ConvolvedClassifier
+from .segmentation_fcn import StridedHead, fcn, fcn8s, fcn32s
+from .segmentation_unet import UNetHead
 
-ATROUS_RATES = (6, 12, 18)  # at stride 16, DeepLabv3 (Chen et al., arXiv:1706.05587, table 6)
 AUX_STAGE = 3
-MAX_DECODER_WIDTH = 256
-
-
-class Head(nn.Module):
-    """From the backbone's five maps to logits.
-
-    `forward(maps, size)` takes the five maps and the (H, W) of the input, and returns logits
-    (B, n_labels, ceil(H / stride), ceil(W / stride)).
-    """
-
-    stride: int
-
-
-class LastMapHead(Head):
-    """A head that looks at the backbone's last map only."""
-
-    def __init__(self, layers: nn.Module, stride: int) -> None:
-        super().__init__()
-        self.layers = layers
-        self.stride = stride
-
-    def forward(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
-        return self.layers(maps[-1])
-
-
-class UNetHead(Head):
-    """Decoder of a U-Net (Ronneberger et al., MICCAI 2015) over a pretrained encoder.
-
-    From the coarsest map to the finest: enlarge bilinearly to the next finer map's stride, join
-    that map, two 3 x 3 convolutions with normalisation and ReLU. Where stages share a stride the
-    deepest stands for them, so its output has the stride of the backbone's finest map.
-    """
-
-    def __init__(self, backbone: Backbone, n_labels: int) -> None:
-        super().__init__()
-        deepest = {stride: stage for stage, stride in enumerate(backbone.strides)}
-        self.steps = [(deepest[s], s) for s in sorted(deepest, reverse=True)]
-        width = backbone.channels[self.steps[0][0]]
-        blocks = []
-        for stage, _ in self.steps[1:]:
-            skip = backbone.channels[stage]
-            outputs = min(MAX_DECODER_WIDTH, max(skip, 32))
-            blocks.append(_double_conv(width + skip, outputs))
-            width = outputs
-        self.blocks = nn.ModuleList(blocks)
-        self.out = nn.Conv2d(width, n_labels, 1)
-        self.stride = self.steps[-1][1]
-
-    def forward(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
-        stage, stride = self.steps[0]
-        x = maps[stage]
-        for (stage, finer), block in zip(self.steps[1:], self.blocks, strict=True):
-            x = torch.cat([to_stride(x, stride, finer, size), maps[stage]], dim=1)
-            x, stride = block(x), finer
-        return self.out(x)
-
-
-def _double_conv(inputs: int, outputs: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for width in (inputs, outputs):
-        layers.append(nn.Conv2d(width, outputs, 3, padding=1, bias=False))
-        layers += [nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers)
+HEAD_PREFIX = "head."  # in the state dict of a `Segmenter`
 
 
 class Segmenter(nn.Module):
@@ -104,30 +46,24 @@ class Segmenter(nn.Module):
         In train mode with an auxiliary head: {"out": logits, "aux": its logits} of that shape.
         """
         size = (x.shape[-2], x.shape[-1])
-        maps = self.backbone(x)
+        frame = self.head.frame
+        maps = self.backbone(F.pad(x, (frame,) * 4) if frame else x)
         out = upsample_grid(full_precision(self.head(maps, size)), size, self.head.stride)
         if self.aux_head is None or not self.training:
             return out
+        stride = self.aux_head.stride
         aux = full_precision(self.aux_head(maps[: AUX_STAGE + 1], size))
-        return {"out": out, "aux": upsample_grid(aux, size, self.aux_head.stride)}
-
-
-def _deeplabv3(backbone: Backbone, n_labels: int) -> Head:
-    rates = [rate * 16 // backbone.output_stride for rate in ATROUS_RATES]
-    head = DeepLabHead(backbone.channels[-1], n_labels, rates)
-    for module in head.modules():
-        if isinstance(module, ASPPPooling):
-            batch_to_group_norm(module)  # one value per channel and image: no batch statistics
-    return LastMapHead(head, backbone.output_stride)
-
-
-def _fcn(backbone: Backbone, n_labels: int) -> Head:
-    return LastMapHead(FCNHead(backbone.channels[-1], n_labels), backbone.output_stride)
+        return {"out": out, "aux": upsample_grid(unframed(aux, stride, frame, size), size, stride)}
 
 
 HEADS: dict[str, Callable[[Backbone, int], Head]] = {
-    "deeplabv3": _deeplabv3,
-    "fcn": _fcn,
+    "deeplabv3": deeplabv3,
+    "deeplabv3plus": DecoderHead,
+    "deeplabv2": deeplabv2,
+    "deeplabv1": deeplabv1,
+    "fcn": fcn,
+    "fcn32s": fcn32s,
+    "fcn8s": fcn8s,
     "unet": UNetHead,
 }
 
@@ -138,25 +74,27 @@ def build_segmenter(
     """A segmentation network with a fresh head.
 
     Args:
-        model: a name in `HEADS`: 'deeplabv3' and 'fcn' with torchvision's heads (atrous rates
-            6, 12, 18 at stride 16, scaled with the output stride), 'unet'. Add an entry for more.
-        backbone: of any output stride; DeepLabv3 and FCN are meant for dilated ones.
+        model: a name in `HEADS`; add an entry for more.
+        backbone: of an output stride in `SEGMENTER_STRIDES[model]`; DeepLabs and 'fcn' are meant
+            for dilated ones. Atrous rates are scaled so that they reach as many pixels at each.
         n_labels: background included, >= 1.
         aux: add an FCN head on the stride-16 stage, whose loss helps training.
-        norm: in the heads, 'group' (the default: right for any batch size, one image included)
-            or 'batch' (as published; wants about 8 images per device). DeepLabv3's image
-            pooling branch has group norm either way, since it has one value per image.
+        norm: in the heads that normalise, 'group' (the default: right for any batch size, one
+            image included) or 'batch' (as published; wants about 8 images per device). DeepLab's
+            image pooling branch has group norm either way, since it has one value per image.
 
     Returns:
         The network, in train mode.
 
     Raises:
-        ValueError: unknown model or norm, or no labels.
+        ValueError: unknown model or norm, a stride that makes no such network, or no labels.
     """
     if model not in HEADS:
         raise ValueError(f"unknown model {model!r}; there are {', '.join(HEADS)}")
     if norm not in HEAD_NORMS:
         raise ValueError(f"unknown norm {norm!r}; there are {', '.join(HEAD_NORMS)}")
+    if backbone.output_stride not in SEGMENTER_STRIDES[model]:
+        raise ValueError(f"{model} does not go with output stride {backbone.output_stride}")
     if n_labels < 1:
         raise ValueError(f"a segmentation into {n_labels} labels")
     head = HEADS[model](backbone, n_labels)
@@ -169,3 +107,43 @@ def build_segmenter(
             if part is not None:
                 batch_to_group_norm(part)
     return Segmenter(backbone, head, aux_head)
+
+
+def load_head_weights(
+    net: Segmenter, source: str | Path | Mapping[str, Tensor]
+) -> list[nn.Module] | None:
+    """Fill those layers of a fresh head that pretraining knows.
+
+    They are the convolutional fc6 and fc7 of a VGG-16, from torchvision's classifier; and for
+    FCN-8s, or FCN-32s again, all that it shares with a trained FCN-32s, from weights of ours (the
+    staged training of its paper).
+
+    Args:
+        net: changed in place.
+        source: as for `load_backbone_weights`.
+
+    Returns:
+        the filled modules, which are not to train at the rate of new ones; None where the head has
+        fc6 and fc7 and the source holds neither.
+    """
+    classifiers = [m for m in net.head.modules() if isinstance(m, ConvolvedClassifier)]
+    strided = isinstance(net.head, StridedHead)
+    if source == RANDOM or not (classifiers or strided):
+        return []
+    entries = all_entries(net.backbone, source)
+    if isinstance(net.head, StridedHead) and _load_trained(net.head, entries):
+        return [net.head.fc, net.head.score]
+    found = [layers for layers in classifiers if layers.load(entries)]
+    return list(found) if len(found) == len(classifiers) else None
+
+
+def _load_trained(head: StridedHead, entries: Mapping[str, Tensor]) -> bool:
+    """Take fc6, fc7 and scores of a trained FCN-32s; False, and no change, if it is none."""
+    start = len(HEAD_PREFIX)
+    own = {key[start:]: t for key, t in entries.items() if key.startswith(HEAD_PREFIX)}
+    state = head.state_dict()
+    wanted = {key for key in state if not key.startswith("skips.")}
+    if own.keys() != wanted or any(own[key].shape != state[key].shape for key in wanted):
+        return False
+    head.load_state_dict({**state, **own})
+    return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..console import warn
-from ..errors import WsssError
-from ..nets.names import HEAD_NORMS, SEGMENTERS
+from ..errors import UsageError, WsssError
+from ..nets.names import HEAD_NORMS, SEGMENTER_STRIDES, SEGMENTERS
 from ..options import Data, Split
 from ._grouped import Without, grouped
 from ._training import Job, begin, train
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ..artifacts import DatasetReader
+    from ..nets.segmentation import Segmenter
     from ..training.data import Sample
     from ..training.loop import Compute
     from ..training.team import Team
 
 NAME = "train-seg"
+AUX_WEIGHT = {"deeplabv3": 0.5, "fcn": 0.5, "unet": 0.5}  # torchvision's; the others have none
 BODY = Body(dilated=True, freeze_stages=1)
 RECIPE = Recipe(epochs=30, batch_size=8, lr=0.001)  # and ten times that in the head: SEAM's
 CROPS = Crops(rescale="0.5,1.5", max_side=MAX_SIDE)
@@ -70,11 +72,25 @@ def run(
             help=f"One of {', '.join(SEGMENTERS)}.",
         ),
     ] = "deeplabv3",
-    body: Body = BODY,
-    head_norm: Annotated[Norm, typer.Option(help="Normalisation in the head.")] = Norm.group,
+    body: Annotated[Body, Without("output_stride")] = BODY,
+    output_stride: Annotated[
+        int | None,
+        typer.Option(
+            help="Pixels per cell of the features. Default: 8 (deeplabv1, deeplabv2), "
+            "32 (fcn32s, fcn8s), 16 (others)."
+        ),
+    ] = None,
+    head_norm: Annotated[Norm, typer.Option(help="Normalisation in the head, if any.")] = (
+        Norm.group
+    ),
     aux_weight: Annotated[
-        float, typer.Option(min=0, help="Of the auxiliary loss at stride 16; 0: without.")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            min=0,
+            help="Of the auxiliary loss at stride 16; 0: without. Default: 0.5 (deeplabv3, fcn, "
+            "unet), 0 (others).",
+        ),
+    ] = None,
     recipe: Recipe = RECIPE,
     crops: Annotated[Crops, Without("long_side")] = CROPS,
     setting: Setting = SETTING,
@@ -87,9 +103,10 @@ def run(
     Example: wsss train-seg --labels pseudo.h5 --model deeplabv3 --backbone resnet50 -o seg.pt
     """
     from ..artifacts import LABEL, open_artifact, open_dataset
-    from ..nets.segmentation import build_segmenter
     from ..training.losses import Loss, count_pixels
 
+    body = replace(body, output_stride=stride_of(model, output_stride))
+    aux_weight = AUX_WEIGHT.get(model, 0.0) if aux_weight is None else aux_weight
     with (
         begin(out, recipe, setting) as team,
         open_artifact(labels, LABEL) as target,
@@ -101,13 +118,14 @@ def run(
         val = _with_masks(reader, held_out, team) if val_every and held_out is not None else []
         keep_pixels(reader, [*ids, *val], setting.keep_pixels, team.world)
         config = {**body.config(), "model": model, "norm": head_norm.value}
+        net, pretrained = network(
+            model, body, len(reader.classes) + 1, aux_weight > 0, head_norm, team
+        )
         job = Job(
             name=NAME,
             kind="wsss/seg",
             out=out,
-            model=build_segmenter(
-                model, body.build(), len(reader.classes) + 1, aux_weight > 0, head_norm.value
-            ),
+            model=net,
             config=config,
             params={**config, **body.params(), "aux_weight": aux_weight, **asdict(augment)},
             classes=reader.classes,
@@ -115,10 +133,39 @@ def run(
             ids=ids,
             load=partial(labelled_crop, reader, target, augment),
             loss=Loss(count_pixels, partial(label_loss, aux_weight)),
+            grouping={"pretrained": pretrained},
             measure=partial(validate, reader, val, crops.max_side) if val else None,
             val_every=val_every,
         )
         train(job, recipe, setting, team)
+
+
+def stride_of(model: str, given: int | None) -> int:
+    """The output stride asked for, or else the one that the network was published with.
+
+    Raises:
+        UsageError: a stride at which there is no such network.
+    """
+    choices = SEGMENTER_STRIDES[model]
+    if given is None:
+        return choices[0]
+    if given not in choices:
+        strides = " or ".join(map(str, sorted(choices)))
+        raise UsageError(f"--output-stride {given}: {model} is a network of stride {strides}")
+    return given
+
+
+def network(
+    model: str, body: Body, n_labels: int, aux: bool, norm: Norm, team: Team
+) -> tuple[Segmenter, list[nn.Module]]:
+    """A network to train, and those of its modules that are pretrained."""
+    from ..nets.segmentation import build_segmenter, load_head_weights
+
+    net = build_segmenter(model, body.build(), n_labels, aux, norm.value)
+    filled = load_head_weights(net, body.weights)
+    if filled is None and team.leads:
+        warn(f"{body.weights} holds no classifier of VGG-16: fc6 and fc7 start at random")
+    return net, [net.backbone, *(filled or [])]
 
 
 def label_loss(

@@ -1,0 +1,51 @@
+"""What the heads of segmentation networks have in common."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..core.grid import grid_size
+
+
+class Head(nn.Module):
+    """From the backbone's five maps to logits.
+
+    `forward(maps, size)` takes the five maps and the (H, W) of the input, and returns logits
+    (B, n_labels, ceil(H / stride), ceil(W / stride)).
+
+    Attributes:
+        stride: pixels per cell of the logits.
+        frame: pixels of mean colour that the head wants around the image before the backbone sees
+            it, a multiple of all strides; the maps are then those of the framed image, while size
+            stays the input's.
+    """
+
+    stride: int
+    frame: int = 0
+
+
+class LastMapHead(Head):
+    """A head that looks at the backbone's last map only."""
+
+    def __init__(self, layers: nn.Module, stride: int) -> None:
+        super().__init__()
+        self.layers = layers
+        self.stride = stride
+
+    def forward(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
+        return self.layers(maps[-1])
+
+
+def unframed(maps: Tensor, stride: int, frame: int, size: tuple[int, int]) -> Tensor:
+    """The cells of a framed image's map (B, C, h, w) that the image itself has."""
+    if not frame:
+        return maps
+    first = frame // stride
+    h, w = grid_size(*size, stride)
+    return maps[..., first : first + h, first : first + w]
+
+
+def conv_norm_relu(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:
+    """A bias-free convolution that keeps the size, batch norm, ReLU."""
+    conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+    return [conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
