@@ -39,6 +39,7 @@ SHORT = [*ARGUMENTS.split(), "--device", "cpu", "--epochs", "2", "--batch-size",
 # several parts; a clipped norm; a linear probe at the start; a mean over images at the end.
 RUNS = {
     "cls": ["train-cls", "--dropout", "0.4", "--batchnorm", "affine", "--probe"],
+    "seam": ["train-cls", "--method", "seam", "--jitter", "0,0,0,0", "--probe"],
     "seg": ["train-seg", "--labels", "labels.h5", "--accumulate", "2", "--batch-size", "4"],
     "irn": ["train-aff", "--seeds", "labels.h5", "--radius", "3", "--clip-grad", "1"],
     "psa": ["train-aff", "--seeds", "labels.h5", "--radius", "3", "--method", "psa"],
@@ -214,7 +215,7 @@ def test_one_speaks_for_both(together: list[str]) -> None:
     assert "has no split 'test'" in errors[1]
     assert "training went astray" in errors[2]
     assert "'a/4'" in errors[3]
-    assert sum("epoch 2/2" in line for line in together) == 7
+    assert sum("epoch 2/2" in line for line in together) == 8
     assert sum("No such option" in line for line in together) == 1
     assert [line for line in together if "warning" in line] == [
         "wsss: warning: each process's batch norms see its own images only; on CUDA they see all"

@@ -30,12 +30,14 @@ class View:
         size: (H', W') of the scaled copy in pixels, without any padding on the right and below.
         stride: scaled pixels per cell of `maps`; h' * stride >= H', and so across.
         mirrored: the copy was mirrored left to right (before it was padded).
+        logits: (C,) of the copy, where they are not the means of its maps.
     """
 
     maps: Tensor
     size: tuple[int, int]
     stride: int
     mirrored: bool = False
+    logits: Tensor | None = None
 
 
 def fuse_views(views: Iterable[View], size: tuple[int, int], stride: int) -> Tensor:

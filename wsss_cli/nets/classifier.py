@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -19,7 +21,11 @@ class Classifier(nn.Module):
         backbone: a `Backbone`.
         head: the 1 x 1 convolution, weight (C, D, 1, 1).
         stride: image pixels per map cell.
+        spreads: whether maps, once fused, are spread from their minimum to their maximum, instead
+            of divided by their maximum.
     """
+
+    spreads = False
 
     def __init__(self, backbone: Backbone, n_classes: int, dropout: float = 0.0) -> None:
         """
@@ -36,12 +42,12 @@ class Classifier(nn.Module):
         if n_classes < 1:
             raise ValueError(f"a classifier of {n_classes} classes")
         self.backbone = backbone
-        self.dropout = nn.Dropout(dropout)
+        self.dropout: nn.Module = nn.Dropout(dropout)
         self.head = nn.Conv2d(backbone.channels[-1], n_classes, 1, bias=False)
         self.n_classes = n_classes
         self.stride = backbone.output_stride
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         """Logits (B, C) float32 of images (B, 3, H, W), under autocast too."""
         features = self.backbone(x)[-1]
         with no_autocast(x):
@@ -57,3 +63,18 @@ class Classifier(nn.Module):
         features = self.backbone(x)[-1]
         with no_autocast(x):
             return F.conv2d(full_precision(features), self.head.weight)
+
+    def seen(self, x: Tensor, classes: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """What `make-cam` draws of images (B, 3, H, W), and what is recognised in them.
+
+        Args:
+            classes: (K,) int64 class indices to draw; None for all.
+
+        Returns:
+            maps (B, K, h, w) float32 before ReLU; logits (B, C), or of the K classes alone.
+        """
+        weight = self.head.weight if classes is None else self.head.weight[classes]
+        features = self.backbone(x)[-1]
+        with no_autocast(x):
+            maps = F.conv2d(full_precision(features), weight)
+        return maps, maps.mean(dim=(2, 3))

@@ -11,7 +11,6 @@ from torch import Tensor
 from ..core.cam import View
 from ..core.views import network_batch
 from .classifier import Classifier
-from .precision import full_precision, no_autocast
 from .segmentation import Segmenter
 
 
@@ -27,24 +26,25 @@ def class_views(
         classes: (K,) int64 class indices to compute maps of; None for all.
 
     Returns:
-        one view, or with `flip` two, for each copy: (K, h_s, w_s) float32 before ReLU. The head
-        runs in float32 under autocast too.
+        one view, or with `flip` two, for each copy: (K, h_s, w_s) float32 before ReLU, and logits
+        of those or of all classes. The head runs in float32 under autocast too.
     """
-    weight = model.head.weight if classes is None else model.head.weight[classes]
     views = []
     for copy in copies:
         size = (copy.shape[-2], copy.shape[-1])
         batch = network_batch(copy, flip)
-        features = model.backbone(batch)[-1]
-        with no_autocast(batch):
-            maps = F.conv2d(full_precision(features), weight)
-        views += [View(m, size, model.stride, mirrored=i == 1) for i, m in enumerate(maps)]
+        views += [
+            View(maps, size, model.stride, mirrored=i == 1, logits=logits)
+            for i, (maps, logits) in enumerate(zip(*model.seen(batch, classes), strict=True))
+        ]
     return views
 
 
 def mean_logits(views: Sequence[View]) -> Tensor:
-    """(C,) logits of an image: the mean over its views of the mean over each view's map."""
-    return torch.stack([view.maps.mean(dim=(-2, -1)) for view in views]).mean(dim=0)
+    """(C,) logits of an image: the mean over its views' logits, or the means of their maps."""
+    return torch.stack(
+        [view.maps.mean(dim=(-2, -1)) if view.logits is None else view.logits for view in views]
+    ).mean(dim=0)
 
 
 def label_probabilities(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from .affinity import AffinityNet, IRNet
 from .backbones import Backbone, build_backbone
 from .classifier import Classifier
+from .seam import SeamNet
 from .segmentation import Segmenter, build_segmenter
 
 
@@ -19,7 +20,8 @@ def rebuild_classifier(
     """A trained classifier in eval mode, on the CPU.
 
     Args:
-        config: `backbone`, `output_stride` and `dilated`, as `build_backbone` takes them; whatever
+        config: `backbone`, `output_stride` and `dilated`, as `build_backbone` takes them; `method`
+            where it is not the plain one, for seam with `suppress` as `SeamNet` takes it; whatever
             else it holds matters only to training.
         n_classes: C.
         state_dict: the classifier's tensors.
@@ -27,7 +29,13 @@ def rebuild_classifier(
     Raises:
         ValueError: config or tensors are not those of such a network.
     """
-    model = Classifier(_backbone(config), n_classes)
+    method = config.get("method", "cam")
+    if method == "cam":
+        model = Classifier(_backbone(config), n_classes)
+    elif method == "seam":
+        model = SeamNet(_backbone(config), n_classes, suppress=_entry(config, "suppress"))
+    else:
+        raise ValueError(f"its config has the unknown method {method!r}")
     _fill(model, state_dict)
     return model
 

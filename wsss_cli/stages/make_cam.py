@@ -196,6 +196,7 @@ def draw(
 
     from ..core.cam import fuse_views, normalise
     from ..core.grid import grid_size
+    from ..core.seam import max_norm
     from ..nets.inference import class_views, mean_logits
 
     height, width = loaded.size.tolist()
@@ -213,7 +214,7 @@ def draw(
         views = [replace(view, maps=view.maps[found]) for view in views]
         classes = found.nonzero().flatten().cpu().numpy().astype(np.uint16)
     cam = fuse_views(views, (height, width), setting.stride)
-    return normalise(cam), classes
+    return (max_norm(cam) if model.spreads else normalise(cam)), classes
 
 
 def store(cam: Tensor, setting: Setting, trained: Weights, image_id: str) -> np.ndarray:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import enum
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import UsageError
 from ..options import Data, Split
-from ._grouped import Without, grouped
+from ._grouped import Help, Without, grouped
 from ._training import Job, begin, train
 from ._training_inputs import held_out_split, keep_pixels, tagged_ids
 from ._training_options import Body, Crops, Recipe, Setting, ValEvery, ValSplit
@@ -26,23 +27,97 @@ if TYPE_CHECKING:
     from ..training.augment import Augment
     from ..training.data import Sample
     from ..training.loop import Compute
+    from ..training.losses import Loss
 
 NAME = "train-cls"
-RELATIVE_SIDES = 0.625, 1.25  # longer side over crop: IRN's 320..640 with its crops of 512
+
+
+class Method(str, enum.Enum):
+    """The plain classifier, or one of those that are trained for their maps."""
+
+    cam = "cam"
+    seam = "seam"
+
+
+# Longer side over crop: IRN's 320..640 with its crops of 512; SEAM's 448..768 with 448.
+RELATIVE_SIDES = {Method.cam: (0.625, 1.25), Method.seam: (1, 12 / 7)}
+JITTER = "0.3,0.3,0.3,0.1"
+# seam: as published (Wang et al., CVPR 2020, and its code), but for a tenth of its rate, since
+# that goes without momentum.
+DEFAULTS: dict[Method, dict[str, Any]] = {
+    Method.cam: {
+        "output_stride": 16,
+        "dropout": 0.0,
+        "epochs": 5,
+        "batch_size": 16,
+        "lr": 3e-3,
+        "head_multiplier": 100.0,
+        "weight_decay": 1e-4,
+        "crop": 320,
+        "jitter": None,
+    },
+    Method.seam: {
+        "output_stride": 8,
+        "dropout": 0.5,
+        "epochs": 8,
+        "batch_size": 8,
+        "lr": 1e-3,
+        "head_multiplier": 10.0,
+        "weight_decay": 5e-4,
+        "crop": 448,
+        "jitter": JITTER,
+    },
+}
 PROBE_SIDE = 1.25  # longer side over crop of the images that the probe is fitted on
 PROBE_DECAY = 0.1
 BODY = Body(dilated=True, freeze_stages=2)  # what a probe is fitted on had better stay as it was
-RECIPE = Recipe(epochs=5, batch_size=16, lr=0.003, head_multiplier=100)
+RECIPE = Recipe(epochs=5, batch_size=16, lr=0.003)
 CROPS = Crops()
 SETTING = Setting()
 
 
-@grouped()
+@dataclass(frozen=True, kw_only=True)
+class Seam:
+    """What only SEAM has."""
+
+    pair_scale: Annotated[
+        float, typer.Option(min=0.05, max=0.95, help="seam: side of the small copy over --crop.")
+    ] = 0.3
+    er_weight: Annotated[
+        float, typer.Option(min=0, help="seam: of the equivariance loss, between the two copies.")
+    ] = 1.0
+    ecr_weight: Annotated[
+        float, typer.Option(min=0, help="seam: of the loss between maps and refined maps.")
+    ] = 1.0
+    min_weight: Annotated[
+        float, typer.Option(min=0, help="seam: of the min-pooling loss; 0 in the paper.")
+    ] = 1.0
+    suppress: Annotated[
+        bool,
+        typer.Option(
+            "--suppress/--no-suppress", help="seam: refine each cell's strongest class alone."
+        ),
+    ] = True
+    detach: Annotated[
+        bool,
+        typer.Option(
+            "--detach/--no-detach", help="seam: refining does not train the backbone (as the code)."
+        ),
+    ] = True
+
+
+SEAM = Seam()
+
+
+@grouped(by="method", usual=DEFAULTS)
 def run(
     data: Data = Path("data.h5"),
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="Weights to write.")
     ] = Path("cls.pt"),
+    method: Annotated[
+        Method, typer.Option(help="A plain classifier (cam) or SEAM (seam).")
+    ] = Method.cam,
     split: Split = None,
     val_split: ValSplit = None,
     val_every: ValEvery = 1,
@@ -61,20 +136,27 @@ def run(
         float, typer.Option(help="Weight decay of that classifier on standardised features.")
     ] = PROBE_DECAY,
     recipe: Recipe = RECIPE,
-    crops: Annotated[Crops, Without("rescale", "max_side")] = CROPS,
+    crops: Annotated[
+        Crops,
+        Without("rescale", "max_side"),
+        Help(
+            crop="Side of the training crops, pixels.",
+            jitter="Change brightness, contrast, saturation and hue by up to these parts. "
+            f"Default: none (cam), {JITTER} (seam).",
+        ),
+    ] = CROPS,
+    seam: Seam = SEAM,
     setting: Setting = SETTING,
 ) -> None:
     """Train a classifier of image tags, whose activation maps `make-cam` draws.
 
-    Images are scaled to a longer side of 0.625 to 1.25 times --crop unless --long-side says
-    otherwise, mirrored at random and cropped. Where images are few, it is the probe that counts:
-    --epochs 0 stops after it. Interrupted, the same command goes on.
+    Images are scaled to a longer side of 0.625 to 1.25 times --crop (seam: 1 to 1.71) unless
+    --long-side says otherwise, mirrored at random and cropped. Where images are few, it is the
+    probe that counts: --epochs 0 stops after it. Interrupted, the same command goes on.
 
     Example: wsss train-cls --data data.h5 --backbone resnet50 -o cls.pt
     """
     from ..artifacts import open_dataset
-    from ..nets.classifier import Classifier
-    from ..training.losses import Loss, count_images
 
     probe = body.weights != "random" if probe is None else probe
     if not 0 < probe_decay < math.inf:
@@ -82,33 +164,67 @@ def run(
     fewest = 0 if probe else 1
     with begin(out, recipe, setting, fewest) as team, open_dataset(data) as reader:
         side = crops.crop
-        augment = replace(crops, long_side=crops.long_side or _sides(side)).augment()
+        augment = replace(crops, long_side=crops.long_side or _sides(method, side)).augment()
         held_out = held_out_split(reader, val_split)
         ids = tagged_ids(reader, split, held_out)
         val = reader.split(held_out) if held_out is not None else []
         keep_pixels(reader, [*ids, *val], setting.keep_pixels, team.world)
+        learner = _learner(method, body, len(reader.classes), dropout, seam)
         job = Job(
             name=NAME,
             kind="wsss/cls",
             out=out,
-            model=Classifier(body.build(), len(reader.classes), dropout),
-            config={**body.config(), "dropout": dropout},
+            model=learner.model,
+            config={**body.config(), "dropout": dropout, **learner.config},
             params={
                 **body.params(),
                 "dropout": dropout,
                 "probe_decay": probe_decay if probe else None,
                 **asdict(augment),
+                **learner.params,
             },
             classes=reader.classes,
             inputs=[reader],
             ids=ids,
             load=partial(load_tagged, reader, augment),
-            loss=Loss(count_images, tag_loss),
+            loss=learner.loss,
             start=partial(fit_head, reader, ids, PROBE_SIDE * side, probe_decay) if probe else None,
             measure=partial(validate, reader, val, side, recipe.batch_size) if val else None,
             val_every=val_every,
         )
         train(job, recipe, setting, team)
+
+
+@dataclass
+class Learner:
+    """A method's network and loss, and what tells them from the plain one's."""
+
+    model: Classifier
+    loss: Loss
+    config: dict[str, Any]
+    params: dict[str, Any]
+
+
+def _learner(method: Method, body: Body, n_classes: int, dropout: float, seam: Seam) -> Learner:
+    from ..nets.classifier import Classifier
+    from ..nets.seam import SeamNet
+    from ..training.losses import Loss, count_images
+
+    if method is Method.cam:
+        model = Classifier(body.build(), n_classes, dropout)
+        return Learner(model, Loss(count_images, tag_loss), {}, {})
+    model = SeamNet(
+        body.build(),
+        n_classes,
+        dropout,
+        pair_scale=seam.pair_scale,
+        suppress=seam.suppress,
+        detach=seam.detach,
+    )
+    config = {"method": method.value, "suppress": seam.suppress}
+    return Learner(
+        model, Loss(count_images, partial(pair_loss, seam)), config, {**config, **asdict(seam)}
+    )
 
 
 def load_tagged(
@@ -187,6 +303,24 @@ def tag_loss(logits: Tensor, batch: Sample, counts: Tensor) -> Tensor:
     return loss * (len(logits) / counts[0])
 
 
+def pair_loss(
+    seam: Seam, outputs: dict[str, tuple[Tensor, Tensor]], batch: Sample, counts: Tensor
+) -> Tensor:
+    """SEAM's losses of the images and their small copies."""
+    from ..core.seam import PairWeights, seam_loss
+    from ..nets.seam import small_size
+
+    size = (batch["image"].shape[-2], batch["image"].shape[-1])
+    return seam_loss(
+        outputs["cams"],
+        outputs["refined"],
+        batch["tags"],
+        (size, small_size(size, seam.pair_scale)),
+        PairWeights(seam.er_weight, seam.ecr_weight, seam.min_weight),
+        counts[0],
+    )
+
+
 def validate(
     reader: DatasetReader,
     ids: list[str],
@@ -222,5 +356,5 @@ def _tag_vector(reader: DatasetReader, image_id: str) -> Tensor:
     return tags
 
 
-def _sides(crop: int) -> str:
-    return ",".join(str(round(crop * ratio)) for ratio in RELATIVE_SIDES)
+def _sides(method: Method, crop: int) -> str:
+    return ",".join(str(round(crop * ratio)) for ratio in RELATIVE_SIDES[method])
