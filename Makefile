@@ -57,7 +57,6 @@ FLAGS_cls='--backbone tiny --backbone-weights random --batchnorm train --freeze-
 FLAGS_seeds='--method irn --fg 0.45 --bg 0.10'
 FLAGS_aff='--method irn --backbone tiny --backbone-weights runs/demo/cls.pt --output-stride 8
  --crop 128 --rescale 0.9,1.3 --radius 6 --batch-size 8 --epochs 15 --lr 0.1'
-FLAGS_walk='--steps 64'
 FLAGS_seg='--model unet --backbone tiny --backbone-weights runs/demo/cls.pt --batchnorm train
  --freeze-stages 0 --crop 112 --batch-size 8 --epochs 30 --lr 0.05 --val-every 5'
 FLAGS_pred='--scales 1'
