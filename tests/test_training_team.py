@@ -41,6 +41,7 @@ RUNS = {
     "cls": ["train-cls", "--dropout", "0.4", "--batchnorm", "affine", "--probe"],
     "seam": ["train-cls", "--method", "seam", "--jitter", "0,0,0,0", "--probe"],
     "seg": ["train-seg", "--labels", "labels.h5", "--accumulate", "2", "--batch-size", "4"],
+    "dsrg": ["train-seg", "--labels", "labels.h5", "--loss", "dsrg", "--batch-size", "4"],
     "irn": ["train-aff", "--seeds", "labels.h5", "--radius", "3", "--clip-grad", "1"],
     "psa": ["train-aff", "--seeds", "labels.h5", "--radius", "3", "--method", "psa"],
 }
@@ -215,7 +216,7 @@ def test_one_speaks_for_both(together: list[str]) -> None:
     assert "has no split 'test'" in errors[1]
     assert "training went astray" in errors[2]
     assert "'a/4'" in errors[3]
-    assert sum("epoch 2/2" in line for line in together) == 8
+    assert sum("epoch 2/2" in line for line in together) == len(RUNS) + 3
     assert sum("No such option" in line for line in together) == 1
     assert [line for line in together if "warning" in line] == [
         "wsss: warning: each process's batch norms see its own images only; on CUDA they see all"

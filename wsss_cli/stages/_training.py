@@ -49,6 +49,7 @@ class Job:
         start: first touches to the fresh model.
         measure: figures of the model after an epoch.
         val_every: epochs between two measurements; 0 for none.
+        after: what else to do after an epoch that is measured, given its number.
         finish: last touches to the trained model.
     """
 
@@ -67,6 +68,7 @@ class Job:
     start: Callable[[Any, Compute], None] | None = None
     measure: Callable[[nn.Module, Compute], dict[str, float]] | None = None
     val_every: int = 1
+    after: Callable[[nn.Module, Compute, int], None] | None = None
     finish: Callable[[nn.Module, Compute], None] | None = None
 
     def groups(self, recipe: Recipe) -> list[dict[str, Any]]:
@@ -226,15 +228,17 @@ def _start_once(job: Job, compute: Compute) -> Callable[[nn.Module], None] | Non
 def _measure_each(
     job: Job, epochs: int, compute: Compute
 ) -> Callable[[nn.Module, int], dict[str, Any]] | None:
-    """`job.measure` at the epochs it is due, undefined figures as None."""
-    measure = job.measure
-    if measure is None or not job.val_every:
+    """`job.measure` and `job.after` at the epochs they are due, undefined figures as None."""
+    measure, after = job.measure, job.after
+    if (measure is None and after is None) or not job.val_every:
         return None
 
     def figures(model: nn.Module, epoch: int) -> dict[str, Any]:
         if epoch % job.val_every and epoch != epochs:
             return {}
-        found = measure(model, compute)
+        found = measure(model, compute) if measure is not None else {}
+        if after is not None:
+            after(model, compute, epoch)
         return {name: None if math.isnan(value) else value for name, value in found.items()}
 
     return figures

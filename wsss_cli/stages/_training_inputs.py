@@ -105,6 +105,19 @@ def labelled_crop(
     Raises:
         WsssError: labels of another size than the image, or of no class.
     """
+    crop, target = augment(*checked_label(data, labels, image_id), rng)
+    assert target is not None
+    return {"image": crop, "label": target}
+
+
+def checked_label(
+    data: DatasetReader, labels: Artifact, image_id: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """An image (H, W, 3) and its labels (H, W), both uint8.
+
+    Raises:
+        WsssError: labels of another size than the image, or of no class.
+    """
     from ..core.labels import IGNORE
 
     image, label = data.image(image_id), labels.field(image_id, "label")
@@ -117,6 +130,4 @@ def labelled_crop(
         )
     if ((label > len(labels.classes)) & (label != IGNORE)).any():
         raise WsssError(f"{labels.path}: {image_id!r} has labels of no class")
-    crop, target = augment(image, label, rng)
-    assert target is not None
-    return {"image": crop, "label": target}
+    return image, label

@@ -14,7 +14,9 @@ from ..console import warn
 from ..errors import UsageError, WsssError
 from ..nets.names import HEAD_NORMS, SEGMENTER_STRIDES, SEGMENTERS
 from ..options import Data, Split
-from ._grouped import Without, grouped
+from ._crf import CrfOptions
+from ._grouped import Help, Without, grouped
+from ._seeded import Seeded, Supervision, seeded_crop
 from ._training import Job, begin, train
 from ._training_inputs import held_out_split, keep_pixels, labelled_crop, labelled_ids
 from ._training_options import MAX_SIDE, Body, Crops, Recipe, Setting, ValEvery, ValSplit
@@ -33,8 +35,10 @@ NAME = "train-seg"
 AUX_WEIGHT = {"deeplabv3": 0.5, "fcn": 0.5, "unet": 0.5}  # torchvision's; the others have none
 BODY = Body(dilated=True, freeze_stages=1)
 RECIPE = Recipe(epochs=30, batch_size=8, lr=0.001)  # and ten times that in the head: SEAM's
-CROPS = Crops(rescale="0.5,1.5", max_side=MAX_SIDE)
+CROPS = Crops(max_side=MAX_SIDE)
+RESCALE = "0.5,1.5"  # for cross-entropy
 SETTING = Setting()
+SEEDED, CRF = Seeded(), CrfOptions()
 
 
 class Norm(str, enum.Enum):
@@ -91,28 +95,46 @@ def run(
             "unet), 0 (others).",
         ),
     ] = None,
+    seeded: Seeded = SEEDED,
+    crf: Annotated[
+        CrfOptions,
+        Help(
+            crf="sec, dsrg: CRF in each step; lengths are cells of the grid. Default: sec-train.",
+            crf_gaussian_sxy="In cells, in place of the preset's.",
+            crf_bilateral_sxy="In cells, in place of the preset's.",
+        ),
+    ] = CRF,
     recipe: Recipe = RECIPE,
-    crops: Annotated[Crops, Without("long_side")] = CROPS,
+    crops: Annotated[
+        Crops,
+        Help(
+            long_side="Scale images to a longer side in this range. Default: sec and dsrg see "
+            "images whole, their longer side --crop, unless there is --rescale.",
+            rescale="Scale images by a factor in this range. Default: 0.5,1.5 with ce.",
+        ),
+    ] = CROPS,
     setting: Setting = SETTING,
 ) -> None:
     """Train a segmentation network on pseudo masks, or any label maps.
 
-    Pixels of 255 teach nothing. Images of the validation split are left out of training unless
-    --split says otherwise. Interrupted, the same command goes on.
+    Pixels of 255 teach nothing by themselves; sec and dsrg learn from seeds, that is, from labels
+    that are mostly 255. Images of the validation split are left out of training unless --split
+    says otherwise. Interrupted, the same command goes on.
 
     Example: wsss train-seg --labels pseudo.h5 --model deeplabv3 --backbone resnet50 -o seg.pt
     """
     from ..artifacts import LABEL, open_artifact, open_dataset
-    from ..training.losses import Loss, count_pixels
+    from ..training.losses import Loss, count_images, count_pixels
 
     body = replace(body, output_stride=stride_of(model, output_stride))
     aux_weight = AUX_WEIGHT.get(model, 0.0) if aux_weight is None else aux_weight
+    lesson = seeded.chosen(crf, crops.crop, aux_weight)
     with (
         begin(out, recipe, setting) as team,
         open_artifact(labels, LABEL) as target,
         open_dataset(data, target) as reader,
     ):
-        augment = crops.augment()
+        augment = scaled(crops, lesson is None).augment()
         held_out = held_out_split(reader, val_split)
         ids = labelled_ids(reader, target, split, held_out)
         val = _with_masks(reader, held_out, team) if val_every and held_out is not None else []
@@ -127,15 +149,29 @@ def run(
             out=out,
             model=net,
             config=config,
-            params={**config, **body.params(), "aux_weight": aux_weight, **asdict(augment)},
+            params={
+                **config,
+                **body.params(),
+                "aux_weight": aux_weight,
+                **asdict(augment),
+                "loss": seeded.loss.value,
+                **({} if lesson is None else asdict(lesson)),
+            },
             classes=reader.classes,
             inputs=[reader, target],
             ids=ids,
-            load=partial(labelled_crop, reader, target, augment),
-            loss=Loss(count_pixels, partial(label_loss, aux_weight)),
+            load=partial(labelled_crop, reader, target, augment)
+            if lesson is None
+            else partial(seeded_crop, reader, target, augment, lesson.stride),
+            loss=Loss(count_pixels, partial(label_loss, aux_weight))
+            if lesson is None
+            else Loss(count_images, lesson.share),
             grouping={"pretrained": pretrained},
             measure=partial(validate, reader, val, crops.max_side) if val else None,
             val_every=val_every,
+            after=None
+            if lesson is None or seeded.supervision is None
+            else Supervision(seeded.supervision, lesson, reader, target, ids, crops.crop),
         )
         train(job, recipe, setting, team)
 
@@ -166,6 +202,20 @@ def network(
     if filled is None and team.leads:
         warn(f"{body.weights} holds no classifier of VGG-16: fc6 and fc7 start at random")
     return net, [net.backbone, *(filled or [])]
+
+
+def scaled(crops: Crops, dense: bool) -> Crops:
+    """The crops, scaled as suits labels of most pixels (`dense`), or seeds and tags, if unsaid.
+
+    What a tag promises holds for a whole image only.
+    """
+    if crops.rescale is not None and crops.long_side is not None:
+        raise UsageError("--rescale and --long-side: give one of them")
+    if crops.rescale is not None or crops.long_side is not None:
+        return crops
+    if dense:
+        return replace(crops, rescale=RESCALE)
+    return replace(crops, long_side=f"{crops.crop},{crops.crop}")
 
 
 def label_loss(

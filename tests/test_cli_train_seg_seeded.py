@@ -1,0 +1,204 @@
+"""train-seg --loss sec and dsrg on tiny images; their supervision; what is refused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import CLASSES, tiny_scene
+from typer.testing import CliRunner, Result
+
+from wsss_cli.artifacts import LABEL, create, load_weights, open_artifact, open_dataset
+from wsss_cli.cli import app
+from wsss_cli.core.labels import IGNORE
+from wsss_cli.stages import _seeded
+from wsss_cli.training.augment import Augment
+
+ARGUMENTS = (
+    "--labels seeds.h5 --backbone tiny --backbone-weights random --freeze-stages 0 --workers 0 "
+    "--crop 48 --grid-stride 4 --batch-size 2 --lr 0.02 --model unet --output-stride 16 "
+    "--aux-weight 0"
+)
+
+
+def train(*options: str, expect: int = 0) -> Result:
+    result = CliRunner().invoke(app, ["train-seg", *ARGUMENTS.split(), *options])
+    assert result.exit_code == expect, result.output
+    return result
+
+
+def sparse_seeds(index: int) -> np.ndarray:
+    """A strip of each object and of the ground; the rest unknown."""
+    mask = tiny_scene(index)[1]
+    seeds = np.full_like(mask, IGNORE)
+    seeds[:3] = mask[:3]
+    for label in range(1, 4):
+        rows, columns = np.nonzero(mask == label)
+        if len(rows):
+            middle = np.s_[rows.min() + 6 : rows.min() + 10, columns.min() + 6 : columns.max() - 5]
+            seeds[middle] = label
+    return seeds
+
+
+@pytest.fixture(autouse=True)
+def folder(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tiny_data.parent)
+    monkeypatch.delenv("WSSS_DATA", raising=False)
+    ids = [f"a/{index}" for index in range(6)]
+    with (
+        open_dataset(tiny_data) as data,
+        create("seeds.h5", LABEL, classes=CLASSES, params={}, ids=ids, inputs=[data]) as out,
+    ):
+        for index, image_id in enumerate(ids):
+            label = sparse_seeds(index)
+            out.put(image_id, label=label, present=data.tags(image_id))
+    return tiny_data.parent
+
+
+@pytest.mark.parametrize("loss", ["sec", "dsrg"])
+def test_they_learn_objects_from_strips(loss: str) -> None:
+    train(
+        "--loss",
+        loss,
+        "--epochs",
+        "30",
+        "--split",
+        "train",
+        "--val-split",
+        "train",
+        "-q",
+        "--val-every",
+        "30",
+    )
+    weights = load_weights("seg.pt")
+    assert weights.history[-1]["loss"] < 0.6 * weights.history[0]["loss"]
+    assert weights.history[-1]["val_miou"] > 0.35
+    assert weights.params["loss"] == loss
+    assert tuple(weights.params["terms"]) == _seeded.PUBLISHED[loss]
+    assert weights.params["crf"]["bilateral_srgb"] == 13
+    assert tuple(weights.params["long_side"]) == (48.0, 48.0)  # whole images
+
+
+def test_splitting_a_batch_changes_nothing() -> None:
+    options = ["--loss", "dsrg", "--epochs", "1", "--batch-size", "4", "-q"]
+    train(*options)
+    train(*options, "--accumulate", "3", "-o", "parts.pt")
+    one, other = load_weights("seg.pt").state_dict, load_weights("parts.pt").state_dict
+    assert all(torch.allclose(t, other[k], rtol=1e-4, atol=1e-6) for k, t in one.items())
+
+
+def test_supervision_after_each_epoch_is_scored_like_any_labels() -> None:
+    train(
+        "--loss",
+        "dsrg",
+        "--epochs",
+        "4",
+        "--val-every",
+        "2",
+        "--grow-fg",
+        "0.5",
+        "--grow-bg",
+        "0.5",
+        "--supervision",
+        "sup.h5",
+        "-q",
+    )
+    names = ["data.h5", "seeds.h5", "seg.pt", "sup-2.h5", "sup-4.h5"]
+    assert sorted(os.listdir()) == names
+    with open_artifact("seeds.h5", LABEL) as seeds, open_artifact("sup-4.h5", LABEL) as grown:
+        assert grown.ids == ["a/0", "a/1", "a/3", "a/4"]
+        assert grown.params["epoch"] == 4
+        for image_id in grown.ids:
+            own, after = seeds[image_id], grown[image_id]
+            assert after["label"].shape == own["label"].shape
+            assert np.array_equal(after["present"], own["present"])
+            allowed = {0, IGNORE, *(own["present"] + 1)}
+            assert set(np.unique(after["label"])) <= allowed
+    result = CliRunner().invoke(app, ["eval", "sup-4.h5", "--split", "train"])
+    assert result.exit_code == 0, result.output
+    assert "mIoU" in result.stdout
+
+
+def test_without_growth_supervision_is_the_seeds_on_the_grid() -> None:
+    train("--loss", "sec", "--epochs", "1", "--supervision", "sup.h5", "-q")
+    with open_artifact("seeds.h5", LABEL) as seeds, open_artifact("sup-1.h5", LABEL) as kept:
+        for image_id in kept.ids:
+            cells = seeds[image_id]["label"][1::4, 1::4]
+            expected = cells.repeat(4, 0).repeat(4, 1)
+            assert np.array_equal(kept[image_id]["label"], expected)
+
+
+def test_an_image_and_its_seeds_are_mirrored_together(folder: Path) -> None:
+    augment = Augment(crop=48, long_side=(48, 48))
+    with open_dataset("data.h5") as data, open_artifact("seeds.h5", LABEL) as labels:
+        seen = set()
+        for seed in range(8):
+            rng = np.random.default_rng(seed)
+            sample = _seeded.seeded_crop(data, labels, augment, 4, "a/0", rng)
+            assert sample["present"].tolist() == [True, False, False]
+            red = sample["label"] == 1
+            assert red.any()
+            assert (sample["thumb"][0][red] > 150).all()  # where the image is red
+            assert sample["seen"].sum() == 8 * 12  # 32 x 48 pixels
+            assert (sample["label"][~sample["seen"]] == IGNORE).all()
+            inside = sample["label"][sample["seen"]]
+            assert (inside == IGNORE).float().mean() > 0.5
+            seen.add(bool(red[:, :6].sum() > red[:, 6:].sum()))
+        assert seen == {True, False}
+
+
+def test_tags_stand_in_where_labels_name_no_classes(folder: Path) -> None:
+    with (
+        open_dataset("data.h5") as data,
+        create("bare.h5", LABEL, classes=CLASSES, params={}, ids=["a/3"], inputs=[data]) as out,
+    ):
+        label = np.full((32, 48), IGNORE, np.uint8)
+        label[0, 0] = 3
+        out.put("a/3", label=label, present=np.zeros(0, np.uint16))
+    with open_dataset("data.h5") as data, open_artifact("bare.h5", LABEL) as labels:
+        present = _seeded.present_classes(data, labels, "a/3", label)
+    assert present.tolist() == [True, True, True]  # two tags, and what is labelled
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--loss", "ce"], "--grid-stride: --loss ce has no such thing"),
+        (["--loss", "sec", "--terms", "seed,hope"], "need names of seed, balanced"),
+        (["--loss", "sec", "--terms", "seed,seed"], "each once"),
+        (["--loss", "sec", "--crf", "none"], "--terms constrain: needs a CRF"),
+        (["--loss", "sec", "--decay-fg", "1.5"], "--decay-fg 1.5: must lie in 0..1"),
+        (["--loss", "dsrg", "--grow-bg", "nan"], "--grow-bg nan"),
+        (["--loss", "dsrg", "--grid-stride", "2"], "must lie in 4..16"),
+        (["--loss", "dsrg", "--crop", "2048"], "too many for a CRF"),
+        (["--loss", "dsrg", "--rescale", "1,1", "--long-side", "9,9"], "give one of them"),
+        (["--loss", "dsrg", "--crf", "tea"], "--crf tea: unknown"),
+    ],
+)
+def test_what_is_refused(options: list[str], said: str) -> None:
+    assert said in train(*options, expect=2).stderr
+
+
+def test_other_sums_of_terms_and_a_growth_without_a_crf() -> None:
+    train("--loss", "dsrg", "--terms", "balanced,expand", "--crf", "none", "--epochs", "1", "-q")
+    assert load_weights("seg.pt").params["crf"] is None
+    train(
+        "--loss",
+        "sec",
+        "--grow",
+        "--unary",
+        "prob",
+        "--grow-scores",
+        "network",
+        "--epochs",
+        "1",
+        "-q",
+        "--rescale",
+        "0.8,1.2",
+        "-o",
+        "other.pt",
+    )
+    assert load_weights("other.pt").params["grow"] is True
