@@ -13,7 +13,6 @@ import pytest
 import torch
 from conftest import CLASSES, tiny_scene
 from typer.testing import CliRunner, Result
-
 from wsss_cli.artifacts import (
     DATASET,
     LABEL,
@@ -28,7 +27,7 @@ from wsss_cli.core.metrics import confusion_matrix, scores
 from wsss_cli.nets.backbones import build_backbone
 from wsss_cli.nets.rebuild import rebuild_segmenter
 from wsss_cli.stages import train_seg
-from wsss_cli.training.loop import Compute
+from wsss_cli.training.compute import Compute
 
 ARGUMENTS = "--backbone tiny --backbone-weights random --crop 32 --freeze-stages 0 --workers 0"
 SHORT = [*ARGUMENTS.split(), "--epochs", "2", "--batch-size", "2", "--lr", "0.005"]

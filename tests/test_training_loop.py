@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-
 from wsss_cli.artifacts.weights import read_torch, write_torch
 from wsss_cli.errors import WsssError
 from wsss_cli.training.checkpoint import Checkpoint, Progress
+from wsss_cli.training.compute import Compute, float32, predictions
 from wsss_cli.training.data import Plan, Samples
-from wsss_cli.training.loop import Compute, fit, float32, predictions, train_step
+from wsss_cli.training.loop import fit, train_step
 from wsss_cli.training.losses import Loss, count_images
 from wsss_cli.training.schedule import Poly
 from wsss_cli.training.shares import Shares

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..artifacts import Weights
     from ..nets.classifier import Classifier
     from ..nets.segmentation import Segmenter
-    from ..training.loop import Compute
+    from ..training.compute import Compute
 
 T = TypeVar("T")
 Network = TypeVar("Network", "Classifier", "Segmenter")

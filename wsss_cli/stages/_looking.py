@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..artifacts import DatasetReader
     from ..core.refine import Refinement
     from ..nets.segmentation import Segmenter
-    from ..training.loop import Compute
+    from ..training.compute import Compute
     from ._images import ImageFiles
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from ..artifacts import Artifact, DatasetReader
     from ..training.augment import Augment
+    from ..training.compute import Compute
     from ..training.data import Sample
-    from ..training.loop import Compute
     from ..training.seeded import SeededLoss
 
 UNKNOWN = 256  # a pixel of the image without a label, while IGNORE marks padding
@@ -256,8 +256,8 @@ class Supervision:
 
     def __call__(self, model: nn.Module, compute: Compute, epoch: int) -> None:
         """Write the file of an epoch."""
+        from ..training.compute import predictions
         from ..training.data import Samples, in_order
-        from ..training.loop import predictions
 
         keys = compute.team.mine(in_order(len(self.ids), 1))
         samples = Samples(

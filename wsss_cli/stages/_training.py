@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ..artifacts.provenance import Source
+    from ..training.compute import Compute
     from ..training.data import Load, Plan
-    from ..training.loop import Compute
     from ..training.losses import Loss
     from ..training.team import Team
 
@@ -169,7 +169,7 @@ def _compute(plan: Plan, recipe: Recipe, setting: Setting, team: Team, precision
     """Where and how to compute."""
     from ..nets.precision import autocast_type
     from ..training.assemble import local_processes
-    from ..training.loop import Compute
+    from ..training.compute import Compute
     from ..training.shares import Shares
 
     images = min(plan.count, plan.batch_size)

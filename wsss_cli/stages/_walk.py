@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..core.pseudo import Unary, WalkParams
     from ..core.refine import Refinement
     from ..nets.affinity import AffinityNet, IRNet
-    from ..training.loop import Compute
+    from ..training.compute import Compute
 
 PAD = 16  # images are padded to a multiple of this, as PSA (8) and IRN (16) do
 # The options that only one method has, by the names of `Settings`.

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from ..artifacts import DatasetReader, Weights
     from ..nets.classifier import Classifier
-    from ..training.loop import Compute
+    from ..training.compute import Compute
 
 NAME = "make-cam"
 TAG_THRESHOLD = 0.5  # of the probability of a predicted class
@@ -107,7 +107,7 @@ def run(
 
     from ..artifacts import CAM, Shard, create, load_weights, open_dataset
     from ..nets.precision import autocast_type
-    from ..training.loop import Compute
+    from ..training.compute import Compute
 
     part = Shard.parse(shard)
     compute = Compute(place, autocast_type(precision.value))

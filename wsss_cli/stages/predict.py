@@ -114,7 +114,7 @@ def run(
 
     from ..artifacts import Shard, load_weights
     from ..nets.precision import autocast_type
-    from ..training.loop import Compute
+    from ..training.compute import Compute
 
     part = Shard.parse(shard)
     compute = Compute(place, autocast_type(precision.value))

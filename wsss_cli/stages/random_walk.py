@@ -159,7 +159,7 @@ def run(
     """
     from ..artifacts import CAM, Shard, load_weights, open_artifact, open_dataset
     from ..nets.precision import autocast_type
-    from ..training.loop import Compute
+    from ..training.compute import Compute
 
     refine = refinement.refinement(device=device)
     if refine is None and crf_unary is not None:

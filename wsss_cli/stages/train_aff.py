@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from ..artifacts import DatasetReader
     from ..nets.base import Backbone
+    from ..training.compute import Compute
     from ..training.data import Sample
-    from ..training.loop import Compute
     from ..training.losses import Loss
 
 NAME = "train-aff"
@@ -229,8 +229,8 @@ def centre_displacement(
     import torch
 
     from ..nets.affinity import IRNet
+    from ..training.compute import predictions
     from ..training.data import Samples, in_order
-    from ..training.loop import predictions
 
     assert isinstance(model, IRNet)
     model.set_mean_displacement(torch.zeros(2))

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ..artifacts import DatasetReader
     from ..nets.classifier import Classifier
     from ..training.augment import Augment
+    from ..training.compute import Compute
     from ..training.data import Sample
-    from ..training.loop import Compute
     from ..training.losses import Loss
 
 NAME = "train-cls"
@@ -272,8 +272,9 @@ def fit_head(
     import torch
 
     from ..core.probe import linear_probe
+    from ..training.compute import predictions
     from ..training.data import Samples
-    from ..training.loop import check_finite, predictions
+    from ..training.loop import check_finite
 
     samples = Samples(partial(load_scaled, reader, side), ids)
     mine = compute.team.mine(range(len(ids)))
@@ -333,8 +334,9 @@ def validate(
     import numpy as np
 
     from ..core.metrics import mean_ap
+    from ..training.compute import predictions
     from ..training.data import Samples, in_order
-    from ..training.loop import check_finite, predictions
+    from ..training.loop import check_finite
 
     samples = Samples(partial(load_whole, reader, side), ids)
     keys = compute.team.mine(in_order(len(ids), batch_size))

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from ..artifacts import DatasetReader
     from ..nets.segmentation import Segmenter
+    from ..training.compute import Compute
     from ..training.data import Sample
-    from ..training.loop import Compute
     from ..training.team import Team
 
 NAME = "train-seg"
@@ -255,8 +255,8 @@ def validate(
     from torch.nn import functional
 
     from ..core.metrics import confusion_matrix, scores
+    from ..training.compute import predictions
     from ..training.data import Samples, in_order
-    from ..training.loop import predictions
 
     n_labels = len(reader.classes) + 1
     total = np.zeros((n_labels, n_labels + 1), np.int64)

@@ -1,0 +1,107 @@
+"""Where and how networks compute, in training and without."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.amp import GradScaler
+
+from ..core.images import batch_to_input
+from ..errors import WsssError
+from .data import Key, Sample, Samples, loader
+from .shares import Shares
+from .team import Team
+
+NO_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how to compute.
+
+    Attributes:
+        device: of model and batches.
+        half: what the network runs in where autocast sees fit, bfloat16 or float16; None for
+            float32 throughout. Losses are float32 always.
+        clip: largest gradient norm; None leaves gradients alone.
+        workers: processes that load images; 0 loads them in this one.
+        compiled: train with the network compiled by `torch.compile`.
+        team: the processes that train together.
+        shares: of a step, for each process and part; gradients of the parts are added up.
+    """
+
+    device: torch.device
+    half: torch.dtype | None = None
+    clip: float | None = None
+    workers: int = 0
+    compiled: bool = False
+    team: Team = field(default_factory=Team)
+    shares: Shares = field(default_factory=Shares)
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """The context that the network's forward pass runs in."""
+        if self.half is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=self.half)
+
+    def scaler(self) -> GradScaler:
+        """Keeps float16's gradients from vanishing; does nothing for other types."""
+        return GradScaler(self.device.type, enabled=self.half is torch.float16)
+
+    def batches(self, samples: Samples, keys: Iterable[list[Key]]) -> Iterator[Sample]:
+        """Batches of samples in the order of `keys`."""
+        return loader(samples, keys, self.workers, pin=self.device.type == "cuda")
+
+    def move(self, batch: Sample) -> Sample:
+        """The batch on the device, its images normalised and channels-last."""
+        moved = {name: t.to(self.device, non_blocking=True) for name, t in batch.items()}
+        image = moved["image"]
+        if image.dtype == torch.uint8:  # a quarter of the bytes to load and to transfer
+            image = batch_to_input(image)
+        moved["image"] = image.contiguous(memory_format=torch.channels_last)
+        return moved
+
+    def stepping(self, model: nn.Module) -> nn.Module:
+        """The model as it is trained: compiled, and with the team's gradients, as the case is."""
+        return self.team.wrap(torch.compile(model) if self.compiled else model)  # type: ignore[arg-type]
+
+
+def float32(outputs: Any) -> Any:
+    """The same nest of tuples, lists and dicts with its floating tensors in float32."""
+    if isinstance(outputs, Tensor):
+        return outputs.float() if outputs.is_floating_point() else outputs
+    if isinstance(outputs, dict):
+        return {name: float32(value) for name, value in outputs.items()}
+    return type(outputs)(float32(value) for value in outputs)
+
+
+def predictions(
+    model: nn.Module, batches: Iterable[Sample], compute: Compute
+) -> Iterator[tuple[Any, Sample]]:
+    """The model's float32 outputs for each batch, in eval mode; the batch comes back with them."""
+    model.eval()
+    for batch in batches:
+        part = compute.move(batch)
+        with memory_errors(), torch.inference_mode(), compute.autocast():
+            outputs = model(part["image"])
+        yield float32(outputs), part
+
+
+@contextlib.contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turn a lack of memory, of the device or of the machine, into one clear line."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as err:
+        if isinstance(err, RuntimeError) and not NO_MEMORY.search(str(err)):
+            raise
+        raise WsssError(
+            "not enough memory for a batch",
+            "--accumulate 2 or more splits batches; a smaller --crop needs less too",
+        ) from err
