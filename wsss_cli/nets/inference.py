@@ -11,11 +11,15 @@ from torch import Tensor
 from ..core.cam import View
 from ..core.views import network_batch
 from .classifier import Classifier
+from .gradient import GradientClassifier
 from .segmentation import Segmenter
 
 
 def class_views(
-    model: Classifier, copies: Sequence[Tensor], flip: bool, classes: Tensor | None = None
+    model: Classifier | GradientClassifier,
+    copies: Sequence[Tensor],
+    flip: bool,
+    classes: Tensor | None = None,
 ) -> list[View]:
     """The class maps of each copy of an image and of its mirror image.
 

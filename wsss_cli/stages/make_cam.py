@@ -28,7 +28,9 @@ from ..options import (
     select_ids,
 )
 from . import _inference as shared
+from ._grouped import grouped
 from ._maps import MAX_STRIDE
+from ._network import Look, StateDict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from ..artifacts import DatasetReader, Weights
     from ..nets.classifier import Classifier
+    from ..nets.gradient import GradientClassifier
     from ..training.compute import Compute
 
 NAME = "make-cam"
@@ -56,14 +59,22 @@ class Tags(str, enum.Enum):
     predicted = "predicted"
 
 
+LOOK = Look()
+
+
+@grouped()
 def run(
     weights: Annotated[
-        Path, typer.Option("--weights", "-w", metavar="FILE", help="From `wsss train-cls`.")
+        Path,
+        typer.Option(
+            "--weights", "-w", metavar="FILE", help="From `wsss train-cls`; or see --network."
+        ),
     ] = Path("cls.pt"),
     data: Data = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Maps to write.")] = Path(
         "cam.h5"
     ),
+    look: Look = LOOK,
     split: Split = None,
     ids: Ids = None,
     scales: shared.Scales = shared.SCALES,
@@ -92,7 +103,9 @@ def run(
     """Draw where each class of an image was recognised.
 
     Takes all images of the data set unless --split or --ids says otherwise. Maps of the scaled and
-    mirrored copies are summed and divided by their maximum. Interrupted, the same command goes on.
+    mirrored copies are summed and divided by their maximum. cam reads them off the network that
+    train-cls trained; the other methods take gradients, so any classifier serves, torchvision's by
+    --network. Interrupted, the same command goes on.
 
     Example: wsss make-cam --weights cls.pt -o cam.h5
     """
@@ -100,26 +113,27 @@ def run(
         raise UsageError("--tag-threshold: needs --tags predicted")
     if tags is Tags.predicted and tag_threshold is None:
         tag_threshold = TAG_THRESHOLD
+    look.chosen()
     sizes = shared.parse_scales(scales)
     place = resolve_device(device)
     precision = resolve_precision(precision, place)
     setting = Setting(sizes, flip, max_side, stride, dtype, tags, tag_threshold, precision)
 
-    from ..artifacts import CAM, Shard, create, load_weights, open_dataset
+    from ..artifacts import CAM, Shard, create, open_dataset
     from ..nets.precision import autocast_type
     from ..training.compute import Compute
 
     part = Shard.parse(shard)
     compute = Compute(place, autocast_type(precision.value))
-    trained = load_weights(weights, "wsss/cls")
+    trained = look.weights(weights)
     with open_dataset(data, trained) as reader:
         wanted = need_ids(select_ids(reader.split(split), ids, reader.path), reader.path, split)
-        model = shared.classifier(trained, compute)
+        model, record = look.model(trained, reader, compute)
         with create(
             out,
             CAM,
             classes=reader.classes,
-            params=setting.params(),
+            params=setting.params() | record,
             inputs=[reader, trained],
             ids=wanted,
             shard=part,
@@ -183,7 +197,7 @@ def load_image(reader: DatasetReader, setting: Setting, image_id: str) -> Loaded
 
 
 def draw(
-    model: Classifier, compute: Compute, loaded: Loaded, setting: Setting
+    model: Classifier | GradientClassifier, compute: Compute, loaded: Loaded, setting: Setting
 ) -> tuple[Tensor, np.ndarray]:
     """The maps of one image.
 
@@ -217,7 +231,7 @@ def draw(
     return (max_norm(cam) if model.spreads else normalise(cam)), classes
 
 
-def store(cam: Tensor, setting: Setting, trained: Weights, image_id: str) -> np.ndarray:
+def store(cam: Tensor, setting: Setting, trained: Weights | StateDict, image_id: str) -> np.ndarray:
     """The maps as the artifact keeps them.
 
     Raises:

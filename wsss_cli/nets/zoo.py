@@ -1,0 +1,96 @@
+"""torchvision's classifiers, filled from a state dict."""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torchvision.models as zoo
+from torch import Tensor, nn
+
+WRAPPED = "module."  # before each key, where DistributedDataParallel was saved
+NESTED = ("state_dict", "model")  # of a checkpoint that holds more
+
+
+def classifier_names() -> list[str]:
+    """All that torchvision builds by name and that classifies images."""
+    return list(zoo.list_models(module=zoo))
+
+
+def state_of(found: Any) -> dict[str, Tensor]:
+    """The state dict in what a file holds: itself, or in a checkpoint's entry.
+
+    Raises:
+        ValueError: there is none.
+    """
+    for name in NESTED:
+        if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
+            found = found[name]
+            break
+    if not isinstance(found, Mapping) or not found:
+        raise ValueError("holds no state dict")
+    if not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in found.items()):
+        raise ValueError("holds no state dict")
+    wrapped = all(key.startswith(WRAPPED) for key in found)
+    return {key[len(WRAPPED) :] if wrapped else key: value for key, value in found.items()}
+
+
+def load_classifier(name: str, state: Mapping[str, Tensor]) -> tuple[nn.Module, int]:
+    """A torchvision classifier of as many outputs as its state dict has.
+
+    Args:
+        name: one of `classifier_names()`.
+        state: its tensors; half precision becomes float32.
+
+    Returns:
+        the network in eval mode on the CPU, and how many outputs it has.
+
+    Raises:
+        ValueError: an unknown name, or tensors that are not such a network's.
+    """
+    if name not in classifier_names():
+        raise ValueError(f"torchvision has no classifier {name!r}")
+    one, other = (_shapes(name, outputs) for outputs in (2, 3))
+    head = [key for key in one if one[key] != other[key] and key in state]
+    outputs = len(state[head[-1]]) if head and state[head[-1]].dim() else 0
+    if outputs < 1:
+        raise ValueError(f"does not fit {name}: no tensor of its last layer is there")
+    model = _build(name, outputs)
+    wanted = model.state_dict()
+    # files from before PyTorch 0.4.1 lack the batch counters, which nothing here reads
+    keys = wanted.keys() | state.keys()
+    keys -= {k for k in wanted if k.endswith("num_batches_tracked") and k not in state}
+    wrong = sorted(
+        key
+        for key in keys
+        if key not in state or key not in wanted or not _fits(state[key], wanted[key])
+    )
+    if wrong:
+        raise ValueError(f"does not fit {name}: {len(wrong)} tensors, first {wrong[0]}")
+    filled = OrderedDict(state)
+    filled._metadata = wanted._metadata  # type: ignore[attr-defined]  # of versions: this one
+    model.load_state_dict(filled, strict=False)
+    return model.eval(), outputs
+
+
+def _shapes(name: str, outputs: int) -> dict[str, torch.Size]:
+    """Of every tensor of such a network."""
+    try:
+        with torch.device("meta"):
+            model = _build(name, outputs)
+    except NotImplementedError:  # some look at their weights while they are initialised
+        model = _build(name, outputs)
+    return {key: value.shape for key, value in model.state_dict().items()}
+
+
+def _build(name: str, outputs: int) -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of how some will be initialised one day
+        return zoo.get_model(name, weights=None, num_classes=outputs)
+
+
+def _fits(value: Tensor, like: Tensor) -> bool:
+    return value.shape == like.shape and value.is_floating_point() == like.is_floating_point()
