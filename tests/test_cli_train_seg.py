@@ -13,6 +13,7 @@ import pytest
 import torch
 from conftest import CLASSES, tiny_scene
 from typer.testing import CliRunner, Result
+
 from wsss_cli.artifacts import (
     DATASET,
     LABEL,

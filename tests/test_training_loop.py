@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+
 from wsss_cli.artifacts.weights import read_torch, write_torch
 from wsss_cli.errors import WsssError
 from wsss_cli.training.checkpoint import Checkpoint, Progress
