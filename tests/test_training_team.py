@@ -22,7 +22,15 @@ from torch import nn
 from typer.testing import CliRunner, Result
 
 import wsss_cli.training.loop as loop
-from wsss_cli.artifacts import LABEL, Weights, create, load_weights, open_dataset
+from wsss_cli.artifacts import (
+    CAM,
+    LABEL,
+    Weights,
+    create,
+    load_weights,
+    open_artifact,
+    open_dataset,
+)
 from wsss_cli.cli import app
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.nets.norms import FixedBatchNorm2d
@@ -40,6 +48,10 @@ SHORT = [*ARGUMENTS.split(), "--device", "cpu", "--epochs", "2", "--batch-size",
 RUNS = {
     "cls": ["train-cls", "--dropout", "0.4", "--batchnorm", "affine", "--probe"],
     "seam": ["train-cls", "--method", "seam", "--jitter", "0,0,0,0", "--probe"],
+    "oaa": [
+        *("train-cls", "--method", "oaa", "--layers", "1", "--jitter", "0,0,0,0"),
+        *("--attention-from", "0", "--attention-drop", "0.5", "--accumulate", "1"),
+    ],
     "seg": ["train-seg", "--labels", "labels.h5", "--accumulate", "2", "--batch-size", "4"],
     "dsrg": ["train-seg", "--labels", "labels.h5", "--loss", "dsrg", "--batch-size", "4"],
     "irn": ["train-aff", "--seeds", "labels.h5", "--radius", "3", "--clip-grad", "1"],
@@ -205,6 +217,17 @@ def test_one_goes_on_where_two_were_stopped(
     assert not Path(f"{name}.back.pt").exists()
     assert f"{verb}: going on at step 2/2" in alone(command(name, f"{name}.back.pt")).stderr
     same(single[name], load_weights(f"{name}.back.pt"))
+
+
+def test_two_processes_accumulate_the_same_maps(
+    single: dict[str, Weights], together: list[str]
+) -> None:
+    with open_artifact("oaa.cam.h5", CAM) as one, open_artifact("oaa.two.cam.h5", CAM) as other:
+        assert one.run == other.run
+        for image_id in one.ids:
+            maps, found = (cam[image_id]["cam"].astype(int) for cam in (one, other))
+            assert maps.shape == found.shape
+            assert maps.size == 0 or abs(maps - found).max() <= 1
 
 
 def test_one_speaks_for_both(together: list[str]) -> None:

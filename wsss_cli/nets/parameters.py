@@ -17,6 +17,7 @@ def parameter_groups(
     head_multiplier: float = 10.0,
     bias_doubling: bool = True,
     pretrained: Sequence[nn.Module] | None = None,
+    bias_decay: bool = False,
 ) -> list[dict[str, Any]]:
     """Optimiser groups: pretrained and new, weights and biases.
 
@@ -39,6 +40,7 @@ def parameter_groups(
         pretrained: modules whose parameters are not new; by default every `Backbone` in the
             model. IRNet trains its edge head at lr and its displacement head at 10 lr:
             pass `[net.edge]`.
+        bias_decay: decay biases as weights, at their doubled rates (OAA).
 
     Returns:
         Dicts with params, lr, weight_decay and name; empty groups left out.
@@ -49,10 +51,10 @@ def parameter_groups(
     groups: dict[str, dict[str, Any]] = {}
     for age, age_rate in (("pretrained", 1.0), ("new", head_multiplier)):
         bias_rate = 2 * age_rate if bias_doubling else age_rate
-        bias_decay = 0.0 if bias_doubling else weight_decay
+        decayed = bias_decay or not bias_doubling
         for role, rate, decay in (
             ("weight", age_rate, weight_decay),
-            ("bias", bias_rate, bias_decay),
+            ("bias", bias_rate, weight_decay if decayed else 0.0),
         ):
             name = f"{age} {role}"
             groups[name] = {"params": [], "lr": lr * rate, "weight_decay": decay, "name": name}

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from .affinity import AffinityNet, IRNet
+from .attention import AttentionNet
 from .backbones import Backbone, build_backbone
 from .classifier import Classifier
 from .seam import SeamNet
@@ -21,8 +22,9 @@ def rebuild_classifier(
 
     Args:
         config: `backbone`, `output_stride` and `dilated`, as `build_backbone` takes them; `method`
-            where it is not the plain one, for seam with `suppress` as `SeamNet` takes it; whatever
-            else it holds matters only to training.
+            where it is not the plain one, for seam with `suppress` as `SeamNet` takes it, for oaa
+            and iam with `layers` as `AttentionNet` takes it; whatever else it holds matters only
+            to training.
         n_classes: C.
         state_dict: the classifier's tensors.
 
@@ -34,6 +36,9 @@ def rebuild_classifier(
         model = Classifier(_backbone(config), n_classes)
     elif method == "seam":
         model = SeamNet(_backbone(config), n_classes, suppress=_entry(config, "suppress"))
+    elif method in ("oaa", "iam"):
+        layers = _entry(config, "layers")
+        model = AttentionNet(_backbone(config), n_classes, layers=layers, dense=method == "iam")
     else:
         raise ValueError(f"its config has the unknown method {method!r}")
     _fill(model, state_dict)

@@ -18,12 +18,13 @@ from ..options import free_cores, resolve_device, resolve_precision
 from ._training_options import Recipe, Setting
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from ..artifacts.provenance import Source
     from ..training.compute import Compute
     from ..training.data import Load, Plan
     from ..training.losses import Loss
+    from ..training.schedule import Schedule
     from ..training.team import Team
 
 FIGURES = {"val_map": "val mAP", "val_miou": "val mIoU", "val_pixel_accuracy": "pixel accuracy"}
@@ -51,6 +52,10 @@ class Job:
         val_every: epochs between two measurements; 0 for none.
         after: what else to do after an epoch that is measured, given its number.
         finish: last touches to the trained model.
+        schedule: of the rates over the run, of its steps and those of warm-up; poly by default.
+        nesterov: take SGD's momentum that way.
+        keyed: samples know their epoch and index.
+        extra: tensors beside the model's that are part of the run's state.
     """
 
     name: str
@@ -69,7 +74,11 @@ class Job:
     measure: Callable[[nn.Module, Compute], dict[str, float]] | None = None
     val_every: int = 1
     after: Callable[[nn.Module, Compute, int], None] | None = None
-    finish: Callable[[nn.Module, Compute], None] | None = None
+    finish: Callable[[Any, Compute], None] | None = None
+    schedule: Callable[[int, int], Schedule] | None = None
+    nesterov: bool = False
+    keyed: bool = False
+    extra: Mapping[str, Tensor] = field(default_factory=dict)
 
     def groups(self, recipe: Recipe) -> list[dict[str, Any]]:
         """The optimiser's groups."""
@@ -120,7 +129,7 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
     precision = team.share(resolve_precision(setting.precision, team.device).value)
     compute = _compute(plan, recipe, setting, team, precision)
     identity = _identity(job, recipe, setting.seed, precision)
-    samples = Samples(job.load, job.ids, setting.seed)
+    samples = Samples(job.load, job.ids, setting.seed, job.keyed)
     groups = job.groups(recipe)
     team.adapt(job.model, compute.shares)
     if team.world > 1 and team.leads and any(map(trains_statistics, job.model.modules())):
@@ -135,6 +144,7 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
             setting.checkpoint_every,
             restart=setting.force,
             team=team,
+            extra=job.extra,
         ) as checkpoint,
         _Talk(job, plan, setting.quiet or not team.leads) as talk,
     ):
@@ -142,8 +152,13 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
             model,
             job.loss,
             lambda start: compute.batches(samples, compute.shares.deal(plan.batches(start))),
-            torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum),
-            schedule=Poly(plan.steps, warmup=recipe.warmup),
+            torch.optim.SGD(
+                groups,
+                lr=recipe.lr,
+                momentum=recipe.momentum,
+                nesterov=job.nesterov and recipe.momentum > 0,
+            ),
+            schedule=(job.schedule or Poly)(plan.steps, recipe.warmup),
             epochs=recipe.epochs,
             compute=compute,
             seed=setting.seed,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import enum
 import math
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import UsageError
 from ..options import Data, Split
+from . import _attention as online
+from ._attention import Learner, tag_vector
+from ._classifiers import DEFAULTS, JITTER, RELATIVE_SIDES, Attention, Method, Seam
 from ._grouped import Help, Without, grouped
 from ._training import Job, begin, train
 from ._training_inputs import held_out_split, keep_pixels, tagged_ids
@@ -27,47 +30,8 @@ if TYPE_CHECKING:
     from ..training.augment import Augment
     from ..training.compute import Compute
     from ..training.data import Sample
-    from ..training.losses import Loss
 
 NAME = "train-cls"
-
-
-class Method(str, enum.Enum):
-    """The plain classifier, or one of those that are trained for their maps."""
-
-    cam = "cam"
-    seam = "seam"
-
-
-# Longer side over crop: IRN's 320..640 with its crops of 512; SEAM's 448..768 with 448.
-RELATIVE_SIDES = {Method.cam: (0.625, 1.25), Method.seam: (1, 12 / 7)}
-JITTER = "0.3,0.3,0.3,0.1"
-# seam: as published (Wang et al., CVPR 2020, and its code), but for a tenth of its rate, since
-# that goes without momentum.
-DEFAULTS: dict[Method, dict[str, Any]] = {
-    Method.cam: {
-        "output_stride": 16,
-        "dropout": 0.0,
-        "epochs": 5,
-        "batch_size": 16,
-        "lr": 3e-3,
-        "head_multiplier": 100.0,
-        "weight_decay": 1e-4,
-        "crop": 320,
-        "jitter": None,
-    },
-    Method.seam: {
-        "output_stride": 8,
-        "dropout": 0.5,
-        "epochs": 8,
-        "batch_size": 8,
-        "lr": 1e-3,
-        "head_multiplier": 10.0,
-        "weight_decay": 5e-4,
-        "crop": 448,
-        "jitter": JITTER,
-    },
-}
 PROBE_SIDE = 1.25  # longer side over crop of the images that the probe is fitted on
 PROBE_DECAY = 0.1
 BODY = Body(dilated=True, freeze_stages=2)  # what a probe is fitted on had better stay as it was
@@ -76,37 +40,8 @@ CROPS = Crops()
 SETTING = Setting()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Seam:
-    """What only SEAM has."""
-
-    pair_scale: Annotated[
-        float, typer.Option(min=0.05, max=0.95, help="seam: side of the small copy over --crop.")
-    ] = 0.3
-    er_weight: Annotated[
-        float, typer.Option(min=0, help="seam: of the equivariance loss, between the two copies.")
-    ] = 1.0
-    ecr_weight: Annotated[
-        float, typer.Option(min=0, help="seam: of the loss between maps and refined maps.")
-    ] = 1.0
-    min_weight: Annotated[
-        float, typer.Option(min=0, help="seam: of the min-pooling loss; 0 in the paper.")
-    ] = 1.0
-    suppress: Annotated[
-        bool,
-        typer.Option(
-            "--suppress/--no-suppress", help="seam: refine each cell's strongest class alone."
-        ),
-    ] = True
-    detach: Annotated[
-        bool,
-        typer.Option(
-            "--detach/--no-detach", help="seam: refining does not train the backbone (as the code)."
-        ),
-    ] = True
-
-
 SEAM = Seam()
+ATTENTION = Attention()
 
 
 @grouped(by="method", usual=DEFAULTS)
@@ -116,7 +51,11 @@ def run(
         Path, typer.Option("--out", "-o", metavar="FILE", help="Weights to write.")
     ] = Path("cls.pt"),
     method: Annotated[
-        Method, typer.Option(help="A plain classifier (cam) or SEAM (seam).")
+        Method,
+        typer.Option(
+            help="A plain classifier (cam); SEAM (seam); one that accumulates its maps (oaa), or "
+            "learns such maps (iam)."
+        ),
     ] = Method.cam,
     split: Split = None,
     val_split: ValSplit = None,
@@ -128,7 +67,7 @@ def run(
         typer.Option(
             "--probe/--no-probe",
             help="Start from the best classifier of the pretrained features. Default: unless they "
-            "are random.",
+            "are random, or there are --layers in between.",
             show_default=False,
         ),
     ] = None,
@@ -142,34 +81,49 @@ def run(
         Help(
             crop="Side of the training crops, pixels.",
             jitter="Change brightness, contrast, saturation and hue by up to these parts. "
-            f"Default: none (cam), {JITTER} (seam).",
+            f"Default: none (cam), {JITTER} (the others).",
         ),
     ] = CROPS,
     seam: Seam = SEAM,
+    attention: Attention = ATTENTION,
     setting: Setting = SETTING,
 ) -> None:
     """Train a classifier of image tags, whose activation maps `make-cam` draws.
 
-    Images are scaled to a longer side of 0.625 to 1.25 times --crop (seam: 1 to 1.71) unless
-    --long-side says otherwise, mirrored at random and cropped. Where images are few, it is the
-    probe that counts: --epochs 0 stops after it. Interrupted, the same command goes on.
+    Images are scaled to a longer side of 0.625 to 1.25 times --crop (seam: 1 to 1.71;
+    oaa, iam: 1) unless --long-side says otherwise, mirrored at random and cropped. Where images
+    are few, it is the probe that counts: --epochs 0 stops after it. Interrupted, the same command
+    goes on.
 
     Example: wsss train-cls --data data.h5 --backbone resnet50 -o cls.pt
     """
-    from ..artifacts import open_dataset
+    from ..artifacts import CAM, open_artifact, open_dataset
 
-    probe = body.weights != "random" if probe is None else probe
+    deep = method in (Method.oaa, Method.iam) and attention.layers > 0
+    probe = body.weights != "random" and not deep if probe is None else probe
+    if probe and deep:
+        raise UsageError("--probe: needs --layers 0 with this method")
     if not 0 < probe_decay < math.inf:
         raise UsageError("--probe-decay: must be above 0")
+    if (method is Method.iam) != (attention.targets is not None):
+        raise UsageError("--method iam and --targets go together")
     fewest = 0 if probe else 1
-    with begin(out, recipe, setting, fewest) as team, open_dataset(data) as reader:
+    with (
+        begin(out, recipe, setting, fewest) as team,
+        open_dataset(data) as reader,
+        ExitStack() as inputs,
+    ):
         side = crops.crop
         augment = replace(crops, long_side=crops.long_side or _sides(method, side)).augment()
         held_out = held_out_split(reader, val_split)
         ids = tagged_ids(reader, split, held_out)
         val = reader.split(held_out) if held_out is not None else []
         keep_pixels(reader, [*ids, *val], setting.keep_pixels, team.world)
-        learner = _learner(method, body, len(reader.classes), dropout, seam)
+        targets = None
+        if attention.targets is not None:
+            targets = inputs.enter_context(open_artifact(attention.targets, CAM))
+            ids = online.targeted_ids(reader, targets, ids)
+        learner = _learner(method, body, len(reader.classes), dropout, seam, attention)
         job = Job(
             name=NAME,
             kind="wsss/cls",
@@ -192,20 +146,17 @@ def run(
             measure=partial(validate, reader, val, side, recipe.batch_size) if val else None,
             val_every=val_every,
         )
+        if method is Method.oaa:
+            job = online.accumulate(job, tag_loss, attention, augment, recipe, setting, team)
+        elif targets is not None:
+            job = online.learn_maps(job, targets, augment)
         train(job, recipe, setting, team)
 
 
-@dataclass
-class Learner:
-    """A method's network and loss, and what tells them from the plain one's."""
-
-    model: Classifier
-    loss: Loss
-    config: dict[str, Any]
-    params: dict[str, Any]
-
-
-def _learner(method: Method, body: Body, n_classes: int, dropout: float, seam: Seam) -> Learner:
+def _learner(
+    method: Method, body: Body, n_classes: int, dropout: float, seam: Seam, attention: Attention
+) -> Learner:
+    """A method's network and its loss of a batch's tags."""
     from ..nets.classifier import Classifier
     from ..nets.seam import SeamNet
     from ..training.losses import Loss, count_images
@@ -213,6 +164,11 @@ def _learner(method: Method, body: Body, n_classes: int, dropout: float, seam: S
     if method is Method.cam:
         model = Classifier(body.build(), n_classes, dropout)
         return Learner(model, Loss(count_images, tag_loss), {}, {})
+    if method in (Method.oaa, Method.iam):
+        model, config = online.attention_network(
+            method.value, body.build(), n_classes, dropout, attention.layers
+        )
+        return Learner(model, Loss(count_images, online.dense_loss), config, config)
     model = SeamNet(
         body.build(),
         n_classes,
@@ -232,7 +188,7 @@ def load_tagged(
 ) -> Sample:
     """An augmented image (3, crop, crop) and its tags (C,) as 0 and 1; no tag gives all 0."""
     crop, _ = augment(reader.image(image_id), None, rng)
-    return {"image": crop, "tags": _tag_vector(reader, image_id)}
+    return {"image": crop, "tags": tag_vector(reader, image_id)}
 
 
 def load_whole(reader: DatasetReader, side: int, image_id: str, rng: np.random.Generator) -> Sample:
@@ -241,7 +197,7 @@ def load_whole(reader: DatasetReader, side: int, image_id: str, rng: np.random.G
 
     return {
         "image": fit_square(reader.image(image_id), side),
-        "tags": _tag_vector(reader, image_id),
+        "tags": tag_vector(reader, image_id),
     }
 
 
@@ -256,7 +212,7 @@ def load_scaled(
     size = scaled_size((image.shape[0], image.shape[1]), side / max(image.shape[:2]))
     return {
         "image": as_tensor(resize_image(image, size)),
-        "tags": _tag_vector(reader, image_id),
+        "tags": tag_vector(reader, image_id),
     }
 
 
@@ -348,14 +304,6 @@ def validate(
     scores, tags = (np.concatenate(column) for column in zip(*found, strict=True))
     check_finite(bool(np.isfinite(scores).all()), "validation gives scores that are not finite")
     return {"val_map": mean_ap(scores, tags)}
-
-
-def _tag_vector(reader: DatasetReader, image_id: str) -> Tensor:
-    import torch
-
-    tags = torch.zeros(len(reader.classes))
-    tags[torch.from_numpy(reader.tags(image_id).astype("int64"))] = 1
-    return tags
 
 
 def _sides(method: Method, crop: int) -> str:

@@ -35,6 +35,7 @@ class Window:
         size: (h, w) of the part; start + size stays inside `scaled`.
         place: (top, left) of the part in the crop.
         crop: side of the square crop; place + size stays inside it.
+        mirrored: the part is mirrored left to right before it is placed.
     """
 
     scaled: tuple[int, int]
@@ -42,6 +43,7 @@ class Window:
     size: tuple[int, int]
     place: tuple[int, int]
     crop: int
+    mirrored: bool = False
 
 
 def random_window(
@@ -189,6 +191,21 @@ class Augment:
         own = max(working_size(size, self.max_side)) / max(size)
         return own * float(rng.uniform(*self.factor)) if self.factor is not None else own
 
+    def window(self, size: tuple[int, int], rng: Generator) -> Window:
+        """Draw what of an image of (H, W) is to be kept, and where."""
+        window = random_window(size, self.scale(size, rng), self.crop, rng)
+        if self.flip and bool(rng.random() < 0.5):
+            (y, x), width = window.place, window.size[1]
+            window = replace(window, place=(y, window.crop - x - width), mirrored=True)
+        return window
+
+    def pixels(self, image: np.ndarray, window: Window, rng: Generator) -> Tensor:
+        """(3, crop, crop) uint8 of a window of an image (H, W, 3) uint8, its colours changed."""
+        pixels = cut(image, window)
+        if self.jitter is not None:
+            pixels = colour_jitter(pixels, self.jitter, rng)
+        return place_image(pixels[:, ::-1] if window.mirrored else pixels, window)
+
     def __call__(
         self, image: np.ndarray, label: np.ndarray | None, rng: Generator
     ) -> tuple[Tensor, Tensor | None]:
@@ -203,18 +220,12 @@ class Augment:
         size = image.shape[:2]
         if label is not None and label.shape != size:
             raise ValueError(f"image is {size[0]}x{size[1]}, its labels {label.shape}")
-        window = random_window(size, self.scale(size, rng), self.crop, rng)
-        mirrored = self.flip and bool(rng.random() < 0.5)
-        pixels = cut(image, window)
-        if self.jitter is not None:
-            pixels = colour_jitter(pixels, self.jitter, rng)
-        labels = None if label is None else cut_label(label, window)
-        if mirrored:
-            (y, x), width = window.place, window.size[1]
-            window = replace(window, place=(y, window.crop - x - width))
-            pixels = pixels[:, ::-1]
-            labels = None if labels is None else labels[:, ::-1]
-        return place_image(pixels, window), None if labels is None else place_label(labels, window)
+        window = self.window((size[0], size[1]), rng)
+        crop = self.pixels(image, window, rng)
+        if label is None:
+            return crop, None
+        labels = cut_label(label, window)
+        return crop, place_label(labels[:, ::-1] if window.mirrored else labels, window)
 
 
 def fit_square(image: np.ndarray, side: int) -> Tensor:

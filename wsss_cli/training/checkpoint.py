@@ -55,6 +55,7 @@ class Checkpoint:
         every: seconds between two saves.
         restart: begin anew where the state found is another run's, or damaged.
         team: that trains; its leader alone reads and writes. None: this process.
+        extra: further tensors that are part of the state, by name; restored in place.
     """
 
     def __init__(
@@ -66,7 +67,9 @@ class Checkpoint:
         every: float = 60.0,
         restart: bool = False,
         team: Team | None = None,
+        extra: Mapping[str, Tensor] | None = None,
     ) -> None:
+        self.extra = extra or {}
         self.path, self.run, self.every, self.restart = path, run, every, restart
         self._read, self._write = read, write
         self._team = team or Team()
@@ -101,10 +104,13 @@ class Checkpoint:
         try:
             progress = Progress(state["step"], state["loss_sum"], state["history"])
             _check_shapes(state["model"], model.state_dict())
+            _check_shapes(state.get("extra", {}), self.extra)
             optimizer.load_state_dict(state["optimizer"])
             if scaler is not None and scaler.is_enabled():
                 scaler.load_state_dict(state["scaler"])
             model.load_state_dict(state["model"])
+            for name, tensor in self.extra.items():
+                tensor.copy_(state["extra"][name])
         except (AttributeError, KeyError, TypeError, ValueError) as err:
             if self.restart:
                 return Progress()
@@ -157,6 +163,7 @@ class Checkpoint:
             "model": model.state_dict(),
             "optimizer": optimizer.state_dict(),
             "scaler": scaler.state_dict() if scaler is not None else {},
+            "extra": dict(self.extra),
         }
         self._write(self.path, state)
         self._saved = time.monotonic()

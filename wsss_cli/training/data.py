@@ -89,10 +89,11 @@ class Samples(Dataset["Sample | WsssError"]):
             spawned, and survive a fork: artifacts open for reading do both.
         ids: image ids; a sample's index is its place here.
         seed: of the run.
+        keyed: give each sample its `key`, (2,) int64 epoch and index.
     """
 
-    def __init__(self, load: Load, ids: Sequence[str], seed: int = 0) -> None:
-        self.load, self.ids, self.seed = load, list(ids), seed
+    def __init__(self, load: Load, ids: Sequence[str], seed: int = 0, keyed: bool = False) -> None:
+        self.load, self.ids, self.seed, self.keyed = load, list(ids), seed, keyed
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -100,9 +101,10 @@ class Samples(Dataset["Sample | WsssError"]):
     def __getitem__(self, key: Key) -> Sample | WsssError:
         epoch, index = key
         try:
-            return self.load(self.ids[index], sample_generator(self.seed, epoch, index))
+            sample = self.load(self.ids[index], sample_generator(self.seed, epoch, index))
         except WsssError as err:
             return err  # raised in a worker, it would come out wrapped in a traceback
+        return {**sample, "key": torch.tensor(key)} if self.keyed else sample
 
 
 def stack(samples: Sequence[Sample | WsssError]) -> Sample | WsssError:

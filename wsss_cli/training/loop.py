@@ -25,7 +25,7 @@ from .compute import Compute, float32, memory_errors
 from .data import Sample, seed_step
 from .interrupt import Interrupts
 from .losses import Loss
-from .schedule import Poly
+from .schedule import Schedule
 from .team import FAILED, LeftAlone
 
 Measure = Callable[[nn.Module, int], dict[str, Any]]
@@ -95,7 +95,7 @@ class Trainer:
     loss: Loss
     optimizer: Optimizer
     scaler: GradScaler
-    schedule: Poly
+    schedule: Schedule
     compute: Compute
     seed: int
     checkpoint: Checkpoint
@@ -191,7 +191,7 @@ def fit(
     batches_from: Callable[[int], Iterator[Sample]],
     optimizer: Optimizer,
     *,
-    schedule: Poly,
+    schedule: Schedule,
     epochs: int,
     compute: Compute,
     seed: int,

@@ -10,30 +10,24 @@ POWER = 0.9  # of the poly schedule, in every recipe that this project follows
 
 
 @dataclass(frozen=True)
-class Poly:
-    """lr(t) = lr(0) * (1 - t / total) ** power, with an optional linear warm-up.
+class Schedule:
+    """What a step multiplies the base rates by: all of it but for an optional linear warm-up.
 
     Attributes:
         total: steps of the whole run.
-        power: exponent.
-        warmup: the first `warmup` steps are further scaled by (t + 1) / (warmup + 1).
-
-    Source: the poly policy of DeepLab (Chen et al., PAMI 2018), step counted from 0 and the
-    rate set before the step is taken.
+        warmup: the first `warmup` steps are scaled by (t + 1) / (warmup + 1).
     """
 
     total: int
-    power: float = POWER
     warmup: int = 0
 
-    def factor(self, step: int) -> float:
-        """What step `step` (0 .. total-1) multiplies the base rates by.
+    def decay(self, step: int) -> float:
+        """The factor of step `step` without the warm-up."""
+        return 1.0
 
-        >>> round(Poly(total=100).factor(50), 4)
-        0.5359
-        """
-        rate = (1 - step / self.total) ** self.power
-        return rate * min(1.0, (step + 1) / (self.warmup + 1))
+    def factor(self, step: int) -> float:
+        """What step `step` (0 .. total-1) multiplies the base rates by."""
+        return self.decay(step) * min(1.0, (step + 1) / (self.warmup + 1))
 
     def apply(self, optimizer: Optimizer, step: int) -> None:
         """Set each group's rate for `step`; from `total` on, rates stay as they are."""
@@ -41,3 +35,34 @@ class Poly:
             base = group.setdefault("initial_lr", group["lr"])
             if step < self.total:
                 group["lr"] = base * self.factor(step)
+
+
+@dataclass(frozen=True)
+class Poly(Schedule):
+    """lr(t) = lr(0) * (1 - t / total) ** power.
+
+    Source: the poly policy of DeepLab (Chen et al., PAMI 2018), step counted from 0 and the
+    rate set before the step is taken.
+
+    >>> round(Poly(total=100).factor(50), 4)
+    0.5359
+    """
+
+    power: float = POWER
+
+    def decay(self, step: int) -> float:
+        return (1 - step / self.total) ** self.power
+
+
+@dataclass(frozen=True)
+class Drop(Schedule):
+    """lr(t) = lr(0), and a tenth of it in the last third of the run.
+
+    Source: OAA (Jiang et al., ICCV 2019), published code: 10 of 15 epochs at the full rate.
+
+    >>> [Drop(total=15).factor(step) for step in (0, 9, 10, 14)]
+    [1.0, 1.0, 0.1, 0.1]
+    """
+
+    def decay(self, step: int) -> float:
+        return 1.0 if 3 * step < 2 * self.total else 0.1

@@ -1,0 +1,156 @@
+"""The methods of train-cls: their defaults, and the options that only one of them has."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+class Method(str, enum.Enum):
+    """The plain classifier, or one of those that are trained for their maps."""
+
+    cam = "cam"
+    seam = "seam"
+    oaa = "oaa"
+    iam = "iam"
+
+
+# Longer side over crop: IRN's 320..640 with its crops of 512; SEAM's 448..768 with 448. OAA sees
+# whole images, so that what is accumulated does not depend on the crop.
+RELATIVE_SIDES: dict[Method, tuple[float, float]] = {
+    Method.cam: (0.625, 1.25),
+    Method.seam: (1, 12 / 7),
+    Method.oaa: (1, 1),
+    Method.iam: (1, 1),
+}
+JITTER = "0.3,0.3,0.3,0.1"
+# seam: as published (Wang et al., CVPR 2020, and its code), but for a tenth of its rate, since
+# that goes without momentum. oaa, iam: as published (Jiang et al., ICCV 2019, and its code), but
+# for the images' size; iam's rate is five times theirs, which adds up what five images lose.
+DEFAULTS: dict[Method, dict[str, Any]] = {
+    Method.cam: {
+        "output_stride": 16,
+        "dropout": 0.0,
+        "epochs": 5,
+        "batch_size": 16,
+        "lr": 3e-3,
+        "head_multiplier": 100.0,
+        "weight_decay": 1e-4,
+        "crop": 320,
+        "jitter": None,
+    },
+    Method.seam: {
+        "output_stride": 8,
+        "dropout": 0.5,
+        "epochs": 8,
+        "batch_size": 8,
+        "lr": 1e-3,
+        "head_multiplier": 10.0,
+        "weight_decay": 5e-4,
+        "crop": 448,
+        "jitter": JITTER,
+    },
+    Method.oaa: {
+        "output_stride": 8,
+        "dropout": 0.0,
+        "epochs": 15,
+        "batch_size": 5,
+        "lr": 1e-3,
+        "head_multiplier": 10.0,
+        "weight_decay": 5e-4,
+        "crop": 320,
+        "jitter": JITTER,
+    },
+    Method.iam: {
+        "output_stride": 8,
+        "dropout": 0.0,
+        "epochs": 15,
+        "batch_size": 5,
+        "lr": 5e-3,
+        "head_multiplier": 10.0,
+        "weight_decay": 5e-4,
+        "crop": 320,
+        "jitter": JITTER,
+    },
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seam:
+    """What only SEAM has."""
+
+    pair_scale: Annotated[
+        float, typer.Option(min=0.05, max=0.95, help="seam: side of the small copy over --crop.")
+    ] = 0.3
+    er_weight: Annotated[
+        float, typer.Option(min=0, help="seam: of the equivariance loss, between the two copies.")
+    ] = 1.0
+    ecr_weight: Annotated[
+        float, typer.Option(min=0, help="seam: of the loss between maps and refined maps.")
+    ] = 1.0
+    min_weight: Annotated[
+        float, typer.Option(min=0, help="seam: of the min-pooling loss; 0 in the paper.")
+    ] = 1.0
+    suppress: Annotated[
+        bool,
+        typer.Option(
+            "--suppress/--no-suppress", help="seam: refine each cell's strongest class alone."
+        ),
+    ] = True
+    detach: Annotated[
+        bool,
+        typer.Option(
+            "--detach/--no-detach", help="seam: refining does not train the backbone (as the code)."
+        ),
+    ] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attention:
+    """What only accumulated attention has."""
+
+    layers: Annotated[
+        int, typer.Option(min=0, max=8, help="oaa, iam: 3x3 layers before the classifier.")
+    ] = 3
+    maps: Annotated[
+        Path | None,
+        typer.Option(
+            "--maps", metavar="FILE", help="oaa: maps to write. Default: --out, as .cam.h5."
+        ),
+    ] = None
+    attention_stride: Annotated[
+        int, typer.Option(min=1, max=256, help="oaa: image pixels per cell of these maps.")
+    ] = 8
+    attention_from: Annotated[
+        int, typer.Option(min=0, help="oaa: epochs to let pass before maps count.")
+    ] = 1
+    gate: Annotated[
+        bool,
+        typer.Option("--gate/--no-gate", help="oaa: take maps of classes that score highest only."),
+    ] = True
+    drop: Annotated[
+        float,
+        typer.Option(
+            "--attention-drop",
+            min=0,
+            max=1,
+            metavar="SHARE",
+            help="oaa: images that lose what was attended to lately (OAA-drop: 0.5).",
+        ),
+    ] = 0.0
+    drop_above: Annotated[
+        float, typer.Option(min=0, max=1, help="oaa: attention at which pixels are lost.")
+    ] = 0.6
+    subtract_min: Annotated[
+        bool,
+        typer.Option(
+            "--subtract-min/--no-subtract-min", help="oaa: stretch the maps written to 0..1."
+        ),
+    ] = False
+    targets: Annotated[
+        Path | None, typer.Option("--targets", metavar="FILE", help="iam: maps to learn from.")
+    ] = None
