@@ -160,6 +160,21 @@ def test_what_of_the_head_is_pretrained_trains_at_the_backbones_rate(
     assert [found[fc8] for found in rates] == pytest.approx([0.05, 0.05])
 
 
+@pytest.mark.usefixtures("thin_vgg")
+def test_fcn8s_goes_on_from_fcn32s(folder: Path) -> None:
+    """Trained at a rate of next to nothing, it keeps what the first stage learned."""
+    vgg = ["--backbone", "vgg16", "--epochs", "1", "-q"]
+    train(*vgg, "--model", "fcn32s", "--lr", "0.01")
+    slow = ["--lr", "1e-9", "--aux-weight", "0.5"]
+    said = train(*vgg, *slow, "--model", "fcn8s", "--backbone-weights", "seg.pt", "-o", "8.pt")
+    assert said.stderr == ""
+    first, second = load_weights("seg.pt").state_dict, load_weights("8.pt").state_dict
+    assert first["head.score.weight"].abs().max() > 1e-6
+    for name in first:
+        torch.testing.assert_close(second[name], first[name], atol=1e-6, rtol=1e-5)
+    assert any(name.startswith("aux_head.") for name in second)
+
+
 def test_strides_at_which_there_is_no_such_network_are_refused() -> None:
     said = train("--model", "fcn8s", "--output-stride", "16", expect=2).stderr
     assert "--output-stride 16: fcn8s is a network of stride 32" in said
