@@ -136,7 +136,7 @@ def walk_psa(
         stack = pad_to_multiple(stack, PSA_STRIDE)
     scores = _pool(stack, PSA_STRIDE)
     offsets = half_disk_offsets(params.radius)
-    affinity = feature_affinity(_inside(features, size, PSA_STRIDE), offsets)
+    affinity = feature_affinity(inside(features, size, PSA_STRIDE), offsets)
     steps = params.steps_on(size, PSA_STRIDE)
     return random_walk(scores, affinity, offsets, beta=params.beta, steps=steps, border=border)
 
@@ -169,7 +169,7 @@ def walk_irn(
         (K, h4, w4) float32 >= 0; all 0 where nothing is left. A single cell may exceed 1, since
         its centre lies between pixels.
     """
-    boundary = _inside(boundary, size, IRN_STRIDE)
+    boundary = inside(boundary, size, IRN_STRIDE)
     scores = regrid(cam, size, stride, IRN_STRIDE) * (1 - boundary)
     if not len(scores):
         return scores
@@ -181,7 +181,7 @@ def walk_irn(
     return torch.where(top > 0, walked / top, torch.zeros_like(walked))
 
 
-def _inside(maps: Tensor, size: tuple[int, int], stride: int) -> Tensor:
+def inside(maps: Tensor, size: tuple[int, int], stride: int) -> Tensor:
     """The cells of (..., h, w) maps that hold a pixel of the image."""
     h, w = grid_size(*size, stride)
     if maps.shape[-2] < h or maps.shape[-1] < w:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..artifacts import DatasetReader, Weights
     from ..nets.classifier import Classifier
     from ..nets.gradient import GradientClassifier
-    from ..training.loop import Compute
+    from ..training.compute import Compute
 
 
 class Method(str, enum.Enum):

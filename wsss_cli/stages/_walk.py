@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError, WsssError
 from ._crf import fitting_crf
 from ._maps import cam_stride, checked_item, fitting_image
+from ._nearest import NearestSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +38,11 @@ class Settings:
     border: str | None = None
     threshold: float | None = None
     flip: bool | None = None
+
+    @property
+    def has_background(self) -> bool:
+        """Whether the background walks along."""
+        return self.method == "psa"
 
     @property
     def stride(self) -> int:
@@ -115,7 +121,7 @@ class Walker:
     data: DatasetReader
     model: Any
     compute: Compute
-    settings: Settings
+    settings: Settings | NearestSettings
 
     def __call__(self, image_id: str) -> np.ndarray:
         """Walked scores (n, h, w) float32 of one image: with background for psa, else without.
@@ -131,7 +137,7 @@ class Walker:
         item, size = checked_item(self.maps, image_id)
         image = fitting_image(self.data, self.maps, image_id, size)
         if not len(item["classes"]):
-            channels = 1 if self.settings.method == "psa" else 0
+            channels = 1 if self.settings.has_background else 0
             background = torch.ones(channels, *grid_size(*size, self.settings.stride))
             return background.numpy()
         cam = dequantise(item["cam"]).to(self.compute.device)
@@ -144,15 +150,17 @@ class Walker:
 
         from ..core.grid import pad_to_multiple
         from ..core.images import to_input
+        from ..core.nearest import assign_nearest
         from ..core.pseudo import walk_irn, walk_psa
 
         x = pad_to_multiple(to_input(image), PAD).to(self.compute.device)[None]
-        psa = self.settings.method == "psa"
-        seen = self._features(x) if psa else self._boundary(x)
+        seen = self._boundary(x) if self.settings.method == "irn" else self._features(x)
         if not bool(torch.isfinite(seen).all()):
             raise WsssError(f"{image_id}: the network gives values that are not finite")
         stride, settings = cam_stride(self.maps), self.settings
-        if not psa:
+        if isinstance(settings, NearestSettings):
+            return assign_nearest(cam, seen, size, stride, params=settings.params)
+        if settings.method == "irn":
             return walk_irn(cam, seen, size, stride, params=settings.walk)
         assert settings.alpha is not None
         return walk_psa(
@@ -177,6 +185,7 @@ class Walker:
         """
         import torch
 
+        assert isinstance(self.settings, Settings)
         views = [x, x.flip(-1)] if self.settings.flip else [x]
         if self.compute.device.type != "cpu":  # a CPU gains nothing by it but twice the memory
             views = [torch.cat(views)]
@@ -210,7 +219,7 @@ class Labeller:
 
     maps: Artifact
     data: DatasetReader
-    settings: Settings
+    settings: Settings | NearestSettings
     crf: Refinement | None
     unary: Unary = "scores"
 

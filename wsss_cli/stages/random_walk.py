@@ -30,8 +30,9 @@ from ..options import (
 from ._crf import NONE
 from ._grouped import grouped
 from ._maps import check_maps
+from ._nearest import OWN, NearestSettings, resolve_nearest
 from ._refine import RefineOptions, in_this_process, recorded
-from ._walk import Labeller, Walker, network, resolve, stored
+from ._walk import Labeller, Settings, Walker, network, resolve, stored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,13 +58,25 @@ class CrfUnary(str, enum.Enum):
     labels = "labels"
 
 
+class Method(str, enum.Enum):
+    """How scores spread."""
+
+    walk = "walk"
+    nearest = "nearest"
+
+
 @dataclass(frozen=True, kw_only=True)
 class WalkOptions:
     """How the walk goes and what labels it leaves; None where the weights' method decides."""
 
+    method: Annotated[
+        Method, typer.Option("--method", help="Walk, or take the nearest by mean similarity.")
+    ] = Method.walk
     beta: Annotated[
         float | None,
-        typer.Option("--beta", help="Exponent of affinities. Default: 8 (psa), 10 (irn)."),
+        typer.Option(
+            "--beta", help="Exponent of affinities. Default: 8 (psa), 10 (irn). nearest: 1."
+        ),
     ] = None
     steps: Annotated[
         str | None,
@@ -98,14 +111,31 @@ class WalkOptions:
         ),
     ] = None
 
-    def given(self) -> dict[str, Any]:
-        """By name, as `_walk.resolve` takes them.
+    fg: Annotated[
+        float | None,
+        typer.Option("--fg", help="nearest: score that makes a class sure. Default: 0.3."),
+    ] = None
+    bg: Annotated[
+        float | None,
+        typer.Option("--bg", help="nearest: below it, background is sure. Default: 0.05."),
+    ] = None
+
+    def settings(self, weights_method: str) -> Settings | NearestSettings:
+        """What the options and the weights' method decide.
 
         Raises:
-            UsageError: steps that are neither a number nor auto.
+            UsageError: options that contradict, or out of range.
+            WsssError: weights that do not serve.
         """
         border = self.border and self.border.value
-        return asdict(self) | {"border": border, "steps": parse_steps(self.steps)}
+        given = asdict(self) | {"border": border, "steps": parse_steps(self.steps)}
+        del given["method"]
+        if self.method is Method.nearest:
+            return resolve_nearest(weights_method, given)
+        for name in OWN:
+            if given.pop(name) is not None:
+                raise UsageError(f"--{name}: needs --method nearest")
+        return resolve(weights_method, given)
 
 
 REFINE, WALK = RefineOptions(crf=NONE), WalkOptions()
@@ -151,7 +181,9 @@ def run(
 
     The weights decide how: psa walks background and classes on a grid of stride 8, and the
     strongest wins; irn walks the classes within boundaries at stride 4, and a class wins above
-    --threshold of the strongest score in the image. Workers run the CRF, if there is one.
+    --threshold of the strongest score in the image. nearest does not walk: what the maps are unsure
+    of takes the class whose sure pixels its psa features resemble most on average. Workers run
+    the CRF, if there is one.
     The published 256 steps reach across a third of a 500x375 image, and across all of a small
     one; auto takes fewer there and more on large images, in powers of two.
 
@@ -161,6 +193,7 @@ def run(
     from ..nets.precision import autocast_type
     from ..training.compute import Compute
 
+    parse_steps(walk.steps)  # so that a wrong one is refused before anything is read
     refine = refinement.refinement(device=device)
     if refine is None and crf_unary is not None:
         raise UsageError("--crf-unary: there is no CRF", "--crf names one")
@@ -169,9 +202,8 @@ def run(
     place = resolve_device(device)
     precision = resolve_precision(precision, place)
     compute = Compute(place, autocast_type(precision.value))
-    given = walk.given()
     trained = load_weights(weights, "wsss/aff")
-    settings = resolve(str(trained.config.get("method")), given)
+    settings = walk.settings(str(trained.config.get("method")))
     with open_artifact(cam, CAM) as maps, open_dataset(data, maps, trained) as reader:
         wanted = select_ids(maps.ids, ids, maps.path)
         check_maps(maps, reader, wanted)
