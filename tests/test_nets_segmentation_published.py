@@ -362,3 +362,14 @@ def test_gradient_reaches_what_trains_and_no_more(model: str, backbone: str) -> 
             assert parameter.grad is not None, name
     assert sum(float(p.grad.abs().sum() > 0) for p in net.head.parameters()) >= 2
     assert net.head.state_dict().keys() == {k for k, _ in net.head.named_parameters()}
+
+
+@pytest.mark.parametrize(
+    ("model", "millions"), [("deeplabv1", 20.5), ("deeplabv2", 37.9), ("fcn32s", 134.3)]
+)
+def test_vgg_networks_have_the_published_size(model: str, millions: float) -> None:
+    """LargeFOV's 20.5 M are its paper's; ASPP has four of its fc6, fc7 and fc8."""
+    with torch.device("meta"):
+        net = build_segmenter(model, build_backbone("vgg16", 32 if model == "fcn32s" else 8), 21)
+    count = sum(parameter.numel() for parameter in net.parameters())
+    assert count / 1e6 == pytest.approx(millions, abs=0.05)
