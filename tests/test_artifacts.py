@@ -592,3 +592,29 @@ def test_an_open_artifact_can_be_pickled_and_read_in_another_process(tmp_path: P
         found["a"]
         copy = pickle.loads(pickle.dumps(found))
     np.testing.assert_array_equal(copy["a"]["label"], item("a")["label"])
+
+
+def test_a_signal_amid_weights_being_written_is_no_error_of_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`torch.save` turns an interruption into a complaint about its own file."""
+    import torch
+
+    from wsss_cli.artifacts.weights import write_torch
+
+    def stopped(value: object, stream: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("unexpected pos")
+
+    monkeypatch.setattr(torch, "save", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write_torch(tmp_path / "x.pt", {})
+    monkeypatch.setattr(torch, "save", lambda value, stream: (_ for _ in ()).throw(OSError("full")))
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:  # as where an interrupted run is saved
+        with pytest.raises(WsssError, match="cannot be written"):
+            write_torch(tmp_path / "x.pt", {})
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -200,6 +201,7 @@ def write_torch(path: Path, value: Any) -> None:
     import torch
 
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    outer = sys.exc_info()[1]  # an interrupted run is saved while its interruption is dealt with
     try:
         with open(temporary, "wb") as stream:
             torch.save(value, stream)
@@ -207,7 +209,17 @@ def write_torch(path: Path, value: Any) -> None:
             os.fsync(stream.fileno())
         os.replace(temporary, path)
     except (OSError, RuntimeError) as err:
+        if _interrupted(err, outer):
+            raise KeyboardInterrupt from None
         reason = err.strerror if isinstance(err, OSError) and err.strerror else str(err)
         raise WsssError(f"{path}: cannot be written ({reason.splitlines()[0]})") from err
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _interrupted(error: BaseException, outer: BaseException | None) -> bool:
+    """Whether an error came of a signal: `torch.save`, when stopped, complains of its own file."""
+    cause = error.__context__
+    if cause is None or cause is outer:
+        return False
+    return isinstance(cause, KeyboardInterrupt) or _interrupted(cause, outer)
