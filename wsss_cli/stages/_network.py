@@ -195,7 +195,7 @@ def _outputs(
         lines = [line.strip() for line in names.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as err:
         raise WsssError(f"{names}: cannot be read as a list of names ({err})") from None
-    while lines and not lines[-1]:
+    while len(lines) > count and not lines[-1]:
         lines.pop()
     if len(lines) != count:
         raise WsssError(
