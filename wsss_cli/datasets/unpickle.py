@@ -7,13 +7,16 @@ and even these are replaced here by stand-ins that note what they are given: num
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import io
 import math
 import pickle
 import pickletools
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,6 +24,8 @@ import numpy as np
 
 from ..errors import WsssError
 
+LARGEST = 1 << 30  # bytes that a compressed pickle may unfold into
+GZIP = b"\x1f\x8b"
 _PLAIN_DTYPE = re.compile(r"[biuf][1248]")  # of these, every byte pattern is a valid number
 
 
@@ -40,6 +45,8 @@ class _Dtype:
 
     def read(self, raw: Any) -> np.ndarray:
         """A flat array of the bytes `raw`."""
+        if isinstance(raw, str):  # of Python 2, whose texts were bytes
+            raw = raw.encode("latin1")
         text = re.fullmatch(r"U(\d+)", self.name)
         if text is None and not _PLAIN_DTYPE.fullmatch(self.name):
             raise pickle.UnpicklingError(f"an array of dtype {self.name!r}")
@@ -129,7 +136,7 @@ def _allowed() -> dict[tuple[str, str], _Call]:
 
 class _Unpickler(pickle.Unpickler):
     def __init__(self, stream: IO[bytes]) -> None:
-        super().__init__(stream)
+        super().__init__(stream, encoding="latin1")
         self._known = _allowed()
 
     def find_class(self, module: str, name: str) -> Any:
@@ -152,9 +159,39 @@ def load_pickled_dict(path: Path) -> dict[Any, Any]:
         WsssError: missing, not a npy file, cut short, holds something else, or its pickle asks
             for anything but arrays and plain containers. Nothing that it names is run.
     """
+    with _refusals(path, "npy file"), open(path, "rb") as stream:
+        content = _read(stream)
+    if not isinstance(content, dict):
+        raise WsssError(f"{path}: holds no dictionary of image id to labels")
+    return {key: _plain(value) for key, value in content.items()}
+
+
+def load_pickle(path: Path) -> tuple[Any, str]:
+    """What a pickle holds, gzipped or not, and the SHA-256 of the file.
+
+    Raises:
+        WsssError: as `load_pickled_dict`; or it unfolds into more than `LARGEST` bytes.
+    """
+    with _refusals(path, "pickle"):
+        raw = path.read_bytes()
+        content = raw
+        if raw[:2] == GZIP:
+            with gzip.open(io.BytesIO(raw)) as stream:
+                content = stream.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise ValueError(f"more than {LARGEST >> 20} MiB")
+        _refuse_false_counts(content)
+        found = _plain(_Unpickler(io.BytesIO(content)).load())
+    if isinstance(found, dict):
+        found = {key: _plain(value) for key, value in found.items()}
+    return found, hashlib.sha256(raw).hexdigest()
+
+
+@contextmanager
+def _refusals(path: Path, kind: str) -> Iterator[None]:
+    """Turn whatever a hostile or torn file raises into one line."""
     try:
-        with open(path, "rb") as stream:
-            content = _read(stream)
+        yield
     except OSError as err:
         raise WsssError(f"{path}: {err.strerror or err}") from err
     except pickle.UnpicklingError as err:
@@ -164,10 +201,7 @@ def load_pickled_dict(path: Path) -> dict[Any, Any]:
         ) from None
     except Exception as err:  # a hostile or torn pickle can raise anything
         reason = " ".join(str(err).split()) or type(err).__name__
-        raise WsssError(f"{path}: not a readable npy file ({reason})") from err
-    if not isinstance(content, dict):
-        raise WsssError(f"{path}: holds no dictionary of image id to labels")
-    return {key: _plain(value) for key, value in content.items()}
+        raise WsssError(f"{path}: not a readable {kind} ({reason})") from err
 
 
 def _read(stream: IO[bytes]) -> Any:

@@ -15,6 +15,7 @@ from ..console import log, track
 from ..errors import UsageError
 from ..options import Data, Force, Ids, Quiet, ShardOption, Workers, select_ids
 from ._crf import NONE, fitting_crf
+from ._cues import Ground, Published, seeds_from_cues
 from ._grouped import grouped
 from ._maps import cam_stride, check_maps, checked_item, fitting_image
 from ._refine import Refine, RefineOptions, in_this_process, recorded
@@ -34,6 +35,7 @@ class Method(str, enum.Enum):
     threshold = "threshold"
     irn = "irn"
     psa = "psa"
+    cues = "cues"
 
 
 class Mode(str, enum.Enum):
@@ -56,9 +58,15 @@ SETTINGS: dict[Method, tuple[str, ...]] = {
     Method.threshold: ("mode", "low", "high", "overlap"),
     Method.irn: ("fg", "bg"),
     Method.psa: ("alpha_low", "alpha_high"),
+    Method.cues: (),
 }
 EVEN_SHARE = 0.5  # where the best class and the background are equal
-DEFAULT_CRF = {Method.threshold: NONE, Method.irn: "irn", Method.psa: "psa"}
+DEFAULT_CRF = {
+    Method.threshold: NONE,
+    Method.irn: "irn",
+    Method.psa: "psa",
+    Method.cues: NONE,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,15 +122,13 @@ class Rule:
                     raise UsageError(
                         f"{_option(name)}: is of --method {owner.value}, not {self.method.value}"
                     )
-        if self.method is Method.threshold:
+        if DEFAULT_CRF[self.method] == NONE:
+            own = f"--method {self.method.value}"
             if options.crf not in (None, NONE):
-                raise UsageError(
-                    f"--crf {options.crf}: --method threshold has no CRF", "irn and psa have one"
-                )
+                raise UsageError(f"--crf {options.crf}: {own} has no CRF", "irn and psa have one")
             if options.refine not in (None, Refine.none):
                 raise UsageError(
-                    f"--refine {options.refine.value}: --method threshold refines nothing",
-                    "irn and psa do",
+                    f"--refine {options.refine.value}: {own} refines nothing", "irn and psa do"
                 )
         return options.refinement(DEFAULT_CRF[self.method], device)
 
@@ -140,7 +146,7 @@ class Rule:
         return found
 
 
-RULE, REFINE = Rule(), RefineOptions()
+RULE, REFINE, PUBLISHED = Rule(), RefineOptions(), Published()
 
 
 @grouped()
@@ -156,6 +162,7 @@ def run(
         Path, typer.Option("--out", "-o", metavar="FILE", help="Seeds to write.")
     ] = Path("seeds.h5"),
     rule: Rule = RULE,
+    published: Published = PUBLISHED,
     refinement: RefineOptions = REFINE,
     ids: Ids = None,
     device: Annotated[
@@ -172,7 +179,7 @@ def run(
     irn compares two thresholds, psa two strengths of background, each after a CRF of the same
     name, or PAMR; threshold refines nothing. Of maps that hold their own background (psa's random
     walk), threshold takes the classes' shares against it: 0.5 is where both are equal, and the
-    default.
+    default. cues takes no maps but SEC's published cues.
 
     Example: wsss make-seeds --cam cam.h5 -o seeds.h5 --method irn --fg 0.3 --bg 0.05
     """
@@ -180,6 +187,11 @@ def run(
     from ._pool import WorkerPool, worker_count
 
     refine = rule.refine(refinement, device)
+    published.check(rule.method is Method.cues)
+    if rule.method is Method.cues:
+        seeds_from_cues(published, data, out, ids, shard, force, quiet)
+        return
+    ground = published.ground()
     part = Shard.parse(shard)
     with open_artifact(cam, CAM) as maps, open_dataset(data, maps) as reader:
         settings = rule.settings(maps.column("background").holds_values)
@@ -193,6 +205,7 @@ def run(
                 "method": rule.method.value,
                 **settings,
                 **recorded(refine),
+                **(ground.params() if ground is not None else {}),
             },
             inputs=[reader, maps],
             ids=wanted,
@@ -202,7 +215,7 @@ def run(
             jobs = [(image_id,) for image_id in target.todo]
             idle = in_this_process(refine)
             count = 0 if refine and idle else worker_count(workers, len(jobs), heavy=not idle)
-            maker = SeedMaker(maps, reader, rule.method, settings, refine)
+            maker = SeedMaker(maps, reader, rule.method, settings, refine, ground)
             with WorkerPool(maker, count) as pool:
                 for image_id, item in track(
                     pool.map(jobs), NAME, total=target.total, done=len(target), quiet=quiet
@@ -256,6 +269,7 @@ class SeedMaker:
     method: Method
     settings: Mapping[str, Any]
     crf: Refinement | None
+    ground: Ground | None = None
 
     def __call__(self, image_id: str) -> dict[str, np.ndarray]:
         """The fields of a `wsss/label` item."""
@@ -276,6 +290,8 @@ class SeedMaker:
             label = make_seeds(
                 self.method, image, scores.numpy(), item["classes"], self.settings, self.crf
             )
+        if self.ground is not None:
+            label = self.ground(image_id, label)
         return {"label": label, "present": item["classes"]}
 
 
