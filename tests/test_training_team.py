@@ -52,6 +52,10 @@ RUNS = {
         *("train-cls", "--method", "oaa", "--layers", "1", "--jitter", "0,0,0,0"),
         *("--attention-from", "0", "--attention-drop", "0.5", "--accumulate", "1"),
     ],
+    "iam": [
+        *("train-cls", "--method", "iam", "--layers", "0", "--jitter", "0,0,0,0"),
+        *("--targets", "targets.h5"),
+    ],
     "seg": ["train-seg", "--labels", "labels.h5", "--accumulate", "2", "--batch-size", "4"],
     "dsrg": ["train-seg", "--labels", "labels.h5", "--loss", "dsrg", "--batch-size", "4"],
     "irn": ["train-aff", "--seeds", "labels.h5", "--radius", "3", "--clip-grad", "1"],
@@ -74,7 +78,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def folder(tiny_data_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """data.h5, and labels.h5, in which some images teach a hundredth of what others do."""
+    """data.h5, and labels.h5, in which some images teach a hundredth of what others do; maps."""
     folder = tmp_path_factory.mktemp("team")
     (folder / "data.h5").write_bytes(tiny_data_file.read_bytes())
     before = os.getcwd()
@@ -88,6 +92,17 @@ def folder(tiny_data_file: Path, tmp_path_factory: pytest.TempPathFactory) -> It
             if index % 2:
                 label[4:] = IGNORE
             out.put(image_id, label=label, present=data.tags(image_id))
+    maps = np.random.default_rng(0).random((3, 4, 6)).astype(np.float16)
+    with (
+        open_dataset("data.h5") as data,
+        create(
+            "targets.h5", CAM, classes=CLASSES, params={"stride": 8}, ids=data.ids, inputs=[data]
+        ) as out,
+    ):
+        for image_id in data.ids:
+            tags = data.tags(image_id)
+            size = np.array(data.size(image_id), np.int32)
+            out.put(image_id, cam=maps[: len(tags)], classes=tags, size=size)
     yield folder
     os.chdir(before)
 
