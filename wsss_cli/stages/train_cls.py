@@ -168,6 +168,7 @@ def _learner(
         model, config = online.attention_network(
             method.value, body.build(), n_classes, dropout, attention.layers
         )
+        # oaa's gets its store, and so its loss, once the job is known
         return Learner(model, Loss(count_images, online.dense_loss), config, config)
     model = SeamNet(
         body.build(),
