@@ -21,7 +21,7 @@ from wsss_cli.core.seeds import irn_seeds, psa_seeds
 
 PAMR = ["--refine", "pamr", "--pamr-iterations", "3", "--pamr-dilations", "1,2,5", "--device"]
 PARAMS = PamrParams(3, (1, 2, 5))
-RECORD = {"iterations": 3, "dilations": [1, 2, 5], "stride": 1}
+RECORD = {"iterations": 3, "dilations": [1, 2, 5], "stride": 4}
 
 
 @pytest.fixture

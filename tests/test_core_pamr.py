@@ -155,7 +155,7 @@ def test_labels_follow_the_edge_of_an_object() -> None:
     blurred = np.clip((np.arange(32) - 9) / 10, 0, 1)  # crosses 0.5 two pixels too early
     stack = np.stack([1 - blurred, blurred]).astype(np.float32)[:, None].repeat(24, 1)
     assert (stack.argmax(0) != truth).sum() == 24
-    refined = refine_scores(image, [stack], PamrParams())[0]
+    refined = refine_scores(image, [stack], PamrParams(stride=1))[0]
     assert (refined.argmax(0) != truth).sum() == 0
     np.testing.assert_allclose(refined.sum(0), 1, rtol=1e-5)
 
@@ -164,7 +164,7 @@ def test_stacks_share_weights_and_the_crf_is_what_it_was() -> None:
     rng = np.random.default_rng(1)
     image = rng.integers(0, 256, (9, 10, 3)).astype(np.uint8)
     stacks = [rng.random((n, 9, 10)).astype(np.float32) for n in (2, 3)]
-    params = PamrParams(iterations=2, dilations=(1, 3))
+    params = PamrParams(iterations=2, dilations=(1, 3), stride=1)
     pixels = torch.from_numpy(image).permute(2, 0, 1).float() / 255
     for found, stack in zip(refine_scores(image, stacks, params), stacks, strict=True):
         expected = pamr(pixels, torch.from_numpy(stack), iterations=2, dilations=(1, 3))

@@ -48,7 +48,7 @@ class RefineOptions(CrfOptions):
     pamr_stride: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="PIXELS", help="pamr: pixels per cell of its grid. Default: 1."
+            min=1, metavar="PIXELS", help="pamr: pixels per cell of its grid. Default: 4."
         ),
     ] = None
 
@@ -76,7 +76,7 @@ class RefineOptions(CrfOptions):
         return self.chosen(default)
 
     def _pamr(self, device: str) -> PamrParams:
-        from ..core.pamr import DILATIONS, ITERATIONS, PamrParams
+        from ..core.pamr import DILATIONS, ITERATIONS, STRIDE, PamrParams
         from ..options import resolve_device
 
         self._refuse_crf()
@@ -85,7 +85,7 @@ class RefineOptions(CrfOptions):
             return PamrParams(
                 ITERATIONS if iterations is None else iterations,
                 DILATIONS if dilations is None else _numbers(dilations),
-                self.pamr_stride or 1,
+                self.pamr_stride or STRIDE,
                 str(resolve_device(device)),
             )
         except ValueError as err:
