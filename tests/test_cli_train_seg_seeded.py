@@ -176,6 +176,9 @@ def test_tags_stand_in_where_labels_name_no_classes(folder: Path) -> None:
         (["--loss", "dsrg", "--crop", "2048"], "too many for a CRF"),
         (["--loss", "dsrg", "--rescale", "1,1", "--long-side", "9,9"], "give one of them"),
         (["--loss", "dsrg", "--crf", "tea"], "--crf tea: unknown"),
+        (["--loss", "sec", "--stairs", "4"], "--stairs 4: need N,RATIO"),
+        (["--loss", "sec", "--stairs", "0,0.1"], "need N,RATIO"),
+        (["--loss", "sec", "--stairs", "4,nan"], "need N,RATIO"),
     ],
 )
 def test_what_is_refused(options: list[str], said: str) -> None:
@@ -202,3 +205,13 @@ def test_other_sums_of_terms_and_a_growth_without_a_crf() -> None:
         "other.pt",
     )
     assert load_weights("other.pt").params["grow"] is True
+
+
+def test_the_rate_falls_in_stairs() -> None:
+    train("--loss", "sec", "--epochs", "4", "--stairs", "4,1e-9", "-q")
+    train("--loss", "sec", "--epochs", "1", "--stairs", "1,1e-9", "-q", "-o", "one.pt")
+    four, one = load_weights("seg.pt"), load_weights("one.pt")
+    assert four.params["stairs"] == "4,1e-9"
+    for name, tensor in one.state_dict.items():
+        if "running" not in name and tensor.is_floating_point():
+            assert torch.allclose(tensor, four.state_dict[name], atol=2e-3), name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ..nets.segmentation import Segmenter
     from ..training.compute import Compute
     from ..training.data import Sample
+    from ..training.schedule import Schedule
     from ..training.team import Team
 
 NAME = "train-seg"
@@ -104,6 +106,14 @@ def run(
             crf_bilateral_sxy="In cells, in place of the preset's.",
         ),
     ] = CRF,
+    stairs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,RATIO",
+            help="Multiply the rate by RATIO after each Nth part of the run: 4,0.1 as SEC, 8,0.33 "
+            "as DSRG's code. Default: it falls by the poly rule.",
+        ),
+    ] = None,
     recipe: Recipe = RECIPE,
     crops: Annotated[
         Crops,
@@ -128,6 +138,7 @@ def run(
 
     body = replace(body, output_stride=stride_of(model, output_stride))
     aux_weight = AUX_WEIGHT.get(model, 0.0) if aux_weight is None else aux_weight
+    schedule = None if stairs is None else _stairs(stairs)
     lesson = seeded.chosen(crf, crops.crop, aux_weight)
     with (
         begin(out, recipe, setting) as team,
@@ -155,6 +166,7 @@ def run(
                 "aux_weight": aux_weight,
                 **asdict(augment),
                 "loss": seeded.loss.value,
+                **({} if stairs is None else {"stairs": stairs}),
                 **({} if lesson is None else asdict(lesson)),
             },
             classes=reader.classes,
@@ -163,6 +175,7 @@ def run(
             load=partial(labelled_crop, reader, target, augment)
             if lesson is None
             else partial(seeded_crop, reader, target, augment, lesson.stride),
+            schedule=schedule,
             loss=Loss(count_pixels, partial(label_loss, aux_weight))
             if lesson is None
             else Loss(count_images, lesson.share),
@@ -202,6 +215,24 @@ def network(
     if filled is None and team.leads:
         warn(f"{body.weights} holds no classifier of VGG-16: fc6 and fc7 start at random")
     return net, [net.backbone, *(filled or [])]
+
+
+def _stairs(text: str) -> Callable[[int, int], Schedule]:
+    """The schedule of --stairs, of a run's steps and those of warm-up.
+
+    Raises:
+        UsageError: not a number of parts, at least 1, and a ratio in 0..1, not 0.
+    """
+    from ..training.schedule import Stairs
+
+    parts, _, ratio = text.partition(",")
+    try:
+        number, factor = int(parts), float(ratio)
+    except ValueError:
+        number, factor = 0, 0.0
+    if number < 1 or not 0 < factor <= 1:
+        raise UsageError(f"--stairs {text}: need N,RATIO, such as 4,0.1")
+    return partial(Stairs, parts=number, ratio=factor)
 
 
 def scaled(crops: Crops, dense: bool) -> Crops:

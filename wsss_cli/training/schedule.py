@@ -66,3 +66,20 @@ class Drop(Schedule):
 
     def decay(self, step: int) -> float:
         return 1.0 if 3 * step < 2 * self.total else 0.1
+
+
+@dataclass(frozen=True)
+class Stairs(Schedule):
+    """lr(t) = lr(0) * ratio ** k in the k-th of `parts` equal parts of the run, k from 0.
+
+    Source: SEC (Kolesnikov and Lampert, ECCV 2016): a tenth every 2,000 of 8,000 steps.
+
+    >>> [Stairs(total=8, parts=4, ratio=0.5).factor(step) for step in (0, 1, 2, 7)]
+    [1.0, 1.0, 0.5, 0.125]
+    """
+
+    parts: int = 4
+    ratio: float = 0.1
+
+    def decay(self, step: int) -> float:
+        return self.ratio ** (step * self.parts // self.total)
