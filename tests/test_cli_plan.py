@@ -66,7 +66,9 @@ def test_time_grows_with_epochs_images_pixels_and_falls_with_shards(tiny_data: P
     options += ["--flags", "train-seg=--epochs 3 --val-every 0"]
     options += ["--flags", "make-cam=--max-side 24", "--flags", "make-seeds=--method threshold"]
     found = rows(plan(tiny_data, "--shards", 2, *options))
-    assert found["train-cls"]["seconds"] == pytest.approx(10 + 2 * (6 * TRAIN + 2 * VAL / 3))
+    assert found["train-cls"]["seconds"] == pytest.approx(
+        10 + 2 * (6 * TRAIN + 2 * VAL / 3 + TRAIN / 3)  # validated twice, probed once
+    )
     assert found["train-cls"]["memory"] == 5e9  # 4 images at a time
     assert found["train-cls"]["disk_at_peak"] == 300
     assert found["train-aff"]["seconds"] == 10 + 2 * 8 * TRAIN  # epochs by default
@@ -80,6 +82,14 @@ def test_time_grows_with_epochs_images_pixels_and_falls_with_shards(tiny_data: P
 
 
 @pytest.mark.usefixtures("known_rates")
+def test_the_probe_alone(tiny_data: Path) -> None:
+    found = rows(plan(tiny_data, "--flags", "train-cls=--epochs 0"))
+    assert found["train-cls"]["seconds"] == pytest.approx(10 + 2 * TRAIN / 3)
+    random = ["--flags", "train-cls=--epochs 1 --val-every 0 --backbone-weights random"]
+    assert rows(plan(tiny_data, *random))["train-cls"]["seconds"] == 10 + 2 * TRAIN
+
+
+@pytest.mark.usefixtures("known_rates")
 def test_a_crf_is_shared_by_workers(tiny_data: Path) -> None:
     found = rows(plan(tiny_data, "--flags", "make-seeds=--method irn --workers 3"))
     assert found["make-seeds"]["seconds"] == pytest.approx(10 + 1000 * TRAIN * MEGAPIXELS / 3)
@@ -88,12 +98,13 @@ def test_a_crf_is_shared_by_workers(tiny_data: Path) -> None:
 
 @pytest.mark.usefixtures("known_rates")
 def test_the_table(tiny_data: Path) -> None:
-    result = wsss("plan", "--data", tiny_data, "--until", "make-cam", "-q")
+    flags = "train-cls=--epochs 14 --val-every 0 --batch-size 16 --no-probe"
+    result = wsss("plan", "--data", tiny_data, "--until", "make-cam", "-q", "--flags", flags)
     assert (result.exit_code, result.stderr) == (0, "")
     lines = [line.split() for line in result.stdout.splitlines()]
     assert lines[0] == ["stage", "makes", "disk", "at", "its", "peak", "memory", "time"]
     assert lines[1][:2] == ["train-cls", "cls.pt"]
-    assert lines[1][-4:] == ["17.0", "GB", "57", "s"]  # 10 + 2 * (5 * 4 + 5 * 2 / 3) s
+    assert lines[1][-4:] == ["17.0", "GB", "2", "min"]  # 10 + 2 * 14 * 4 s
     assert lines[4][0] == "all"
     assert "train: 4 images, 0.0 megapixels" in result.stdout
 

@@ -159,15 +159,20 @@ def _measure(
 
 
 def _recipe(stage: Stage, flags: str) -> dict[str, int]:
-    """Epochs, how often it validates, and the images that are in memory at a time."""
+    """Epochs, passes that train nothing, and the images that are in memory at a time.
+
+    The latter passes: over the validation images, and of train-cls's probe over the others.
+    """
     options = parse(stage, flags)
     usual = getattr(stage.module, "DEFAULTS", {}).get(options.get("method"), {})
-    epochs = options["epochs"] or usual["epochs"]
-    batch = options["batch-size"] or usual["batch_size"]
+    epochs = usual["epochs"] if options["epochs"] is None else options["epochs"]
+    batch = usual["batch_size"] if options["batch-size"] is None else options["batch-size"]
     every = options.get("val-every", 0)
+    probes = options.get("probe", False) is not False and options["backbone-weights"] != "random"
     return {
         "epochs": epochs,
         "validations": -(-epochs // every) if every else 0,
+        "probes": int(probes),
         "parallel": -(-batch // options["accumulate"]),
     }
 
@@ -178,6 +183,7 @@ def _training_row(stage: Stage, images: Mapping[str, Images], rate: Rate | None,
     recipe = _recipe(stage, flags)
     passes: float = recipe["epochs"] * len(images["train"])
     passes += VALIDATION * recipe["validations"] * len(images["val"])
+    passes += VALIDATION * recipe["probes"] * len(images["train"])
     return Row(
         stage.name,
         stage.out,
