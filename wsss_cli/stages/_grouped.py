@@ -6,7 +6,7 @@ import copy
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass, replace
-from typing import Annotated, Any, Optional, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Optional, Union, get_args, get_origin, get_type_hints
 
 Command = Callable[..., None]
 Table = Mapping[Any, Mapping[str, Any]]
@@ -42,7 +42,7 @@ def grouped(by: str = "", usual: Table | None = None) -> Callable[[Command], Com
     dependent = {name for defaults in table.values() for name in defaults}
 
     def decorate(run: Command) -> Command:
-        hints = get_type_hints(run, include_extras=True)
+        hints = _hints(run)
         parameters, groups = [], {}
         for parameter in inspect.signature(run).parameters.values():
             kind, extras = _unwrap(hints[parameter.name])
@@ -71,6 +71,20 @@ def grouped(by: str = "", usual: Table | None = None) -> Callable[[Command], Com
         return command
 
     return decorate
+
+
+def _hints(run: Command) -> dict[str, Any]:
+    """The annotations of a function's parameters, as they are written.
+
+    Python 3.10 wraps the type of what defaults to None in Optional, around what it is annotated
+    with, where Typer does not look.
+    """
+    hints = get_type_hints(run, include_extras=True)
+    for name, hint in hints.items():
+        written = [kind for kind in get_args(hint) if get_origin(kind) is Annotated]
+        if get_origin(hint) is Union and written:
+            hints[name] = written[0]
+    return hints
 
 
 def _unwrap(hint: Any) -> tuple[Any, tuple[Any, ...]]:
