@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -130,7 +131,7 @@ def image_size(data: bytes) -> tuple[int, int]:
     """
     with _open(data) as image:
         width, height = image.size
-        if image.format == "TIFF":  # whose size Pillow has turned already, or not, by its version
+        if isinstance(image, TiffImageFile):  # some versions of Pillow have turned its size
             width, height = image.tag_v2[256], image.tag_v2[257]
         return (width, height) if _orientation(image) in (5, 6, 7, 8) else (height, width)
 
