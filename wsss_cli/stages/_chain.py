@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.main import get_command
@@ -17,6 +17,14 @@ from . import make_cam, make_seeds, predict, random_walk, train_aff, train_cls, 
 
 if TYPE_CHECKING:
     from ..artifacts import DatasetReader
+
+Until = Annotated[str, typer.Option("--until", metavar="STAGE", help="The chain's last stage.")]
+StageFlags = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--flags", metavar="STAGE=OPTIONS", help="Options of a stage, or of eval. Repeatable."
+    ),
+]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,17 @@ import typer
 
 from ..console import log, table, warn
 from ..options import Data, Quiet, Split, free_cores
-from ._chain import EVAL, NAMES, Stage, choose_splits, parse, stage_flags, until
+from ._chain import (
+    EVAL,
+    NAMES,
+    Stage,
+    StageFlags,
+    Until,
+    choose_splits,
+    parse,
+    stage_flags,
+    until,
+)
 from ._training_options import ValSplit
 
 if TYPE_CHECKING:
@@ -34,15 +44,8 @@ def run(
     data: Data = Path("data.h5"),
     split: Split = None,
     val_split: ValSplit = None,
-    until_stage: Annotated[
-        str, typer.Option("--until", metavar="STAGE", help="The chain's last stage.")
-    ] = NAMES[-1],
-    flags: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--flags", metavar="STAGE=OPTIONS", help="Options of a stage, or of eval. Repeatable."
-        ),
-    ] = None,
+    until_stage: Until = NAMES[-1],
+    flags: StageFlags = None,
     shards: Annotated[
         int,
         typer.Option(

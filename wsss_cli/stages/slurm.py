@@ -11,7 +11,7 @@ import typer
 from ..console import log
 from ..errors import UsageError, WsssError
 from ..options import Data, Force, Quiet, Split
-from ._chain import EVAL, NAMES, choose_splits, stage_flags, until
+from ._chain import EVAL, NAMES, StageFlags, Until, choose_splits, stage_flags, until
 from ._chain import by_stage as values_by_stage
 from ._training_options import ValSplit
 
@@ -42,15 +42,8 @@ def run(
     ] = None,
     split: Split = None,
     val_split: ValSplit = None,
-    until_stage: Annotated[
-        str, typer.Option("--until", metavar="STAGE", help="The chain's last stage.")
-    ] = NAMES[-1],
-    flags: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--flags", metavar="STAGE=OPTIONS", help="Options of a stage, or of eval. Repeatable."
-        ),
-    ] = None,
+    until_stage: Until = NAMES[-1],
+    flags: StageFlags = None,
     sbatch: Annotated[
         list[str] | None,
         typer.Option(
