@@ -1,0 +1,110 @@
+"""Class scores pooled from masks, against loops in float64, and what must hold whatever they are."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from wsss_cli.core.ngwp import Pooling, class_scores, focal_penalty, tag_losses
+
+PLAIN = Pooling()
+
+
+def logits(seed: int = 0, scale: float = 2.0) -> Tensor:
+    rng = torch.Generator().manual_seed(seed)
+    return scale * torch.randn(2, 4, 3, 5, generator=rng, dtype=torch.float64)
+
+
+def by_loops(x: Tensor, pooling: Pooling, seen: Tensor) -> Tensor:
+    """Cell by cell."""
+    batch, n, h, w = x.shape
+    scores = torch.zeros(batch, n - 1, dtype=torch.float64)
+    for b in range(batch):
+        for c in range(1, n):
+            top = bottom = 0.0
+            cells = 0
+            for i in range(h):
+                for j in range(w):
+                    if not seen[b, i, j]:
+                        continue
+                    powers = [math.exp(x[b, k, i, j]) for k in range(n)]
+                    mask = powers[c] / sum(powers)
+                    top, bottom, cells = top + mask * float(x[b, c, i, j]), bottom + mask, cells + 1
+            mean = bottom / cells
+            penalty = (1 - mean) ** pooling.power * math.log(pooling.offset + mean)
+            scores[b, c - 1] = top / (1 + bottom) + penalty
+    return scores
+
+
+@pytest.mark.parametrize("pooling", [PLAIN, Pooling(1.5, 0.1), Pooling(0, 1)])
+def test_scores_are_those_of_loops(pooling: Pooling) -> None:
+    x = logits()
+    seen = torch.rand(2, 3, 5, generator=torch.Generator().manual_seed(1)) < 0.7
+    assert torch.allclose(class_scores(x, pooling, seen), by_loops(x, pooling, seen))
+    assert torch.allclose(class_scores(x, pooling), by_loops(x, pooling, torch.ones_like(seen)))
+
+
+def test_padding_counts_for_nothing() -> None:
+    x = logits()
+    seen = torch.ones(2, 3, 5, dtype=torch.bool)
+    seen[:, :, 3:] = False
+    changed = x.clone()
+    changed[..., 3:] = 9
+    inside = class_scores(x[..., :3], PLAIN)
+    assert torch.allclose(class_scores(x, PLAIN, seen), inside)
+    assert torch.allclose(class_scores(changed, PLAIN, seen), inside)
+    assert torch.isfinite(class_scores(x, PLAIN, torch.zeros_like(seen))).all()
+    with pytest.raises(ValueError, match="seen cells"):
+        class_scores(x, PLAIN, seen[:, :2])
+
+
+def test_gradients() -> None:
+    x = logits(3).requires_grad_()
+    seen = torch.rand(2, 3, 5, generator=torch.Generator().manual_seed(1)) < 0.7
+    assert torch.autograd.gradcheck(lambda t: class_scores(t, PLAIN, seen), x)
+
+
+@given(st.integers(0, 99), st.floats(0.1, 20))
+def test_the_pool_is_bounded_by_the_highest_logit(seed: int, scale: float) -> None:
+    x = logits(seed, scale)
+    pooled = class_scores(x, PLAIN) - penalties(x)
+    highest = x[:, 1:].flatten(2).amax(-1)
+    lowest = x[:, 1:].flatten(2).amin(-1)
+    assert (pooled <= highest.clamp(min=0) + 1e-9).all()
+    assert (pooled >= lowest.clamp(max=0) - 1e-9).all()
+
+
+def penalties(x: Tensor) -> Tensor:
+    return focal_penalty(x.softmax(1)[:, 1:].mean((2, 3)), PLAIN)
+
+
+def test_zero_logits_pool_to_zero() -> None:
+    x = torch.zeros(1, 4, 3, 5, dtype=torch.float64)
+    x[:, 0] = 1
+    assert torch.equal(class_scores(x, PLAIN), penalties(x))
+
+
+def test_penalties_published() -> None:
+    sizes = torch.tensor([0, 0.01, 0.5, 0.99, 1, 1 + 1e-7])
+    expected = [math.log(0.01), 0.99**3 * math.log(0.02), 0.125 * math.log(0.51), 0, 0, 0]
+    assert torch.allclose(focal_penalty(sizes, PLAIN), torch.tensor(expected), atol=1e-6)
+
+
+@pytest.mark.parametrize("arguments", [(-1, 0.1), (math.nan, 0.1), (1, 0), (1, math.inf)])
+def test_pooling_that_makes_no_sense(arguments: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="focal penalty"):
+        Pooling(*arguments)
+
+
+def test_tag_losses_are_binary_cross_entropies() -> None:
+    scores = logits()[:, 0, 0, :3]
+    tags = torch.tensor([[1, 0, 0], [0, 1, 1]])
+    for row, (own, truth) in enumerate(zip(scores.tolist(), tags.tolist(), strict=True)):
+        terms = [math.log1p(math.exp(-s if t else s)) for s, t in zip(own, truth, strict=True)]
+        assert math.isclose(float(tag_losses(scores, tags)[row]), sum(terms) / 3)
+    assert torch.allclose(tag_losses(0 * scores, tags), torch.full((2,), math.log(2.0)).double())
