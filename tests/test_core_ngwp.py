@@ -1,4 +1,4 @@
-"""Class scores pooled from masks, against loops in float64, and what must hold whatever they are."""
+"""Class scores pooled from masks, against loops in float64, and what always holds."""
 
 from __future__ import annotations
 
