@@ -85,7 +85,7 @@ def network(weights: str, repeats: int, device: str) -> tuple[list[dict[str, Any
     model = make_model(weights, device)
     copies = [to_input(c) for c in scaled_copies(photograph(0), SCALES, 0)]
     planes = [copy.contiguous().to(device) for copy in copies]
-    copies = [copy.to(device) for copy in copies]
+    copies = [copy[None].to(device) for copy in copies]
     aim_head(model, planes[1])
     wall, cpu, expected = median_times(lambda: plain_maps(model, planes), repeats, device)
     wanted = torch.tensor([5, 14], device=device)
@@ -104,7 +104,7 @@ def network(weights: str, repeats: int, device: str) -> tuple[list[dict[str, Any
         def ours(bf16: bool = bf16) -> list[View]:
             kind = torch.device(device).type
             with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=bf16):
-                return class_views(fast, copies, True, wanted)
+                return class_views(fast, copies, True, [wanted])[0]
 
         wall, cpu, views = median_times(ours, repeats, device)
         found = fused(views)

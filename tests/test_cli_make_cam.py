@@ -254,6 +254,103 @@ def write_images(path: Path, images: dict[str, np.ndarray]) -> Path:
     return path
 
 
+def mixed(folder: Path) -> tuple[Path, Path]:
+    """A data set of three sizes in no order, one image without tags, and a classifier."""
+    sizes = {"a": (20, 30), "b": (30, 20), "c": (20, 30), "d": (24, 24), "e": (30, 20)}
+    sizes |= {"f": (20, 30), "g": (20, 30), "h": (20, 30)}
+    rng = np.random.default_rng(1)
+    data = folder / "mixed.h5"
+    with create(data, DATASET, classes=CLASSES, params={}, ids=list(sizes)) as out:
+        for index, (image_id, size) in enumerate(sizes.items()):
+            tags = [[0], [1, 2], [0, 1, 2]][index % 3] if image_id != "f" else []
+            out.put(
+                image_id,
+                image=encode_png(rng.integers(0, 256, (*size, 3)).astype(np.uint8)),
+                tags=np.array(tags, np.uint16),
+                size=np.array(size, np.int32),
+            )
+    return data, write_classifier(data)
+
+
+def near(first: Path, second: Path) -> None:
+    """The same items, but for rounding."""
+    expected, found = contents(first), contents(second)
+    assert list(expected) == list(found)
+    for image_id, item in expected.items():
+        assert found[image_id]["classes"].tolist() == item["classes"].tolist()
+        assert found[image_id]["size"].tolist() == item["size"].tolist()
+        np.testing.assert_allclose(found[image_id]["cam"], item["cam"], rtol=1e-3, atol=1e-4)
+
+
+def test_batches_give_what_single_images_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, weights = mixed(tmp_path)
+    command = ["make-cam", "-w", weights, "--data", data, "--scales", "0.5,1"]
+    assert wsss(*command, "-o", tmp_path / "one.h5").exit_code == 0
+    passes = []
+    seen = Classifier.seen
+
+    def noted(self: Classifier, x: torch.Tensor, classes: torch.Tensor | None = None) -> object:
+        passes.append(tuple(x.shape))
+        return seen(self, x, classes)
+
+    monkeypatch.setattr(Classifier, "seen", noted)
+    assert wsss(*command, "-o", tmp_path / "three.h5", "--batch-size", 3).exit_code == 0
+    # of 20x30: a, c; then f, which is not looked at, g and h
+    whole = [shape for shape in passes if max(shape[2:]) > 20]
+    assert sorted(whole) == sorted([(4, 3, 20, 30), (4, 3, 20, 30), (2, 3, 24, 24), (4, 3, 30, 20)])
+    near(tmp_path / "one.h5", tmp_path / "three.h5")
+    predicted = [*command, "--tags", "predicted", "--tag-threshold", "0.5"]
+    assert wsss(*predicted, "-o", tmp_path / "p1.h5").exit_code == 0
+    assert wsss(*predicted, "-o", tmp_path / "p8.h5", "--batch-size", 8).exit_code == 0
+    near(tmp_path / "p1.h5", tmp_path / "p8.h5")
+
+
+def test_batches_in_shards_killed_and_run_again(tmp_path: Path) -> None:
+    data, weights = mixed(tmp_path)
+    command = ["make-cam", "-w", weights, "--data", data, "--scales", "1"]
+    assert wsss(*command, "-o", tmp_path / "one.h5").exit_code == 0
+    parts = [tmp_path / f"part{index}.h5" for index in (1, 2)]
+    command += ["--batch-size", 2]
+    for index, part in enumerate(parts, 1):
+        sharded = [*command, "-o", part, "--shard", f"{index}/2"]
+        die_in_turn(([("torn", 0), ("noted", 1), ("torn", 1)], sharded))
+        assert wsss(*sharded, "--batch-size", 3).exit_code == 0  # no other run than with 2
+    assert wsss("merge", *parts, "-o", tmp_path / "merged.h5").exit_code == 0
+    near(tmp_path / "one.h5", tmp_path / "merged.h5")
+
+
+def test_no_memory_for_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, weights = mixed(tmp_path)
+
+    def full(*arguments: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Classifier, "seen", full)
+    command = ["make-cam", "-w", weights, "--data", data, "-o", tmp_path / "cam.h5"]
+    result = wsss(*command, "--batch-size", 3)
+    assert result.exit_code == 3
+    assert "a: not enough memory for it and 1 more at once" in result.stderr
+    assert "a lower --batch-size needs less" in result.stderr
+    result = wsss(*command)
+    assert "a: not enough memory for it\n" in result.stderr
+    assert "a lower --max-side needs less" in result.stderr
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu(tmp_path: Path) -> None:
+    data, weights = mixed(tmp_path)
+    command = ["make-cam", "-w", weights, "--data", data, "--scales", "0.5,1"]
+    assert wsss(*command, "--device", "cpu", "-o", tmp_path / "cpu.h5").exit_code == 0
+    for options in ([], ["--batch-size", 1], ["--batch-size", 2, "--workers", 0]):
+        assert wsss(*command, "--force", "-o", tmp_path / "gpu.h5", *options).exit_code == 0
+        for image_id, item in contents(tmp_path / "cpu.h5").items():
+            found = contents(tmp_path / "gpu.h5")[image_id]["cam"]
+            np.testing.assert_allclose(found, item["cam"], atol=0.01)
+
+
 def test_smallest_and_widest_images(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     wide = np.repeat(rng.integers(0, 256, (20, 600, 3)), 10, 1).astype(np.uint8)

@@ -71,12 +71,10 @@ def probabilities(
 ) -> np.ndarray:
     trained = load_weights(weights)
     model = rebuild_segmenter(trained.config, len(trained.classes) + 1, trained.state_dict)
-    copies = [to_input(copy) for copy in scaled_copies(image, scales, 0)]
+    copies = [to_input(copy)[None] for copy in scaled_copies(image, scales, 0)]
     with torch.inference_mode():
-        found = label_probabilities(
-            model, copies, flip, image.shape[:2], torch.tensor(labels)
-        ).numpy()
-    return found
+        (found,) = label_probabilities(model, copies, flip, image.shape[:2], [torch.tensor(labels)])
+    return found.numpy()
 
 
 def test_labels_are_those_of_the_mean_logits(weights: Path, tiny_data: Path) -> None:
@@ -182,6 +180,18 @@ def test_shards_make_no_difference(weights: Path, tiny_data: Path) -> None:
         assert wsss(*command, "-o", part, "--shard", f"{index}/3").exit_code == 0
     assert wsss("merge", *reversed(parts), "-o", folder / "merged.h5").exit_code == 0
     same(folder / "one.h5", folder / "merged.h5")
+
+
+def test_batches_make_no_difference(weights: Path, tiny_data: Path, photos: Path) -> None:
+    folder = tiny_data.parent
+    command = ["predict", "-w", weights, "--scales", "0.5,1", "--restrict-to-tags"]
+    assert wsss(*command, "-o", folder / "one.h5").exit_code == 0
+    assert wsss(*command, "-o", folder / "four.h5", "--batch-size", 4).exit_code == 0
+    same(folder / "one.h5", folder / "four.h5")
+    command = ["predict", photos, "-w", weights, "--scales", "0.5,1"]
+    assert wsss(*command, "-o", folder / "files.h5").exit_code == 0
+    assert wsss(*command, "-o", folder / "together.h5", "--batch-size", 3).exit_code == 0
+    same(folder / "files.h5", folder / "together.h5")
 
 
 @pytest.fixture

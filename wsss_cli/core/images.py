@@ -7,6 +7,7 @@ what is wrong. Only raster formats are opened: Pillow would hand an EPS file to 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,11 +67,11 @@ def as_tensor(image: np.ndarray) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
-def batch_to_input(images: Tensor) -> Tensor:
+def batch_to_input(images: Tensor | Sequence[Tensor]) -> Tensor:
     """Normalise a batch of images, on the device they are on.
 
     Args:
-        images: (B, 3, H, W) uint8 RGB.
+        images: (B, 3, H, W) uint8 RGB, or B of (3, H, W).
 
     Returns:
         (B, 3, H, W) float32, channels-last in memory: RGB / 255, minus IMAGENET_MEAN, over
@@ -79,11 +80,11 @@ def batch_to_input(images: Tensor) -> Tensor:
     import torch
 
     mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
-    batch, _, height, width = images.shape
+    batch, (_, height, width), device = len(images), images[0].shape, images[0].device
     # As rows of 3 * W numbers: arithmetic on a last axis of 3 would be six times slower.
-    scale = (1 / (255 * std)).repeat(width).to(images.device)
-    shift = (-mean / std).repeat(width).to(images.device)
-    result = torch.empty((batch, height, 3 * width), device=images.device)
+    scale = (1 / (255 * std)).repeat(width).to(device)
+    shift = (-mean / std).repeat(width).to(device)
+    result = torch.empty((batch, height, 3 * width), device=device)
     for image, target in zip(images, result, strict=True):  # one by one: little scratch memory
         pixels = image.permute(1, 2, 0)
         if not pixels.is_contiguous():

@@ -65,17 +65,17 @@ def scaled_copies(image: np.ndarray, scales: Sequence[float], max_side: int) -> 
     return [resize_image(image, scaled_size(work, scale)) for scale in scales]
 
 
-def network_batch(copy: Tensor, flip: bool) -> Tensor:
-    """A copy, and with `flip` its mirror image after it, as one batch.
+def network_batch(copies: Tensor, flip: bool) -> Tensor:
+    """Copies of one size, and with `flip` their mirror images after them, as one batch.
 
-    In eval mode no image of a batch sees another, so this gives what two passes would.
+    In eval mode no image of a batch sees another, so this gives what single passes would.
 
     Args:
-        copy: (3, H, W) float.
+        copies: (B, 3, H, W) float.
 
     Returns:
-        (1, 3, H, W) or (2, 3, H, W), channels last, which convolutions on a CPU prefer.
+        (B, 3, H, W) or (2 B, 3, H, W), channels last, which convolutions prefer.
     """
-    pixels = copy.permute(1, 2, 0)  # stacked in channels-last order, nothing is moved twice
-    batch = torch.stack([pixels, pixels.flip(1)] if flip else [pixels])
+    pixels = copies.permute(0, 2, 3, 1)  # joined in channels-last order, nothing is moved twice
+    batch = torch.cat([pixels, pixels.flip(2)]) if flip else pixels.contiguous()
     return batch.permute(0, 3, 1, 2)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .base import Backbone
-from .classifier import Classifier
+from .classifier import Classifier, head_maps
 from .precision import full_precision, no_autocast
 
 WIDTH = 512  # channels of the added layers
@@ -61,11 +60,8 @@ class AttentionNet(Classifier):
 
     def seen(self, x: Tensor, classes: Tensor | None = None) -> tuple[Tensor, Tensor]:
         features = self.extra(self.dropout(self.backbone(x)[-1]))
-        weight, bias = self.head.weight, self.head.bias
-        if classes is not None:
-            weight, bias = weight[classes], None if bias is None else bias[classes]
         with no_autocast(x):
-            maps = F.conv2d(full_precision(features), weight, bias)
+            maps = head_maps(self.head, full_precision(features), classes)
         return maps, maps.amax(dim=(2, 3)) if self.dense else maps.mean(dim=(2, 3))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -68,13 +69,32 @@ class Classifier(nn.Module):
         """What `make-cam` draws of images (B, 3, H, W), and what is recognised in them.
 
         Args:
-            classes: (K,) int64 class indices to draw; None for all.
+            classes: (K,) int64 class indices to draw, or (B, K) of each image; None for all.
 
         Returns:
             maps (B, K, h, w) float32 before ReLU; logits (B, C), or of the K classes alone.
         """
-        weight = self.head.weight if classes is None else self.head.weight[classes]
         features = self.backbone(x)[-1]
         with no_autocast(x):
-            maps = F.conv2d(full_precision(features), weight)
+            maps = head_maps(self.head, full_precision(features), classes)
         return maps, maps.mean(dim=(2, 3))
+
+
+def head_maps(head: nn.Conv2d, features: Tensor, classes: Tensor | None) -> Tensor:
+    """What a 1 x 1 convolution gives of some of its classes.
+
+    Args:
+        features: (B, D, h, w).
+        classes: (K,) class indices, or (B, K) of each image; None for all.
+
+    Returns:
+        (B, K, h, w).
+    """
+    weight, bias = head.weight, head.bias
+    if classes is None or classes.dim() == 1:
+        rows = slice(None) if classes is None else classes
+        return F.conv2d(features, weight[rows], None if bias is None else bias[rows])
+    maps = torch.bmm(weight.flatten(1)[classes], features.flatten(2))
+    if bias is not None:
+        maps = maps + bias[classes][..., None]
+    return maps.unflatten(2, features.shape[2:])

@@ -66,7 +66,7 @@ class GradientClassifier:
 
         Args:
             x: (B, 3, H, W) float.
-            classes: (K,) class indices to draw; None for all.
+            classes: (K,) class indices to draw, or (B, K) of each image; None for all.
 
         Returns:
             maps (B, K, h, w) >= 0, at least float32, (h, w) = grid_size(H, W, stride); and logits
@@ -78,8 +78,10 @@ class GradientClassifier:
         with torch.inference_mode(False), torch.enable_grad():
             features, scores = self._look(padded.clone())
             logits = self._of_classes(scores)
-            wanted = range(logits.shape[1]) if classes is None else classes.tolist()
-            maps = [self._map(features, logits[:, index]) for index in wanted]
+            drawn = logits
+            if classes is not None:
+                drawn = logits.gather(1, classes.clone().expand(len(x), -1))
+            maps = [self._map(features, score) for score in drawn.unbind(dim=1)]
         logits = logits.detach()
         if not maps:
             return logits.new_zeros((len(x), 0, *grid_size(*size, self.stride))), logits
@@ -114,7 +116,7 @@ class GradientClassifier:
         return torch.stack([scores[:, one].amax(dim=1) for one in self.outputs], dim=1)
 
     def _map(self, features: Tensor, score: Tensor) -> Tensor:
-        """(B, h, w) map of one class, whose (B,) scores are given."""
+        """(B, h, w) map of one class an image, whose (B,) scores are given."""
         (gradients,) = torch.autograd.grad(
             score.sum(), features, retain_graph=True, materialize_grads=True
         )

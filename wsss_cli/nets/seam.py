@@ -94,7 +94,10 @@ class SeamNet(Classifier):
     def seen(self, x: Tensor, classes: Tensor | None = None) -> tuple[Tensor, Tensor]:
         cam, refined = self.maps(x)
         maps = refined[:, 1:]
-        return maps if classes is None else maps[:, classes], cam.mean(dim=(2, 3))
+        if classes is not None:
+            image = torch.arange(len(x), device=x.device)[:, None]
+            maps = maps[image, classes]  # (K,) serves all images
+        return maps, cam.mean(dim=(2, 3))
 
 
 def small_size(size: tuple[int, int], scale: float) -> tuple[int, int]:

@@ -42,6 +42,7 @@ class ImageFiles:
         self.path = named[0]
         self._paths = _find(named)
         self.ids = sorted(self._paths, key=str.encode)
+        self._sizes: dict[str, tuple[int, int]] = {}
         self.run = self._check()
 
     @property
@@ -65,6 +66,10 @@ class ImageFiles:
         except ValueError as err:
             raise WsssError(f"{path}: {err}") from None
 
+    def size(self, image_id: str) -> tuple[int, int]:
+        """(H, W) of the upright image."""
+        return self._sizes[image_id]
+
     def _check(self) -> str:
         """Look at every file before any work is done; returns the digest."""
         from ..core.images import image_size
@@ -75,7 +80,7 @@ class ImageFiles:
             path = self._paths[image_id]
             try:
                 content = path.read_bytes()
-                image_size(content)
+                self._sizes[image_id] = image_size(content)
             except OSError as err:
                 faults.append(f"{path}: {err.strerror or 'cannot be read'}")
             except ValueError as err:

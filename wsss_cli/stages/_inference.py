@@ -1,12 +1,13 @@
-"""What make-cam and predict share: options, loading ahead, networks on their device."""
+"""What make-cam and predict share: options, loading ahead, batches, networks on their device."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 
@@ -15,17 +16,22 @@ from ..options import free_cores
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from torch import Tensor
 
-    from ..artifacts import Weights
+    from ..artifacts import DatasetReader, Weights
     from ..nets.classifier import Classifier
     from ..nets.segmentation import Segmenter
     from ..training.compute import Compute
+    from ._images import ImageFiles
 
 T = TypeVar("T")
 Network = TypeVar("Network", "Classifier", "Segmenter")
 SCALES = "0.5,1,1.5,2"  # PSA and IRN
 MAX_SIDE = 1024  # above the longer side of VOC's images and of COCO's
+# Pixels of one scale that a GPU sees at once by default: ten 500x375 at scale 2, whose ResNet-50
+# then takes some 4 GB in float32, mirror images included.
+GPU_PIXELS = 8_000_000
 
 Scales = Annotated[
     str,
@@ -45,6 +51,26 @@ Threads = Annotated[
     int | None,
     typer.Option("--workers", min=0, metavar="N", help="Threads that load. Default: as fits."),
 ]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size",
+        min=1,
+        metavar="N",
+        help="Images of one size to look at together. Default: 1; on CUDA as many as fit 8 GB.",
+    ),
+]
+
+
+class Copies(Protocol):
+    """An image as the network takes it, one (3, H_s, W_s) uint8 a scale; and whatever else."""
+
+    @property
+    def copies(self) -> list[Tensor]: ...
+    def _replace(self: Seen, *, copies: list[Tensor]) -> Seen: ...
+
+
+Seen = TypeVar("Seen", bound=Copies)
 
 
 def parse_scales(text: str) -> tuple[float, ...]:
@@ -65,9 +91,9 @@ def parse_scales(text: str) -> tuple[float, ...]:
 
 
 def load_ahead(
-    load: Callable[[str], T], ids: Sequence[str], threads: int
+    load: Callable[[str], T], ids: Sequence[str], threads: int, ahead: int = 0
 ) -> Iterator[tuple[str, T]]:
-    """Yield (id, load(id)) in order, `threads` threads loading what comes next.
+    """Yield (id, load(id)) in order, `threads` threads loading the next `ahead`, or as many.
 
     Threads suffice where processes would have to copy the pixels: decoding, resizing and numpy's
     arithmetic release the GIL. An error of `load` comes up when its id's turn comes.
@@ -82,7 +108,7 @@ def load_ahead(
     try:
         for image_id in coming:
             waiting.append((image_id, pool.submit(load, image_id)))
-            if len(waiting) > threads:
+            if len(waiting) > max(threads, ahead):
                 first, result = waiting.popleft()
                 yield first, result.result()
         while waiting:
@@ -92,20 +118,142 @@ def load_ahead(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def view_inputs(image: np.ndarray, scales: Sequence[float], max_side: int) -> list[Tensor]:
-    """(3, H_s, W_s) float32 network inputs of an image's scaled copies."""
-    from ..core.images import to_input
+@dataclass(frozen=True)
+class Feed:
+    """How images come to the network.
+
+    Attributes:
+        threads: that load, see `threads`.
+        batch_size: images at once at most; None for what suits the device.
+        max_side: see `MaxSide`.
+    """
+
+    compute: Compute
+    threads: int
+    batch_size: int | None
+    max_side: int
+
+    def batches(
+        self, load: Callable[[str], Seen], ids: Sequence[str], source: DatasetReader | ImageFiles
+    ) -> Iterator[list[tuple[str, Seen]]]:
+        """Images of one size, loaded ahead and their copies on the device.
+
+        A batch may hold images without copies besides. Where batches are of more than one image,
+        ids come ordered by their images' sizes: a size is known without decoding.
+        """
+        from ..core.views import working_size
+
+        def size(image_id: str) -> tuple[int, int]:
+            return working_size(source.size(image_id), self.max_side)
+
+        most = self.batch_size or (8 if self.on_cuda else 1)
+        ids = sorted(ids, key=size) if most > 1 else ids
+        load = self._pinned(load) if self.on_cuda else load
+        return self._placed(self._grouped(load_ahead(load, ids, self.threads, most), size))
+
+    @property
+    def on_cuda(self) -> bool:
+        return self.compute.device.type == "cuda"
+
+    def _at_once(self, copies: Sequence[Tensor]) -> int:
+        if self.batch_size is not None or not self.on_cuda:
+            return self.batch_size or 1
+        return max(1, GPU_PIXELS // max(copy[0].numel() for copy in copies))
+
+    def _grouped(
+        self, items: Iterable[tuple[str, Seen]], size: Callable[[str], tuple[int, int]]
+    ) -> Iterator[list[tuple[str, Seen]]]:
+        """Neighbours of one size."""
+        batch: list[tuple[str, Seen]] = []
+        shapes, most = None, 1
+        for image_id, seen in items:
+            if seen.copies:
+                own = size(image_id), [copy.shape for copy in seen.copies]
+                if shapes not in (None, own):
+                    yield batch
+                    batch = []
+                shapes, most = own, self._at_once(seen.copies)
+            batch.append((image_id, seen))
+            if shapes is None or len(batch) >= most:
+                yield batch
+                batch, shapes = [], None
+        if batch:
+            yield batch
+
+    @staticmethod
+    def _pinned(load: Callable[[str], Seen]) -> Callable[[str], Seen]:
+        """`load`, its copies in memory that a GPU fetches from by itself."""
+
+        def pinned(image_id: str) -> Seen:
+            seen = load(image_id)
+            return seen._replace(copies=[copy.pin_memory() for copy in seen.copies])
+
+        return pinned
+
+    def _placed(
+        self, batches: Iterable[list[tuple[str, Seen]]]
+    ) -> Iterator[list[tuple[str, Seen]]]:
+        """Batches on the device; on CUDA the next one travels while this one is looked at."""
+        import torch
+
+        if not self.on_cuda:
+            for batch in batches:
+                yield _moved(batch, self.compute.device)
+            return
+        stream = torch.cuda.Stream(self.compute.device)
+        waiting: tuple[list[tuple[str, Seen]], torch.cuda.Event] | None = None
+        for batch in batches:
+            with torch.cuda.stream(stream):
+                coming = _moved(batch, self.compute.device), stream.record_event()
+            if waiting is not None:
+                yield _arrived(*waiting, self.compute.device)
+            waiting = coming
+        if waiting is not None:
+            yield _arrived(*waiting, self.compute.device)
+
+
+def _moved(batch: list[tuple[str, Seen]], device: torch.device) -> list[tuple[str, Seen]]:
+    return [
+        (name, seen._replace(copies=[copy.to(device, non_blocking=True) for copy in seen.copies]))
+        for name, seen in batch
+    ]
+
+
+def _arrived(
+    batch: list[tuple[str, Seen]], event: torch.cuda.Event, device: torch.device
+) -> list[tuple[str, Seen]]:
+    """A batch that the device may now work on: what follows waits for the transfer."""
+    import torch
+
+    current = torch.cuda.current_stream(device)
+    current.wait_event(event)
+    for _, seen in batch:
+        for copy in seen.copies:
+            copy.record_stream(current)  # so that its memory is not given to the next transfer
+    return batch
+
+
+def view_copies(image: np.ndarray, scales: Sequence[float], max_side: int) -> list[Tensor]:
+    """(3, H_s, W_s) uint8, an image's scaled copies; normalised where the network is."""
+    from ..core.images import as_tensor
     from ..core.views import scaled_copies
 
-    return [to_input(copy) for copy in scaled_copies(image, scales, max_side)]
+    return [as_tensor(copy) for copy in scaled_copies(image, scales, max_side)]
+
+
+def network_inputs(batch: Sequence[Seen]) -> list[Tensor]:
+    """For each scale (B, 3, H_s, W_s) float32, the normalised copies of images of one size."""
+    from ..core.images import batch_to_input
+
+    return [batch_to_input(same) for same in zip(*(seen.copies for seen in batch), strict=True)]
 
 
 @contextmanager
-def network_pass(compute: Compute, image_id: str) -> Iterator[None]:
-    """Context of a forward pass; a lack of memory becomes one clear line.
+def network_pass(compute: Compute, ids: Sequence[str]) -> Iterator[None]:
+    """Context of a forward pass over images; a lack of memory becomes one clear line.
 
     Raises:
-        WsssError: no memory for this image.
+        WsssError: no memory for them.
     """
     import torch
 
@@ -115,9 +263,11 @@ def network_pass(compute: Compute, image_id: str) -> Iterator[None]:
     except (MemoryError, RuntimeError) as err:
         if isinstance(err, RuntimeError) and "memory" not in str(err).lower():
             raise
+        several = f" and {len(ids) - 1} more at once" if len(ids) > 1 else ""
+        smaller = "a lower --batch-size" if several else "a lower --max-side"
         raise WsssError(
-            f"{image_id}: not enough memory for it",
-            "a lower --max-side needs less; what is finished is kept",
+            f"{ids[0]}: not enough memory for it{several}",
+            f"{smaller} needs less; what is finished is kept",
         ) from err
 
 

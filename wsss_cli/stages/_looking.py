@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -40,7 +40,7 @@ class Loaded(NamedTuple):
     """An image as the network takes it.
 
     Attributes:
-        copies: (3, H_s, W_s) float32, one for each scale; none where there is only background.
+        copies: (3, H_s, W_s) uint8, one for each scale; none where there is only background.
         size: (H, W) of the image.
         classes: (K,) uint16 class indices that it may hold, rising.
         work: (h, w) that its probabilities have.
@@ -66,17 +66,20 @@ def load_image(
     if setting.restrict_to_tags:
         classes = source.tags(image_id)  # type: ignore[union-attr]  # refused for files
         if not len(classes):
-            size = source.size(image_id)  # type: ignore[union-attr]
+            size = source.size(image_id)
             return Loaded([], size, classes, size, None)
     image = source.image(image_id)
     size = (image.shape[0], image.shape[1])
     work = working_size(size, setting.max_side)
-    copies = shared.view_inputs(image, setting.scales, setting.max_side)
+    copies = shared.view_copies(image, setting.scales, setting.max_side)
     return Loaded(copies, size, classes, work, resize_image(image, work) if setting.crf else None)
 
 
 def look(
-    model: Segmenter, compute: Compute, setting: Looks, items: Iterable[tuple[str, Loaded]]
+    model: Segmenter,
+    compute: Compute,
+    setting: Looks,
+    batches: Iterable[list[tuple[str, Loaded]]],
 ) -> Iterator[tuple[Any, ...]]:
     """Run the network over images.
 
@@ -88,29 +91,44 @@ def look(
         WsssError: probabilities that are not finite, or no memory.
     """
     import numpy as np
+
+    for batch in batches:
+        seen = [(image_id, loaded) for image_id, loaded in batch if loaded.copies]
+        found = {}
+        if seen:
+            with shared.network_pass(compute, [image_id for image_id, _ in seen]):
+                found = dict(_probabilities(model, compute, setting, seen))
+        for image_id, loaded in batch:
+            none = np.ones((1, 0, 0), np.float32)
+            probabilities = found.pop(image_id).cpu().numpy() if image_id in found else none
+            if not np.isfinite(probabilities).all():
+                raise WsssError(
+                    f"{image_id}: the network gives values that are not finite",
+                    "train again, or take other weights",
+                )
+            yield image_id, probabilities, loaded._replace(copies=[])
+
+
+def _probabilities(
+    model: Segmenter, compute: Compute, setting: Looks, batch: Sequence[tuple[str, Loaded]]
+) -> Iterator[tuple[str, Tensor]]:
+    """(K + 1, h, w) of each of some images of one working size, on the device."""
+    import numpy as np
     import torch
 
     from ..core.labels import label_of_class
     from ..nets.inference import label_probabilities
 
-    for image_id, loaded in items:
-        if not loaded.copies:
-            yield image_id, np.ones((1, 0, 0), np.float32), loaded._replace(copies=[])
-            continue
-        labels = None
-        if setting.restrict_to_tags:
-            present = np.concatenate([[0], label_of_class(loaded.classes)])
-            labels = torch.from_numpy(present.astype(np.int64)).to(compute.device)
-        with shared.network_pass(compute, image_id):
-            copies = [copy.to(compute.device, non_blocking=True) for copy in loaded.copies]
-            found = label_probabilities(model, copies, setting.flip, loaded.work, labels)
-            probabilities = found.cpu().numpy()
-        if not np.isfinite(probabilities).all():
-            raise WsssError(
-                f"{image_id}: the network gives values that are not finite",
-                "train again, or take other weights",
-            )
-        yield image_id, probabilities, loaded._replace(copies=[])
+    labels = None
+    if setting.restrict_to_tags:
+        present = [
+            np.concatenate([[0], label_of_class(loaded.classes)]).astype(np.int64)
+            for _, loaded in batch
+        ]
+        labels = [torch.from_numpy(one).to(compute.device) for one in present]
+    copies = shared.network_inputs([loaded for _, loaded in batch])
+    found = label_probabilities(model, copies, setting.flip, batch[0][1].work, labels)
+    return zip((image_id for image_id, _ in batch), found, strict=True)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -80,6 +81,7 @@ def run(
     scales: shared.Scales = shared.SCALES,
     flip: shared.Flip = True,
     max_side: shared.MaxSide = shared.MAX_SIDE,
+    batch_size: shared.BatchSize = None,
     stride: Annotated[
         int, typer.Option(min=1, max=MAX_STRIDE, help="Image pixels per cell of the maps.")
     ] = 4,
@@ -140,12 +142,11 @@ def run(
             force=force,
         ) as target:
             load = partial(load_image, reader, setting)
-            items = shared.load_ahead(load, target.todo, shared.threads(workers, compute))
-            for image_id, loaded in track(items, NAME, target.total, len(target), quiet):
-                with shared.network_pass(compute, image_id):
-                    cam, classes = draw(model, compute, loaded, setting)
-                values = store(cam, setting, trained, image_id)
-                target.put(image_id, cam=values, classes=classes, size=loaded.size)
+            feed = shared.Feed(compute, shared.threads(workers, compute), batch_size, max_side)
+            items = draw(model, compute, feed.batches(load, target.todo, reader), setting)
+            for image_id, drawn in track(items, NAME, target.total, len(target), quiet):
+                values = store(drawn.cam, setting, trained, image_id)
+                target.put(image_id, cam=values, classes=drawn.classes, size=drawn.size)
         log(f"{NAME}: {len(target)} items -> {out}", quiet)
 
 
@@ -174,7 +175,7 @@ class Loaded(NamedTuple):
     """An image as the network takes it.
 
     Attributes:
-        copies: (3, H_s, W_s) float32, one for each scale; none where no map is to be drawn.
+        copies: (3, H_s, W_s) uint8, one for each scale; none where no map is to be drawn.
         size: (2,) int32 H and W of the image.
         tags: (K,) uint16 class indices, rising; None where they are to be predicted.
     """
@@ -182,6 +183,20 @@ class Loaded(NamedTuple):
     copies: list[Tensor]
     size: np.ndarray
     tags: np.ndarray | None
+
+
+class Drawn(NamedTuple):
+    """The maps of an image.
+
+    Attributes:
+        cam: (K, h, w) float32 in [0, 1].
+        classes: (K,) uint16 class indices, rising.
+        size: (2,) int32 H and W of the image.
+    """
+
+    cam: Tensor
+    classes: np.ndarray
+    size: np.ndarray
 
 
 def load_image(reader: DatasetReader, setting: Setting, image_id: str) -> Loaded:
@@ -192,43 +207,72 @@ def load_image(reader: DatasetReader, setting: Setting, image_id: str) -> Loaded
     if tags is not None and not len(tags):
         return Loaded([], np.array(reader.size(image_id), np.int32), tags)
     image = reader.image(image_id)
-    copies = shared.view_inputs(image, setting.scales, setting.max_side)
+    copies = shared.view_copies(image, setting.scales, setting.max_side)
     return Loaded(copies, np.array(image.shape[:2], np.int32), tags)
 
 
 def draw(
-    model: Classifier | GradientClassifier, compute: Compute, loaded: Loaded, setting: Setting
-) -> tuple[Tensor, np.ndarray]:
-    """The maps of one image.
+    model: Classifier | GradientClassifier,
+    compute: Compute,
+    batches: Iterable[list[tuple[str, Loaded]]],
+    setting: Setting,
+) -> Iterator[tuple[str, Drawn]]:
+    """The maps of images, those of a batch at once."""
+    import torch
 
-    Returns:
-        (K, h, w) float32 in [0, 1], and (K,) uint16 class indices, rising. A class is predicted
-        where the mean of its logits over all views reaches the threshold's.
+    from ..core.grid import grid_size
+
+    for batch in batches:
+        seen = [(image_id, loaded) for image_id, loaded in batch if loaded.copies]
+        drawn = {}
+        if seen:
+            with shared.network_pass(compute, [image_id for image_id, _ in seen]):
+                drawn = dict(draw_batch(model, compute, seen, setting))
+        for image_id, loaded in batch:
+            if image_id in drawn:
+                yield image_id, drawn.pop(image_id)
+                continue
+            assert loaded.tags is not None
+            height, width = loaded.size.tolist()
+            empty = torch.zeros((0, *grid_size(height, width, setting.stride)))
+            yield image_id, Drawn(empty, loaded.tags, loaded.size)
+
+
+def draw_batch(
+    model: Classifier | GradientClassifier,
+    compute: Compute,
+    batch: Sequence[tuple[str, Loaded]],
+    setting: Setting,
+) -> Iterator[tuple[str, Drawn]]:
+    """The maps of images of one working size.
+
+    A class is predicted where the mean of its logits over all views reaches the threshold's.
     """
     import numpy as np
     import torch
 
     from ..core.cam import fuse_views, normalise
-    from ..core.grid import grid_size
     from ..core.seam import max_norm
     from ..nets.inference import class_views, mean_logits
 
-    height, width = loaded.size.tolist()
-    wanted = None
-    if loaded.tags is not None:
-        if not len(loaded.tags):
-            return torch.zeros((0, *grid_size(height, width, setting.stride))), loaded.tags
-        wanted = torch.from_numpy(loaded.tags.astype(np.int64)).to(compute.device)
-    copies = [copy.to(compute.device, non_blocking=True) for copy in loaded.copies]
-    views = class_views(model, copies, setting.flip, wanted)
-    classes = loaded.tags
-    if classes is None:
-        assert setting.tag_threshold is not None
-        found = mean_logits(views).sigmoid() >= setting.tag_threshold
-        views = [replace(view, maps=view.maps[found]) for view in views]
-        classes = found.nonzero().flatten().cpu().numpy().astype(np.uint16)
-    cam = fuse_views(views, (height, width), setting.stride)
-    return (max_norm(cam) if model.spreads else normalise(cam)), classes
+    wanted = [
+        torch.from_numpy(loaded.tags.astype(np.int64)).to(compute.device)
+        for _, loaded in batch
+        if loaded.tags is not None
+    ]
+    copies = shared.network_inputs([loaded for _, loaded in batch])
+    every = class_views(model, copies, setting.flip, wanted or None)
+    for (image_id, loaded), views in zip(batch, every, strict=True):
+        classes = loaded.tags
+        if classes is None:
+            assert setting.tag_threshold is not None
+            found = mean_logits(views).sigmoid() >= setting.tag_threshold
+            views = [replace(view, maps=view.maps[found]) for view in views]
+            classes = found.nonzero().flatten().cpu().numpy().astype(np.uint16)
+        height, width = loaded.size.tolist()
+        cam = fuse_views(views, (height, width), setting.stride)
+        cam = max_norm(cam) if model.spreads else normalise(cam)
+        yield image_id, Drawn(cam, classes, loaded.size)
 
 
 def store(cam: Tensor, setting: Setting, trained: Weights | StateDict, image_id: str) -> np.ndarray:

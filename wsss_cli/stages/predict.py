@@ -71,6 +71,7 @@ def run(
     scales: shared.Scales = SCALES,
     flip: shared.Flip = True,
     max_side: shared.MaxSide = shared.MAX_SIDE,
+    batch_size: shared.BatchSize = None,
     restrict_to_tags: Annotated[
         bool,
         typer.Option("--restrict-to-tags", help="No class that the data set does not tag."),
@@ -128,8 +129,9 @@ def run(
         target: Writer | PngFolder = task.labels(out or OUT) if png is None else task.pngs(png)
         with target:
             load = partial(load_image, source, len(trained.classes), setting)
-            items = shared.load_ahead(load, target.todo, shared.threads(workers, compute))
-            fill(target, look(model, compute, setting, items), setting, workers, quiet)
+            feed = shared.Feed(compute, shared.threads(workers, compute), batch_size, max_side)
+            batches = feed.batches(load, target.todo, source)
+            fill(target, look(model, compute, setting, batches), setting, workers, quiet)
     log(f"{NAME}: {len(target)} items -> {target.path}", quiet)
 
 
