@@ -27,7 +27,7 @@ from wsss_cli.core.labels import IGNORE
 from wsss_cli.core.metrics import confusion_matrix, scores
 from wsss_cli.nets.backbones import build_backbone
 from wsss_cli.nets.rebuild import rebuild_segmenter
-from wsss_cli.stages import train_seg
+from wsss_cli.stages import _from_labels, _segmenting, train_seg
 from wsss_cli.training.compute import Compute
 
 ARGUMENTS = "--backbone tiny --backbone-weights random --crop 32 --freeze-stages 0 --workers 0"
@@ -196,7 +196,7 @@ def test_an_interrupted_run_ends_in_the_same_weights(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train("-o", "whole.pt", "--workers", "2")
-    loss, calls = train_seg.label_loss, []
+    loss, calls = _from_labels.label_loss, []
 
     def interrupting(*arguments: Any) -> Any:
         calls.append(1)
@@ -204,7 +204,7 @@ def test_an_interrupted_run_ends_in_the_same_weights(
             os.kill(os.getpid(), signal.SIGTERM)
         return loss(*arguments)
 
-    monkeypatch.setattr(train_seg, "label_loss", interrupting)
+    monkeypatch.setattr(_from_labels, "label_loss", interrupting)
     train(expect=130)
     assert "going on at step 3/4, epoch 2" in train().stderr
     one, other = load_weights("whole.pt"), load_weights("seg.pt")
@@ -237,10 +237,10 @@ def test_validation_scores_whole_images_at_their_own_size(tiny_data: Path) -> No
 
     with open_dataset(tiny_data) as data:
         compute, ids = Compute(torch.device("cpu")), data.ids
-        found = train_seg.validate(data, ids, 1024, Painter(), compute)
+        found = _segmenting.validate(data, ids, 1024, Painter(), compute)
         total = np.zeros((4, 5), np.int64)
         for image_id in ids:
-            batch = train_seg.load_whole(data, 1024, image_id, np.random.default_rng(0))
+            batch = _segmenting.load_whole(data, 1024, image_id, np.random.default_rng(0))
             label = Painter()(batch["image"][None])[0].argmax(0).numpy().astype(np.uint8)
             total += confusion_matrix(data.mask(image_id), label, 4)
         expected = scores(total)
@@ -249,7 +249,7 @@ def test_validation_scores_whole_images_at_their_own_size(tiny_data: Path) -> No
             "val_pixel_accuracy": expected.pixel_accuracy,
         }
         assert found["val_miou"] > 0.9
-        small = train_seg.validate(data, ids, 24, Painter(), compute)  # logits enlarged again
+        small = _segmenting.validate(data, ids, 24, Painter(), compute)  # logits enlarged again
         assert 0.7 < small["val_miou"] < found["val_miou"]
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from wsss_cli.core.grid import grid_size
 from wsss_cli.core.labels import IGNORE
+from wsss_cli.stages._from_labels import label_loss
 from wsss_cli.stages.train_cls import tag_loss
-from wsss_cli.stages.train_seg import label_loss
 from wsss_cli.training.losses import (
     count_pixels,
     nearest_labels,

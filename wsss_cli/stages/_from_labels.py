@@ -1,0 +1,137 @@
+"""train-seg's method labels: a network from pseudo masks, or from seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from ._crf import CrfOptions
+from ._seeded import Seeded, Supervision, seeded_crop
+from ._segmenting import KIND, NAME, Task
+from ._training import Job
+from ._training_inputs import labelled_crop, labelled_ids
+from ._training_options import Crops
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+
+    from torch import Tensor
+
+    from ..training.schedule import Schedule
+    from ..training.seeded import SeededLoss
+    from ..training.team import Team
+
+RESCALE = "0.5,1.5"  # for cross-entropy
+
+
+@dataclass(frozen=True)
+class FromLabels:
+    """A network that learns from label maps.
+
+    Raises:
+        UsageError: options that contradict or are out of range.
+    """
+
+    task: Task
+    labels: Path
+    seeded: Seeded
+    crf: CrfOptions
+    stairs: str | None
+    lesson: SeededLoss | None = field(init=False)  # None for cross-entropy
+    schedule: Callable[[int, int], Schedule] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        task, stairs = self.task, self.stairs
+        object.__setattr__(self, "schedule", None if stairs is None else _stairs(stairs))
+        lesson = self.seeded.chosen(self.crf, task.crops.crop, task.head.aux)
+        object.__setattr__(self, "lesson", lesson)
+
+    def job(self, team: Team, files: ExitStack) -> Job:
+        from ..artifacts import LABEL, open_artifact, open_dataset
+        from ..training.losses import Loss, count_images, count_pixels
+
+        task, lesson = self.task, self.lesson
+        target = files.enter_context(open_artifact(self.labels, LABEL))
+        reader = files.enter_context(open_dataset(task.data, target))
+        augment = scaled(task.crops, lesson is None).augment()
+        ids = labelled_ids(reader, target, task.split, task.held_out(reader))
+        measure = task.measure(reader, ids, team)
+        net, pretrained = task.network(len(reader.classes) + 1, team)
+        return Job(
+            name=NAME,
+            kind=KIND,
+            out=task.out,
+            model=net,
+            config=task.config,
+            params={**task.params, **asdict(augment), **self._params()},
+            classes=reader.classes,
+            inputs=[reader, target],
+            ids=ids,
+            load=partial(labelled_crop, reader, target, augment)
+            if lesson is None
+            else partial(seeded_crop, reader, target, augment, lesson.stride),
+            schedule=self.schedule,
+            loss=Loss(count_pixels, partial(label_loss, task.head.aux))
+            if lesson is None
+            else Loss(count_images, lesson.share),
+            grouping={"pretrained": pretrained},
+            measure=measure,
+            val_every=task.val_every,
+            after=None
+            if lesson is None or self.seeded.supervision is None
+            else Supervision(self.seeded.supervision, lesson, reader, target, ids, task.crops.crop),
+        )
+
+    def _params(self) -> dict[str, Any]:
+        params: dict[str, Any] = {"loss": self.seeded.loss.value}
+        if self.stairs is not None:
+            params["stairs"] = self.stairs
+        return params if self.lesson is None else {**params, **asdict(self.lesson)}
+
+
+def _stairs(text: str) -> Callable[[int, int], Schedule]:
+    """The schedule of --stairs, of a run's steps and those of warm-up.
+
+    Raises:
+        UsageError: not a number of parts, at least 1, and a ratio in 0..1, not 0.
+    """
+    from ..training.schedule import Stairs
+
+    parts, _, ratio = text.partition(",")
+    try:
+        number, factor = int(parts), float(ratio)
+    except ValueError:
+        number, factor = 0, 0.0
+    if number < 1 or not 0 < factor <= 1:
+        raise UsageError(f"--stairs {text}: need N,RATIO, such as 4,0.1")
+    return partial(Stairs, parts=number, ratio=factor)
+
+
+def scaled(crops: Crops, dense: bool) -> Crops:
+    """The crops, scaled as suits labels of most pixels (`dense`), or seeds and tags, if unsaid.
+
+    What a tag promises holds for a whole image only.
+    """
+    if crops.rescale is not None and crops.long_side is not None:
+        raise UsageError("--rescale and --long-side: give one of them")
+    if crops.rescale is not None or crops.long_side is not None:
+        return crops
+    if dense:
+        return replace(crops, rescale=RESCALE)
+    return replace(crops, long_side=f"{crops.crop},{crops.crop}")
+
+
+def label_loss(
+    aux_weight: float, outputs: Tensor | dict[str, Tensor], labels: Tensor, count: Tensor
+) -> Tensor:
+    """Cross-entropy over labelled pixels, plus `aux_weight` times that of the auxiliary head."""
+    from ..training.losses import pixel_cross_entropy
+
+    if isinstance(outputs, dict):
+        main = pixel_cross_entropy(outputs["out"], labels, count)
+        return main + aux_weight * pixel_cross_entropy(outputs["aux"], labels, count)
+    return pixel_cross_entropy(outputs, labels, count)

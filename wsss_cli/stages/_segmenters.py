@@ -1,0 +1,110 @@
+"""The methods of train-seg: their defaults, and the options that say what network they train."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import UsageError
+from ..nets.names import HEAD_NORMS, SEGMENTER_STRIDES, SEGMENTERS
+
+AUX_WEIGHT = {"deeplabv3": 0.5, "fcn": 0.5, "unet": 0.5}  # torchvision's; the others have none
+
+
+class Method(str, enum.Enum):
+    """What a segmentation network learns from, and how."""
+
+    labels = "labels"
+
+
+# labels: SEAM's rates for its retraining, and ten times that in the head
+DEFAULTS: dict[Method, dict[str, Any]] = {
+    Method.labels: {"epochs": 30, "batch_size": 8, "lr": 1e-3, "weight_decay": 1e-4},
+}
+
+
+class Norm(str, enum.Enum):
+    """Normalisation in the head: group norm, or batch norm as published."""
+
+    group = HEAD_NORMS[0]
+    batch = HEAD_NORMS[1]
+
+
+def _model_name(name: str) -> str:
+    if name not in SEGMENTERS:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(SEGMENTERS)}")
+    return name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """Which segmentation network stands on the backbone."""
+
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            callback=_model_name,
+            autocompletion=lambda: list(SEGMENTERS),
+            help=f"One of {', '.join(SEGMENTERS)}.",
+        ),
+    ] = "deeplabv3"
+    output_stride: Annotated[
+        int | None,
+        typer.Option(
+            help="Pixels per cell of the features. Default: 8 (deeplabv1, deeplabv2), "
+            "32 (fcn32s, fcn8s), 16 (others)."
+        ),
+    ] = None
+    head_norm: Annotated[Norm, typer.Option(help="Normalisation in the head, if any.")] = Norm.group
+    aux_weight: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Of the auxiliary loss at stride 16; 0: without. Default: 0.5 (deeplabv3, fcn, "
+            "unet), 0 (others).",
+        ),
+    ] = None
+
+    @property
+    def stride(self) -> int:
+        """The output stride asked for, or else the one that the network was published with.
+
+        Raises:
+            UsageError: a stride at which there is no such network.
+        """
+        choices, given = SEGMENTER_STRIDES[self.model], self.output_stride
+        if given is None:
+            return choices[0]
+        if given not in choices:
+            strides = " or ".join(map(str, sorted(choices)))
+            raise UsageError(
+                f"--output-stride {given}: {self.model} is a network of stride {strides}"
+            )
+        return given
+
+    @property
+    def aux(self) -> float:
+        """The weight of the auxiliary loss."""
+        given = self.aux_weight
+        return AUX_WEIGHT.get(self.model, 0.0) if given is None else given
+
+
+def refuse(method: Method, groups: Sequence[Any], usual: Sequence[Any]) -> None:
+    """Raise UsageError for an option of another method, where it is not what it is by default.
+
+    Args:
+        method: the one chosen.
+        groups: options that it does not have, in groups or as (name, value).
+        usual: the same as they are when none is given.
+    """
+    for group, default in zip(groups, usual, strict=True):
+        for field in fields(group):
+            if getattr(group, field.name) != getattr(default, field.name):
+                option = field.name.replace("_", "-")
+                raise UsageError(f"--{option}: --method {method.value} has no such thing")
