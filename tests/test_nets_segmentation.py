@@ -78,7 +78,7 @@ def test_one_image_trains_with_either_norm(model: str, norm: str) -> None:
     F.cross_entropy(logits, torch.ones(1, 33, 33, dtype=torch.long)).backward()
     assert not [k for k, p in net.named_parameters() if p.grad is None]
     heads = [m for name, m in net.named_modules() if not name.startswith("backbone.")]
-    normalised = model in ("deeplabv3", "deeplabv3plus", "fcn", "unet")
+    normalised = model in ("deeplabv3", "deeplabv3plus", "fcn", "unet", "gated")
     found = any(isinstance(m, nn.BatchNorm2d) for m in heads)
     assert found == (normalised and norm == "batch")
 

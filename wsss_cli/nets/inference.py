@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,9 @@ from ..core.cam import View
 from ..core.views import network_batch
 from .classifier import Classifier
 from .gradient import GradientClassifier
+from .precision import full_precision
 from .segmentation import Segmenter
+from .single_stage import PresenceRule, SingleStageNet, ruled
 
 
 def class_views(
@@ -68,10 +70,13 @@ def label_probabilities(
     flip: bool,
     size: tuple[int, int],
     labels: Sequence[Tensor] | None = None,
+    rule: PresenceRule | None = None,
 ) -> list[Tensor]:
     """Softmax of a segmentation network's mean logits over all views of images of one size.
 
-    Logits and not probabilities are averaged, each resized bilinearly to one size first.
+    Logits and not probabilities are averaged, each resized bilinearly to one size first. Of a
+    network of the single-stage method it is the probabilities, and a class is left out that no
+    view shows; see `ruled`.
 
     Args:
         model: in eval mode.
@@ -80,16 +85,31 @@ def label_probabilities(
         flip: look at the mirror images too.
         size: (H, W) of the result.
         labels: for each image (n,) int64, the labels among which its pixels lie; None for all.
+            They are taken at their word: no class among them is left out.
+        rule: of a network of the single-stage method; None for the published one.
 
     Returns:
         for each image (n, H, W) float32.
     """
+    if isinstance(model, SingleStageNet):
+        return _ruled_means(model, copies, flip, size, labels, rule or PresenceRule())
+    means = _view_means(model, copies, flip, size, labels)
+    return [mean.softmax(dim=0) for mean in means]
+
+
+def _view_means(
+    look: Callable[[Tensor], Tensor],
+    copies: Sequence[Tensor],
+    flip: bool,
+    size: tuple[int, int],
+    labels: Sequence[Tensor] | None,
+) -> list[Tensor]:
+    """Means over all views of what a look at a batch gives, as `label_probabilities`."""
     totals: list[Tensor] = []
     for copy in copies:
-        logits = model(network_batch(copy, flip))
-        assert isinstance(logits, Tensor)
+        found = look(network_batch(copy, flip))
         seen = [
-            _mean_view(logits[i :: len(copy)] if labels is None else logits[i :: len(copy), own])
+            _mean_view(found[i :: len(copy)] if labels is None else found[i :: len(copy), own])
             for i, own in enumerate(labels or [None] * len(copy))
         ]
         if seen[0].shape[-2:] != size:
@@ -98,11 +118,35 @@ def label_probabilities(
                 for one in seen
             ]
         totals = [a + b for a, b in zip(totals, seen, strict=True)] if totals else seen
-    return [(total / len(copies)).softmax(dim=0) for total in totals]
+    return [total / len(copies) for total in totals]
 
 
-def _mean_view(logits: Tensor) -> Tensor:
+def _mean_view(found: Tensor) -> Tensor:
     """(n, h, w) float32 of an image's (1, n, h, w), or (2, n, h, w) with its mirror image's."""
-    if len(logits) == 2:
-        logits = torch.stack([logits[0], logits[1].flip(-1)])
-    return logits.float().mean(dim=0)
+    if len(found) == 2:
+        found = torch.stack([found[0], found[1].flip(-1)])
+    return full_precision(found).mean(dim=0)
+
+
+def _ruled_means(
+    model: SingleStageNet,
+    copies: Sequence[Tensor],
+    flip: bool,
+    size: tuple[int, int],
+    labels: Sequence[Tensor] | None,
+    rule: PresenceRule,
+) -> list[Tensor]:
+    """`label_probabilities` of the single-stage method."""
+    scores = []
+
+    def look(batch: Tensor) -> Tensor:
+        masks, found = model.seen(batch)
+        scores.append(found.unflatten(0, (-1, len(copies[0]))))
+        return masks
+
+    means = _view_means(look, copies, flip, size, labels)
+    highest = torch.cat(scores).amax(0)
+    return [
+        ruled(mean[None], None if labels is not None else highest[i, None], rule)[0]
+        for i, mean in enumerate(means)
+    ]

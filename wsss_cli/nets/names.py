@@ -15,6 +15,8 @@ SEGMENTER_STRIDES = {
     "fcn32s": (32,),
     "fcn8s": (32,),
     "unet": (16, 8, 32),
+    "gated": (16, 8, 32),
 }
+LINEAR_SEGMENTERS = ("deeplabv2", "deeplabv1")  # one layer of head, but on VGG-16
 SEGMENTERS = tuple(SEGMENTER_STRIDES)
 HEAD_NORMS = ("group", "batch")

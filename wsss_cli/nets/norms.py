@@ -115,7 +115,7 @@ def freeze_batchnorm(module: nn.Module, affine: bool = True) -> int:
     return count
 
 
-def group_norm(channels: int) -> nn.GroupNorm:
+def group_norm(channels: int, affine: bool = True) -> nn.GroupNorm:
     """Group norm with up to 32 groups of at least two channels (Wu & He, ECCV 2018).
 
     At least two, because a group of one channel on a 1 x 1 map has nothing to normalise.
@@ -124,7 +124,8 @@ def group_norm(channels: int) -> nn.GroupNorm:
     [8, 16, 16, 32]
     """
     groups = math.gcd(32, channels)
-    return nn.GroupNorm(groups if groups < channels or channels == 1 else groups // 2, channels)
+    groups = groups if groups < channels or channels == 1 else groups // 2
+    return nn.GroupNorm(groups, channels, affine=affine)
 
 
 def batch_to_group_norm(module: nn.Module) -> None:
@@ -135,4 +136,4 @@ def batch_to_group_norm(module: nn.Module) -> None:
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, _BatchNorm):
-                setattr(parent, name, group_norm(child.num_features))
+                setattr(parent, name, group_norm(child.num_features, child.affine))

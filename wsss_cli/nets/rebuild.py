@@ -7,12 +7,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..core.ngwp import Pooling
 from .affinity import AffinityNet, IRNet
 from .attention import AttentionNet
 from .backbones import Backbone, build_backbone
 from .classifier import Classifier
 from .seam import SeamNet
 from .segmentation import Segmenter, build_segmenter
+from .single_stage import SINGLE_STAGE, SingleStageNet
 
 
 def rebuild_classifier(
@@ -76,7 +78,9 @@ def rebuild_segmenter(
     """A trained segmentation network in eval mode, on the CPU, without its auxiliary head.
 
     Args:
-        config: as for `rebuild_classifier`, and `model` and `norm` as `build_segmenter` takes them.
+        config: as for `rebuild_classifier`, and `model` and `norm` as `build_segmenter` takes them;
+            `method` where it is one that predicts in its own way, for single-stage with
+            `focal_power`, `focal_offset` and `gate` as `SingleStageNet` takes them.
         n_labels: background included.
         state_dict: the network's tensors.
 
@@ -86,6 +90,9 @@ def rebuild_segmenter(
     model = build_segmenter(
         _entry(config, "model"), _backbone(config), n_labels, norm=_entry(config, "norm")
     )
+    if config.get("method") == SINGLE_STAGE:
+        pooling = Pooling(_entry(config, "focal_power"), _entry(config, "focal_offset"))
+        model = SingleStageNet(model, pooling, _entry(config, "gate"))
     _fill(model, {key: t for key, t in state_dict.items() if not key.startswith("aux_head.")})
     return model
 

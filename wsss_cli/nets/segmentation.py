@@ -19,6 +19,7 @@ from .segmentation_base import Head, LastMapHead, unframed
 from .segmentation_deeplab import DecoderHead, deeplabv1, deeplabv2, deeplabv3
 from .segmentation_fc import ConvolvedClassifier
 from .segmentation_fcn import StridedHead, fcn, fcn8s, fcn32s
+from .segmentation_gated import GatedHead
 from .segmentation_unet import UNetHead
 
 AUX_STAGE = 3
@@ -45,15 +46,22 @@ class Segmenter(nn.Module):
 
         In train mode with an auxiliary head: {"out": logits, "aux": its logits} of that shape.
         """
-        size = (x.shape[-2], x.shape[-1])
+        return self.logits(self.maps(x), (x.shape[-2], x.shape[-1]))
+
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """The backbone's five maps of images (B, 3, H, W), framed as the head wants them."""
         frame = self.head.frame
-        maps = self.backbone(F.pad(x, (frame,) * 4) if frame else x)
+        return self.backbone(F.pad(x, (frame,) * 4) if frame else x)
+
+    def logits(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor | dict[str, Tensor]:
+        """What `forward` returns, from the `maps` of images of size (H, W)."""
         out = upsample_grid(full_precision(self.head(maps, size)), size, self.head.stride)
         if self.aux_head is None or not self.training:
             return out
         stride = self.aux_head.stride
         aux = full_precision(self.aux_head(maps[: AUX_STAGE + 1], size))
-        return {"out": out, "aux": upsample_grid(unframed(aux, stride, frame, size), size, stride)}
+        aux = unframed(aux, stride, self.head.frame, size)
+        return {"out": out, "aux": upsample_grid(aux, size, stride)}
 
 
 HEADS: dict[str, Callable[[Backbone, int], Head]] = {
@@ -65,6 +73,7 @@ HEADS: dict[str, Callable[[Backbone, int], Head]] = {
     "fcn32s": fcn32s,
     "fcn8s": fcn8s,
     "unet": UNetHead,
+    "gated": GatedHead,
 }
 
 

@@ -1,0 +1,130 @@
+"""The single-stage loss against a plain computation, and the parts of images that it sees."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from wsss_cli.core.grid import upsample_grid
+from wsss_cli.core.labels import IGNORE
+from wsss_cli.core.ngwp import Pooling
+from wsss_cli.core.pamr import pamr
+from wsss_cli.core.self_labels import SelfLabels
+from wsss_cli.training.data import Sample
+from wsss_cli.training.single_stage import SingleStageLoss
+from wsss_cli.training.stretch import Stretch, random_part, seen_pixels
+
+RULE = SelfLabels(iterations=2, dilations=(1, 2))
+LOSS = SingleStageLoss(4, Pooling(2, 0.05), RULE, tag_epochs=3, mask_weight=0.5)
+TAGS = torch.tensor([[1.0, 0, 1], [0, 1, 0]])
+
+
+def lesson(epoch: int) -> tuple[Tensor, Sample]:
+    """Logits at stride 4 of two images of 16 x 20, in double precision."""
+    rng = torch.Generator().manual_seed(1)
+    logits = 3 * torch.randn(2, 4, 4, 5, generator=rng, dtype=torch.float64)
+    logits[:, 0] = 1
+    image = torch.randn(2, 3, 16, 20, generator=rng, dtype=torch.float64)
+    seen = torch.ones(2, 16, 20, dtype=torch.bool)
+    seen[1, 12:] = False
+    key = torch.tensor([[epoch, 0], [epoch, 1]])
+    return logits, {"image": image, "tags": TAGS, "seen": seen, "key": key}
+
+
+def plain_tag_loss(logits: Tensor, rows: int, tags: Tensor) -> float:
+    """Of one image (n, h, w), whose first `rows` rows of cells are its own."""
+    x = logits[:, :rows]
+    masks = x.softmax(0)
+    total = 0.0
+    for c, tag in enumerate(tags.tolist(), start=1):
+        mean = float(masks[c].mean())
+        score = float((x[c] * masks[c]).sum() / (1 + masks[c].sum()))
+        score += (1 - mean) ** 2 * math.log(0.05 + mean)
+        total += math.log1p(math.exp(-score if tag else score))
+    return total / len(tags)
+
+
+def plain_mask_loss(logits: Tensor, image: Tensor, seen: Tensor, tags: Tensor) -> float:
+    colours = F.avg_pool2d(image, 4)
+    refined = pamr(colours, logits.softmax(0), iterations=2, dilations=(1, 2))
+    refined[1:] *= tags[:, None, None]
+    scores = upsample_grid(refined, (16, 20), 4) * seen
+    parts = [0.7, 0.6, 0.6, 0.6]
+    sure = torch.stack(
+        [one > max(0.2, part * float(one.max())) for one, part in zip(scores, parts, strict=True)]
+    )
+    labels = torch.where((sure.sum(0) == 1) & seen, sure.int().argmax(0), IGNORE)
+    known = labels != IGNORE
+    if len(labels[known].unique()) != int(tags.sum()) + 1:
+        return 0.0
+    log = upsample_grid(logits, (16, 20), 4).log_softmax(0)
+    total = 0.0
+    for label in labels[known].unique().tolist():
+        own, n = labels == label, int(known.sum())
+        total -= (n - int(own.sum())) / (1 + n) * float(log[label][own].sum())
+    return total / int(seen.sum())
+
+
+def test_the_loss_of_a_step() -> None:
+    count = torch.tensor([2])
+    logits, batch = lesson(epoch=2)
+    tags = (plain_tag_loss(logits[0], 4, TAGS[0]) + plain_tag_loss(logits[1], 3, TAGS[1])) / 2
+    assert math.isclose(float(LOSS.share(logits, batch, count)), tags, rel_tol=1e-9)
+    masks = [
+        plain_mask_loss(logits[b], batch["image"][b], batch["seen"][b], TAGS[b]) for b in range(2)
+    ]
+    assert any(masks)
+    logits, batch = lesson(epoch=3)
+    expected = tags + 0.5 * sum(masks) / 2
+    assert math.isclose(float(LOSS.share(logits, batch, count)), expected, rel_tol=1e-9)
+
+
+def test_parts_of_a_batch_add_up_and_labels_have_no_gradient() -> None:
+    logits, batch = lesson(epoch=9)
+    logits.requires_grad_()
+    whole = LOSS.share(logits, batch, torch.tensor([2]))
+    halves = [
+        LOSS.share(
+            logits[b : b + 1], {k: t[b : b + 1] for k, t in batch.items()}, torch.tensor([2])
+        )
+        for b in range(2)
+    ]
+    assert torch.allclose(whole, halves[0] + halves[1])
+    assert torch.autograd.gradcheck(lambda t: LOSS.share(t, batch, torch.tensor([2])), logits)
+
+
+@pytest.mark.parametrize("size", [(375, 500), (500, 375), (30, 400), (300, 9), (1, 1)])
+def test_parts_lie_inside_and_have_the_area_and_aspect(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        (h, w), (top, left) = random_part(size, (0.5, 0.8), rng)
+        assert 0 <= top <= size[0] - h
+        assert 0 <= left <= size[1] - w
+        assert h >= 1
+        assert w >= 1
+        if min(size) > 100:
+            assert 0.49 < h * w / (size[0] * size[1]) < 0.81
+        assert 0.74 < w / h < 1.35 or min(size) < 10
+    window = Stretch(32, area=(0.9, 1)).window(size, rng)
+    assert window.size == (32, 32)
+    assert all(s + 32 <= whole for s, whole in zip(window.start, window.scaled, strict=True))
+
+
+def test_a_part_fills_the_crop() -> None:
+    image = np.zeros((40, 60, 3), np.uint8)
+    image[..., 0] = np.arange(60) * 4
+    image[..., 1] = np.arange(40)[:, None] * 6
+    for seed in range(6):
+        window = Stretch(30, area=(0.9, 1)).window((40, 60), np.random.default_rng(seed))
+        crop = Stretch(30, area=(0.9, 1))(image, None, np.random.default_rng(seed))[0]
+        assert crop.shape == (3, 30, 30)
+        red = crop[0, 15].float().diff()
+        assert (red < 0).all() if window.mirrored else (red > 0).all()
+        assert int(crop[0].max()) - int(crop[0].min()) > 170  # most of the width, of 236
+        assert int(crop[1].max()) - int(crop[1].min()) > 190  # most of the height, of 234
+        assert seen_pixels(window).all()

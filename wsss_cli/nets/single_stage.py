@@ -1,0 +1,91 @@
+"""The network that tags alone teach to segment: cells to learn from, and a rule to predict by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..core.grid import upsample_grid
+from ..core.ngwp import Pooling, class_scores
+from .precision import full_precision
+from .segmentation import Segmenter
+from .segmentation_gated import GatedHead
+
+SINGLE_STAGE = "single-stage"  # the `method` of weights that predict in this way
+MIN_CLASS, BACKGROUND_POWER = 0.1, 3.0
+
+
+@dataclass(frozen=True)
+class PresenceRule:
+    """How a class is found absent, and how much the background counts.
+
+    Attributes:
+        min_class: a class whose probability of being in the image at all, the highest of all
+            views, is not above this labels nothing.
+        background_power: the background's probability is raised to this.
+
+    Source: the published code of Araslanov and Roth (CVPR 2020).
+    """
+
+    min_class: float = MIN_CLASS
+    background_power: float = BACKGROUND_POWER
+
+
+def ruled(masks: Tensor, scores: Tensor | None, rule: PresenceRule) -> Tensor:
+    """The probabilities that labels are chosen by, summing to 1 at each pixel.
+
+    Args:
+        masks: (B, n, H, W) float32 probabilities, background first.
+        scores: (B, n - 1) logits of each class being in the image; None where all may be.
+        rule: as above.
+
+    >>> masks = torch.tensor([0.5, 0.25, 0.25]).view(1, 3, 1, 1)
+    >>> ruled(masks, torch.tensor([[2.0, -4.0]]), PresenceRule()).flatten().tolist()
+    [0.3333333432674408, 0.6666666865348816, 0.0]
+    """
+    background, classes = masks[:, :1] ** rule.background_power, masks[:, 1:]
+    if scores is not None:
+        classes = classes * (scores.sigmoid() > rule.min_class)[:, :, None, None]
+    total = background + classes.sum(1, keepdim=True)
+    # where nothing is left, everything is background
+    background = torch.where(total > 0, background, 1.0)
+    return torch.cat([background, classes], dim=1) / torch.where(total > 0, total, 1.0)
+
+
+class SingleStageNet(Segmenter):
+    """A gated network that tells which classes an image holds from the masks it gives them.
+
+    Args:
+        net: with a `GatedHead`; its parts are taken over.
+        pooling: from masks to scores.
+        shallow: of the head's gate.
+
+    Raises:
+        ValueError: another head.
+    """
+
+    def __init__(self, net: Segmenter, pooling: Pooling, shallow: float) -> None:
+        if not isinstance(net.head, GatedHead):
+            raise ValueError("the single-stage method is for the gated head")
+        super().__init__(net.backbone, net.head, None)
+        self.pooling = pooling
+        net.head.gate.shallow = shallow
+
+    def cells(self, x: Tensor) -> Tensor:
+        """Logits (B, n_labels, h, w) float32 at head.stride of images (B, 3, H, W)."""
+        return full_precision(self.head(self.backbone(x), (x.shape[-2], x.shape[-1])))
+
+    def seen(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Masks (B, n_labels, H, W), and each class's score (B, n_labels - 1)."""
+        logits = self.cells(x)
+        size = (x.shape[-2], x.shape[-1])
+        masks = upsample_grid(logits.softmax(dim=1), size, self.head.stride)
+        return masks, class_scores(logits, self.pooling)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """In train mode the cells' logits; in eval mode probabilities (B, n_labels, H, W)."""
+        if self.training:
+            return self.cells(x)
+        return ruled(*self.seen(x), PresenceRule())

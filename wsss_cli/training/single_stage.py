@@ -1,0 +1,71 @@
+"""The loss of the single-stage method: tags by the masks' scores, masks by their refined selves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from ..core.grid import upsample_grid
+from ..core.ngwp import Pooling, class_scores, tag_losses
+from ..core.self_labels import SelfLabels, balanced_losses, self_labels
+from .data import Sample
+from .losses import nearest_labels
+from .seeded import to_cells
+
+TAG_EPOCHS = 5
+
+
+@dataclass(frozen=True)
+class SingleStageLoss:
+    """Soft margin of the tags plus cross-entropy with labels of one's own, means over images.
+
+    A batch is {"image": (B, 3, H, W) in any range; "tags": (B, C) of 0 and 1; "seen": (B, H, W)
+    bool, pixels of the image and not of its padding; "key": (B, 2) int64, epoch first}.
+
+    Attributes:
+        stride: pixels per cell of the logits.
+        pooling: from masks to scores.
+        rule: which labels a network gives itself.
+        tag_epochs: the first epochs, in which only tags teach.
+        mask_weight: of the cross-entropy.
+    """
+
+    stride: int
+    pooling: Pooling = field(default_factory=Pooling)
+    rule: SelfLabels = field(default_factory=SelfLabels)
+    tag_epochs: int = TAG_EPOCHS
+    mask_weight: float = 1.0
+
+    def share(self, logits: Tensor, batch: Sample, count: Tensor) -> Tensor:
+        """A part's share of the loss, as `training.losses.Loss` has it; with `count_images`.
+
+        Args:
+            logits: (B, C + 1, h, w) of the cells.
+        """
+        cells = nearest_labels(batch["seen"], self.stride)
+        losses = tag_losses(class_scores(logits, self.pooling, cells), batch["tags"])
+        if self.mask_weight and int(batch["key"][0, 0]) >= self.tag_epochs:
+            losses = losses + self.mask_weight * self.mask_losses(logits, batch)
+        return losses.sum() / count.clamp(min=1)
+
+    def mask_losses(self, logits: Tensor, batch: Sample) -> Tensor:
+        """(B,) cross-entropies with the labels that the network gives itself."""
+        image = batch["image"]
+        size = (image.shape[-2], image.shape[-1])
+        labels = self.labels(logits, batch)
+        large = upsample_grid(logits, size, self.stride)
+        return balanced_losses(large, labels, batch["tags"], batch["seen"])
+
+    def labels(self, logits: Tensor, batch: Sample) -> Tensor:
+        """(B, H, W) uint8 labels that the network gives itself, IGNORE where it is not sure."""
+        image = batch["image"]
+        return self_labels(
+            to_cells(image, self.stride),
+            logits.detach().softmax(1),
+            batch["tags"],
+            (image.shape[-2], image.shape[-1]),
+            self.stride,
+            self.rule,
+            batch["seen"],
+        )
