@@ -40,7 +40,7 @@ def test_scores_and_labels(folder: Path) -> None:
     with open_artifact(folder / "out.h5", LABEL) as masks, open_artifact(folder / "walk.h5", CAM):
         assert masks.params == {
             **{"method": "nearest", "stride": 8, "fg": 0.6, "bg": 0.2, "beta": 3.0},
-            **{"precision": "f32", "crf": None, "crf_unary": None},
+            **{"max_side": 1024, "precision": "f32", "crf": None, "crf_unary": None},
         }
 
 

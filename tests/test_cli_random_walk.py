@@ -24,13 +24,15 @@ from wsss_cli.artifacts import (
     save_weights,
 )
 from wsss_cli.core import pseudo
-from wsss_cli.core.cam import dequantise, quantise
+from wsss_cli.core.cam import View, dequantise, fuse_views, quantise
 from wsss_cli.core.crf import PRESETS, CrfParams
 from wsss_cli.core.grid import grid_size, pad_to_multiple
 from wsss_cli.core.images import to_input
+from wsss_cli.core.views import resize_image
 from wsss_cli.nets.affinity import AffinityNet, IRNet
 from wsss_cli.nets.backbones import build_backbone
 from wsss_cli.nets.rebuild import rebuild_affinity
+from wsss_cli.stages import random_walk
 
 
 def write_weights(
@@ -129,7 +131,7 @@ def test_irn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert walked["a/5"]["cam"].shape == (0, *grid_size(*SIZE, 4))
     with open_artifact("pseudo.h5", LABEL) as masks, open_artifact("walk.h5", CAM) as maps:
         own = {"method": "irn", "stride": 4, "beta": 10, "steps": "auto", "radius": 5, "flip": True}
-        assert maps.params == {**own, "precision": "f32"}
+        assert maps.params == {**own, "max_side": 1024, "precision": "f32"}
         expected_params = {"threshold": 0.25, "crf": None, "crf_unary": None}
         assert masks.params == {**maps.params, **expected_params}
         assert [source["kind"] for source in masks.inputs] == [
@@ -160,7 +162,7 @@ def test_psa(folder: Path) -> None:
     with open_artifact(folder / "walk.h5", CAM) as maps:
         assert maps.params == {
             **{"method": "psa", "stride": 8, "beta": 8, "steps": "auto", "radius": 5},
-            **{"alpha": 16, "border": "full", "precision": "f32"},
+            **{"alpha": 16, "border": "full", "max_side": 1024, "precision": "f32"},
         }
 
 
@@ -230,6 +232,82 @@ def test_the_mirrored_image_gives_the_mirrored_mask(folder: Path) -> None:
     for image_id, item in contents(folder / "walk.h5").items():
         other = contents(mirrored / "walk.h5")[image_id]["cam"][:, :, ::-1]
         np.testing.assert_allclose(item["cam"], other, atol=2e-3)
+
+
+def shown_to(model: Any) -> list[tuple[int, int]]:
+    """Where a network notes the sizes of what it sees."""
+    sizes: list[tuple[int, int]] = []
+    model.backbone.register_forward_pre_hook(
+        lambda module, inputs: sizes.append(tuple(inputs[0].shape[-2:]))
+    )
+    return sizes
+
+
+@pytest.mark.parametrize("method", ["irn", "psa"])
+def test_large_images_are_walked_over_smaller(
+    tmp_path: Path, network_files: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = (96, 160)
+    data = write_data(tmp_path / "data.h5", ["one"], size, CLASSES)
+    write_sloping_cam(tmp_path / "cam.h5", data)
+    (tmp_path / f"{method}.pt").write_bytes((network_files / f"{method}.pt").read_bytes())
+    seen: list[tuple[int, int]] = []
+    network = random_walk.network
+
+    def noted(*arguments: Any) -> Any:
+        nonlocal seen
+        model = network(*arguments)
+        seen = shown_to(model)
+        return model
+
+    monkeypatch.setattr(random_walk, "network", noted)
+    outputs = {}
+    for side in (0, 160, 80):
+        options = ["--scores", tmp_path / f"walk{side}.h5", "--max-side", side]
+        result = walk(tmp_path, method, f"{side}.h5", *options)
+        assert result.exit_code == 0, result.stderr
+        assert set(seen) == {(48, 80) if side == 80 else (96, 160)}
+        outputs[side] = (
+            contents(tmp_path / f"walk{side}.h5")["one"],
+            contents(tmp_path / f"{side}.h5")["one"],
+        )
+    for limited, whole in zip(outputs[160], outputs[0], strict=True):
+        assert all(np.array_equal(limited[name], whole[name]) for name in whole)
+    scores, label = outputs[80]
+    stride = 8 if method == "psa" else 4
+    assert scores["cam"].shape == (1, *grid_size(*size, stride))
+    assert label["label"].shape == size
+    # The same walk over a half-size image whose cells are twice as large, by hand
+    trained = load_weights(tmp_path / f"{method}.pt")
+    model = rebuild_affinity(trained.config, trained.state_dict)
+    with open_dataset(data) as reader:
+        small = resize_image(reader.image("one"), (48, 80))
+    cam = dequantise(contents(tmp_path / "cam.h5")["one"]["cam"])
+    half = fuse_views([View(cam, size, 4)], (48, 80), 4)
+    assert half.shape == (1, 12, 20)
+    torch.testing.assert_close(half[:, 4, 7], cam[:, 8:10, 14:16].mean((1, 2)))
+    x = to_input(small)[None]
+    with torch.no_grad():
+        if method == "irn":
+            logits = (model(x)[0] + model(x.flip(-1))[0].flip(-1)) / 2
+            walked = pseudo.walk_irn(half, logits[0, 0].sigmoid(), (48, 80), 4)
+        else:
+            walked = pseudo.walk_psa(half, model(x)[0], (48, 80), 4)[1:]
+    expected = fuse_views([View(walked, (48, 80), stride)], size, stride).clamp(max=1)
+    np.testing.assert_allclose(scores["cam"], expected, atol=1e-3)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("method", ["irn", "psa"])
+def test_on_a_gpu(folder: Path, method: str) -> None:
+    for device in ("cpu", "cuda"):
+        scores = folder / f"{device}-walk.h5"
+        options = ["--device", device, "--scores", scores]
+        assert walk(folder, method, f"{device}.h5", *options).exit_code == 0
+    found = contents(folder / "cuda-walk.h5")
+    for image_id, item in contents(folder / "cpu-walk.h5").items():
+        np.testing.assert_allclose(found[image_id]["cam"], item["cam"], atol=0.01)
 
 
 @pytest.mark.parametrize("method", ["irn", "psa"])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import UsageError, WsssError
+from . import _inference as shared
 from ._crf import fitting_crf
 from ._maps import cam_stride, checked_item, fitting_image
 from ._nearest import NearestSettings
@@ -113,51 +114,101 @@ def network(trained: Weights, compute: Compute) -> AffinityNet | IRNet:
     return model.to(compute.device).to(memory_format=torch.channels_last)
 
 
+class Loaded(NamedTuple):
+    """An image and its maps as the walk takes them.
+
+    Attributes:
+        copies: its pixels at their working size, (3, h, w) uint8; none where it has no class.
+        cam: (K, h', w') float32 on the grid of the image itself.
+        size: (H, W) of the image.
+    """
+
+    copies: list[Tensor]
+    cam: Tensor
+    size: tuple[int, int]
+
+
 @dataclass(frozen=True)
 class Walker:
-    """Runs the network and the walk, in this process: torch has threads of its own for them."""
+    """Runs the network and the walk, in this process: torch has threads of its own for them.
+
+    Attributes:
+        max_side: longer images are looked at, and walked over, at this size.
+    """
 
     maps: Artifact
     data: DatasetReader
     model: Any
     compute: Compute
     settings: Settings | NearestSettings
+    max_side: int
 
-    def __call__(self, image_id: str) -> np.ndarray:
-        """Walked scores (n, h, w) float32 of one image: with background for psa, else without.
+    def load(self, image_id: str) -> Loaded:
+        """One image and its maps.
+
+        Raises:
+            WsssError: maps and image do not fit.
+        """
+        from ..core.cam import dequantise
+        from ..core.images import as_tensor
+        from ..core.views import resize_image, working_size
+
+        item, size = checked_item(self.maps, image_id)
+        image = fitting_image(self.data, self.maps, image_id, size)
+        copies = [as_tensor(resize_image(image, working_size(size, self.max_side)))]
+        return Loaded(copies if len(item["classes"]) else [], dequantise(item["cam"]), size)
+
+    def walked(self, ids: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+        """Walked scores (n, h, w) float32 of images: with background for psa, else without.
 
         Raises:
             WsssError: maps and image do not fit, or there is no memory for them.
         """
         import torch
 
-        from ..core.cam import dequantise
         from ..core.grid import grid_size
 
-        item, size = checked_item(self.maps, image_id)
-        image = fitting_image(self.data, self.maps, image_id, size)
-        if not len(item["classes"]):
-            channels = 1 if self.settings.has_background else 0
-            background = torch.ones(channels, *grid_size(*size, self.settings.stride))
-            return background.numpy()
-        cam = dequantise(item["cam"]).to(self.compute.device)
-        with torch.no_grad(), enough_memory(image_id):
-            walked = self._walk(image_id, image, cam, size)
-        return walked.cpu().numpy()
+        feed = shared.Feed(self.compute, shared.threads(None, self.compute), 1, self.max_side)
+        for batch in feed.batches(self.load, ids, self.data):
+            for image_id, loaded in batch:
+                if loaded.copies:
+                    yield image_id, self._scores(image_id, loaded)
+                    continue
+                channels = 1 if self.settings.has_background else 0
+                grid = grid_size(*loaded.size, self.settings.stride)
+                yield image_id, torch.ones(channels, *grid).numpy()
 
-    def _walk(self, image_id: str, image: np.ndarray, cam: Tensor, size: tuple[int, int]) -> Tensor:
+    def _scores(self, image_id: str, loaded: Loaded) -> np.ndarray:
         import torch
 
         from ..core.grid import pad_to_multiple
-        from ..core.images import to_input
+        from ..core.images import batch_to_input
+
+        stride, settings = cam_stride(self.maps), self.settings
+        work = (loaded.copies[0].shape[-2], loaded.copies[0].shape[-1])
+        with torch.no_grad(), enough_memory(image_id):
+            x = pad_to_multiple(batch_to_input(loaded.copies), PAD)
+            x = x.contiguous(memory_format=torch.channels_last)
+            seen = self._boundary(x) if settings.method == "irn" else self._features(x)
+            finite = torch.isfinite(seen).all()  # asked at the end: a GPU need not wait
+            cam = loaded.cam.to(self.compute.device)
+            if work != loaded.size:
+                finer = min(stride, settings.stride)
+                cam, stride = _moved(cam, loaded.size, stride, work, finer), finer
+            scores = self._spread(cam, seen, work, stride)
+            if work != loaded.size:
+                scores = _moved(scores, work, settings.stride, loaded.size, settings.stride)
+            walked = scores.cpu().numpy()
+        if not finite:
+            raise WsssError(f"{image_id}: the network gives values that are not finite")
+        return walked
+
+    def _spread(self, cam: Tensor, seen: Tensor, size: tuple[int, int], stride: int) -> Tensor:
+        """Scores on the settings' grid of an image of (H, W), cam being of `stride`."""
         from ..core.nearest import assign_nearest
         from ..core.pseudo import walk_irn, walk_psa
 
-        x = pad_to_multiple(to_input(image), PAD).to(self.compute.device)[None]
-        seen = self._boundary(x) if self.settings.method == "irn" else self._features(x)
-        if not bool(torch.isfinite(seen).all()):
-            raise WsssError(f"{image_id}: the network gives values that are not finite")
-        stride, settings = cam_stride(self.maps), self.settings
+        settings = self.settings
         if isinstance(settings, NearestSettings):
             return assign_nearest(cam, seen, size, stride, params=settings.params)
         if settings.method == "irn":
@@ -200,6 +251,15 @@ class Walker:
         return logits.mean(dim=0).sigmoid()
 
 
+def _moved(
+    maps: Tensor, size: tuple[int, int], stride: int, to: tuple[int, int], to_stride: int
+) -> Tensor:
+    """Maps of an image on the grid of its copy of another size."""
+    from ..core.cam import View, fuse_views
+
+    return fuse_views([View(maps, size, stride)], to, to_stride)
+
+
 @contextmanager
 def enough_memory(image_id: str) -> Iterator[None]:
     """Turn a lack of memory into one clear line."""
@@ -209,7 +269,8 @@ def enough_memory(image_id: str) -> Iterator[None]:
         if isinstance(err, RuntimeError) and "memory" not in str(err).lower():
             raise
         raise WsssError(
-            f"{image_id}: not enough memory for it", "what is finished is kept"
+            f"{image_id}: not enough memory for it",
+            "a lower --max-side needs less; what is finished is kept",
         ) from err
 
 

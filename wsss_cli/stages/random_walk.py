@@ -29,6 +29,7 @@ from ..options import (
 )
 from ._crf import NONE
 from ._grouped import grouped
+from ._inference import MAX_SIDE
 from ._maps import check_maps
 from ._nearest import OWN, NearestSettings, resolve_nearest
 from ._refine import RefineOptions, in_this_process, recorded
@@ -170,6 +171,15 @@ def run(
         ),
     ] = None,
     ids: Ids = None,
+    max_side: Annotated[
+        int,
+        typer.Option(
+            "--max-side",
+            min=0,
+            metavar="PIXELS",
+            help="Look at and walk over longer images at this size; 0: never.",
+        ),
+    ] = MAX_SIDE,
     precision: PrecisionOption = Precision.f32,
     device: Device = "auto",
     shard: ShardOption = "1/1",
@@ -207,10 +217,11 @@ def run(
     with open_artifact(cam, CAM) as maps, open_dataset(data, maps, trained) as reader:
         wanted = select_ids(maps.ids, ids, maps.path)
         check_maps(maps, reader, wanted)
-        walker = Walker(maps, reader, network(trained, compute), compute, settings)
+        walker = Walker(maps, reader, network(trained, compute), compute, settings, max_side)
         labeller = Labeller(maps, reader, settings, refine, unary)
         task = Task(out, scores, maps, [reader, maps, trained], wanted, part, force)
-        walk_params = settings.walk_params() | {"precision": precision.value}
+        walk_params = settings.walk_params()
+        walk_params |= {"max_side": max_side, "precision": precision.value}
         label_params = settings.label_params() | recorded(refine)
         label_params["crf_unary"] = unary if refine else None
         with task.open(walk_params, label_params) as outputs:
@@ -330,9 +341,9 @@ def fill(
     walked: dict[str, np.ndarray] = {}  # of the images under way
 
     def jobs(ids: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
-        for image_id in ids:
-            walked[image_id] = walker(image_id)
-            yield image_id, walked[image_id]
+        for image_id, scores in walker.walked(ids):
+            walked[image_id] = scores
+            yield image_id, scores
 
     todo, total = outputs.todo, outputs.labels.total
     idle = in_this_process(labeller.crf)
