@@ -39,21 +39,38 @@ def mean_field(
     Raises:
         ValueError: shapes that do not agree, or more than `MAX_CELLS` cells.
     """
+    return mean_field_each(image, logits[None], params, seen)[0]
+
+
+def mean_field_each(
+    image: Tensor, logits: Tensor, params: CrfParams, seen: Tensor | None = None
+) -> Tensor:
+    """`mean_field` from several starts, which share the kernels.
+
+    Args:
+        logits: (m, n, h, w), of m starts.
+
+    Returns:
+        (m, n, h, w), each what `mean_field` gives.
+
+    Raises:
+        ValueError: as `mean_field`.
+    """
     if image.shape[-2:] != logits.shape[-2:]:
-        raise ValueError(f"logits {tuple(logits.shape)}: an image {tuple(image.shape)}")
+        raise ValueError(f"logits {tuple(logits.shape[1:])}: an image {tuple(image.shape)}")
     logits = logits.detach()
-    refined = logits.softmax(0)
-    inside = torch.ones_like(logits[0], dtype=torch.bool) if seen is None else seen
-    unary = logits[:, inside]
-    if unary.shape[1] > MAX_CELLS:
-        raise ValueError(f"{unary.shape[1]} cells: {MAX_CELLS} at most")
+    refined = logits.softmax(1)
+    inside = torch.ones_like(logits[0, 0], dtype=torch.bool) if seen is None else seen
+    unary = logits[:, :, inside]
+    if unary.shape[2] > MAX_CELLS:
+        raise ValueError(f"{unary.shape[2]} cells: {MAX_CELLS} at most")
     weights = _weights(inside.nonzero().to(logits), image[:, inside].T.to(logits), params)
     if weights is None:
         return refined
-    q = unary.softmax(0)
+    q = unary.softmax(1)
     for _ in range(params.iterations):
-        q = (unary + q @ weights).softmax(0)
-    refined[:, inside] = q
+        q = (unary + (q.flatten(0, 1) @ weights).view_as(q)).softmax(1)
+    refined[:, :, inside] = q
     return refined
 
 
