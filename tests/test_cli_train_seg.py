@@ -23,8 +23,10 @@ from wsss_cli.artifacts import (
     open_dataset,
 )
 from wsss_cli.cli import app
+from wsss_cli.core.images import to_input
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.core.metrics import confusion_matrix, scores
+from wsss_cli.core.probe import pixel_probe
 from wsss_cli.nets.backbones import build_backbone
 from wsss_cli.nets.rebuild import rebuild_segmenter
 from wsss_cli.stages import _from_labels, _segmenting, train_seg
@@ -253,9 +255,9 @@ def test_validation_scores_whole_images_at_their_own_size(tiny_data: Path) -> No
         assert 0.7 < small["val_miou"] < found["val_miou"]
 
 
-def refused(*options: str, said: str) -> None:
+def refused(*options: str, said: str, code: int = 3) -> None:
     before = sorted(os.listdir())
-    result = train(*options, expect=3)
+    result = train(*options, expect=code)
     errors = [line for line in result.stderr.splitlines() if line.startswith("wsss: error")]
     assert len(errors) == 1
     assert said in errors[0]
@@ -305,3 +307,70 @@ def test_without_masks_it_trains_without_validation(folder: Path) -> None:
     assert "no image of split 'val' has a mask" in result.stderr
     assert "5 images" in result.stderr
     assert "mIoU" not in result.stderr
+
+
+PROBED = ("--model", "deeplabv2", "--backbone-weights")
+
+
+def backbone_file(folder: Path) -> str:
+    torch.manual_seed(0)
+    state = {f"backbone.{name}": t for name, t in build_backbone("tiny").state_dict().items()}
+    torch.save({"state_dict": state}, folder / "backbone.pt")
+    return str(folder / "backbone.pt")
+
+
+def test_a_one_layer_head_starts_as_a_probe_of_cells(folder: Path) -> None:
+    """The probe, refitted from what `predict` sees of the training images."""
+    file = backbone_file(folder)
+    result = train(*PROBED, file, "--epochs", "0", "--probe-decay", "0.2")
+    assert "epoch 0/0, val mIoU 0." in result.stderr
+    weights = load_weights("seg.pt", "wsss/seg")
+    assert weights.params["probe_decay"] == 0.2
+    net = rebuild_segmenter(weights.config, len(CLASSES) + 1, weights.state_dict)
+    cells, labels = [], []
+    with torch.no_grad():
+        for index in (0, 1, 3, 4):  # split train
+            image, mask = tiny_scene(index)
+            features = net.backbone(to_input(image)[None])[-1][0]
+            h, w = features.shape[1:]
+            stride = 8  # deeplabv2's
+            rows = np.minimum(np.arange(h) * stride + stride // 2, mask.shape[0] - 1)
+            columns = np.minimum(np.arange(w) * stride + stride // 2, mask.shape[1] - 1)
+            labels.append(torch.from_numpy(mask[rows][:, columns].astype(np.int64)).flatten())
+            cells.append(features.flatten(1).T.half().float())
+    target = torch.cat(labels)
+    known = target != IGNORE
+    weight, bias = pixel_probe(torch.cat(cells)[known], target[known], len(CLASSES) + 1, 0.2)
+    head = net.head.branches
+    found = sum(branch[-1].weight for branch in head)
+    assert torch.allclose(found[:, :, 1, 1], weight, atol=2e-2 * float(weight.abs().max()))
+    assert found.flatten(2)[:, :, [0, 1, 2, 3, 5, 6, 7, 8]].abs().max() == 0
+    assert torch.allclose(
+        sum(branch[-1].bias for branch in head), bias, atol=2e-2 * float(bias.abs().max())
+    )
+
+
+def test_a_probe_that_was_interrupted_ends_in_the_same_weights(folder: Path) -> None:
+    file = backbone_file(folder)
+    train(*PROBED, file)
+    whole = load_weights("seg.pt", "wsss/seg").state_dict
+    train(*PROBED, file, "-o", "again.pt")
+    again = load_weights("again.pt", "wsss/seg").state_dict
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
+def test_heads_without_a_linear_start(folder: Path) -> None:
+    refused("--probe", said="--probe: the head of deeplabv3 on tiny has several layers", code=2)
+    refused("--probe-decay", "0", said="--probe-decay: must be above 0", code=2)
+    refused("--epochs", "0", said="--epochs: must be at least 1", code=2)
+    train("--model", "deeplabv2", "--no-probe")
+    assert load_weights("seg.pt", "wsss/seg").params["probe_decay"] is None
+
+
+def test_labels_of_no_cell_leave_the_head_as_it_was(folder: Path) -> None:
+    empty = {f"a/{i}": np.full(tiny_scene(i)[1].shape, IGNORE, np.uint8) for i in range(6)}
+    write_labels(folder / "labels.h5", empty, folder / "data.h5")
+    train(*PROBED, backbone_file(folder), "--epochs", "0")
+    weights = load_weights("seg.pt", "wsss/seg")
+    head = rebuild_segmenter(weights.config, len(CLASSES) + 1, weights.state_dict).head
+    assert head.branches[0][-1].weight.abs().max() > 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from wsss_cli.core.probe import linear_probe
+from wsss_cli.core.probe import linear_probe, pixel_probe
 
 
 @pytest.fixture
@@ -75,3 +75,61 @@ def test_constant_features_are_harmless(images):
 def test_refuses_what_makes_no_probe(features, tags, decay, text):
     with pytest.raises(ValueError, match=text):
         linear_probe(features, tags, decay)
+
+
+@pytest.fixture
+def cells() -> tuple[torch.Tensor, torch.Tensor]:
+    """Of labels 1 and 3, where label 3 has more of feature 2, and of label 4."""
+    rng = np.random.default_rng(1)
+    labels = rng.choice([1, 3, 4], 90)
+    features = rng.normal(2, [1, 5, 0.1, 2], (90, 4))
+    features[labels == 3, 2] += 0.15
+    return torch.tensor(features), torch.tensor(labels)
+
+
+def test_gradient_of_cells_vanishes_at_the_weights(cells):
+    """Brute force: dl / dv = mean((p - y) x') + decay v / L, dl / db = mean(p - y)."""
+    features, labels = cells
+    weights, biases = (part.double().numpy() for part in pixel_probe(features, labels, 6, 0.05))
+    x = features.numpy()
+    held = [1, 3, 4]
+    z = x @ weights[held].T + biases[held]
+    p = np.exp(z - z.max(1, keepdims=True))
+    off = p / p.sum(1, keepdims=True) - (labels.numpy()[:, None] == held)
+    mean, spread = x.mean(0), x.std(0)
+    gradient = off.T @ ((x - mean) / spread) / len(x) + 0.05 * (weights[held] * spread) / 3
+    assert np.abs(gradient).max() < 1e-6
+    assert np.abs(off.mean(0)).max() < 1e-6
+
+
+def test_labels_of_no_cell_are_never_likelier_than_the_rest(cells):
+    features, labels = cells
+    weights, biases = pixel_probe(features, labels, 6, 0.05)
+    for label in (0, 2, 5):
+        assert weights[label].abs().max() == 0
+        assert biases[label] == biases[[1, 3, 4]].min()
+    z = features.float() @ weights[[1, 3]].T
+    assert weights[3, 2] > weights[1, 2]
+    assert z.isfinite().all()
+
+
+def test_one_label_is_no_question(cells):
+    weights, biases = pixel_probe(cells[0], torch.full((90,), 2), 3, 0.1)
+    assert weights.abs().max() == 0
+    assert biases.abs().max() == 0
+
+
+@pytest.mark.parametrize(
+    ("features", "labels", "decay", "text"),
+    [
+        (torch.ones(3, 2), torch.ones(2).long(), 0.1, "labels"),
+        (torch.ones(0, 2), torch.ones(0).long(), 0.1, "features"),
+        (torch.ones(2, 2), torch.tensor([0, 3]), 0.1, "0..2"),
+        (torch.ones(2, 2), torch.tensor([-1, 0]), 0.1, "0..2"),
+        (torch.full((2, 2), torch.inf), torch.tensor([0, 1]), 0.1, "finite"),
+        (torch.ones(2, 2), torch.tensor([0, 1]), 0.0, "above 0"),
+    ],
+)
+def test_refuses_cells_that_make_no_probe(features, labels, decay, text):
+    with pytest.raises(ValueError, match=text):
+        pixel_probe(features, labels, 3, decay)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -44,20 +46,86 @@ def linear_probe(features: Tensor, tags: Tensor, decay: float) -> Tensor:
     if not decay > 0:
         raise ValueError(f"decay {decay}: must be above 0")
     x, y = features.detach().double(), tags.to(features.device).double()
+    x, _, spread = _standardised(x)
+    weight = x.new_zeros(y.shape[1], x.shape[1], requires_grad=True)
+
+    def loss() -> Tensor:
+        fit = F.binary_cross_entropy_with_logits(x @ weight.T, y)
+        return fit + decay / (2 * y.shape[1]) * weight.pow(2).sum()
+
+    _minimise([weight], loss)
+    return (weight.detach() / spread).float()
+
+
+def pixel_probe(
+    features: Tensor, labels: Tensor, n_labels: int, decay: float
+) -> tuple[Tensor, Tensor]:
+    """Weights and biases of a classifier of cells, fitted to their features by softmax regression.
+
+    With features standardised as in `linear_probe`, x', minimised is
+
+        mean over cells of the cross-entropy of z = V x' + b  +  decay / (2 L) * sum V^2
+
+    over the L labels that some cell has. Returned are the weights and biases for the features as
+    they were.
+
+    Args:
+        features: (N, D) floating, N >= 1; computed in their precision.
+        labels: (N,) integers in 0..n_labels-1.
+        n_labels: of all labels.
+        decay: above 0.
+
+    Returns:
+        (n_labels, D) and (n_labels,), float32. A label that no cell has gets zero weights and the
+        least of the others' biases.
+
+    Raises:
+        ValueError: shapes that do not fit, no cell, labels out of range, numbers that are not
+            finite, or no decay.
+    """
+    if features.ndim != 2 or labels.shape != features.shape[:1] or not len(labels):
+        raise ValueError(f"features {tuple(features.shape)} and labels {tuple(labels.shape)}")
+    if int(labels.min()) < 0 or int(labels.max()) >= n_labels:
+        raise ValueError(f"labels are not in 0..{n_labels - 1}")
+    if not decay > 0:
+        raise ValueError(f"decay {decay}: must be above 0")
+    x, mean, spread = _standardised(features.detach())
+    held, target = labels.to(features.device).long().unique(return_inverse=True)
+    weight = x.new_zeros(len(held), x.shape[1], requires_grad=True)
+    bias = x.new_zeros(len(held), requires_grad=True)
+
+    def loss() -> Tensor:
+        fit = F.cross_entropy(x @ weight.T + bias, target)
+        return fit + decay / (2 * len(held)) * weight.pow(2).sum()
+
+    _minimise([weight, bias], loss)
+    found = weight.detach() / spread
+    offset = bias.detach() - found @ mean
+    weights = x.new_zeros(n_labels, x.shape[1])
+    biases = offset.min().expand(n_labels).clone()
+    weights[held], biases[held] = found, offset
+    return weights.float(), biases.float()
+
+
+def _standardised(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Features (N, D) centred and over their spread, their means, and that spread.
+
+    Raises:
+        ValueError: numbers that are not finite.
+    """
     if not bool(x.isfinite().all()):
         raise ValueError("features are not finite")
-    x = x - x.mean(dim=0)
+    mean = x.mean(dim=0)
+    x = x - mean
     spread = x.pow(2).mean(dim=0).sqrt()
     spread = spread.clamp_min(MIN_SPREAD * float(spread.mean())).clamp_min(1e-12)
-    weight = _minimum(x / spread, y, decay) / spread
-    return weight.float()
+    return x / spread, mean, spread
 
 
-def _minimum(x: Tensor, y: Tensor, decay: float) -> Tensor:
-    """(C, D) float64, where the regularised loss is least."""
-    weight = x.new_zeros(y.shape[1], x.shape[1], requires_grad=True)
+def _minimise(parameters: list[Tensor], loss: Callable[[], Tensor]) -> None:
+    """Bring parameters, in place, to where a convex loss is least."""
     optimizer = torch.optim.LBFGS(
-        [weight],
+        parameters,
         max_iter=MAX_ITERATIONS,
         tolerance_grad=1e-9,
         tolerance_change=1e-12,
@@ -66,11 +134,9 @@ def _minimum(x: Tensor, y: Tensor, decay: float) -> Tensor:
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = F.binary_cross_entropy_with_logits(x @ weight.T, y)
-        loss = loss + decay / (2 * y.shape[1]) * weight.pow(2).sum()
-        loss.backward()
-        return loss
+        value = loss()
+        value.backward()
+        return value
 
     with torch.enable_grad():
         optimizer.step(closure)
-    return weight.detach()

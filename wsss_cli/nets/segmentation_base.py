@@ -23,6 +23,18 @@ class Head(nn.Module):
     stride: int
     frame: int = 0
 
+    def start_from(self, weight: Tensor, bias: Tensor) -> None:
+        """Make a head of one layer a classifier of single cells; context starts from zero.
+
+        Args:
+            weight: (n_labels, channels of the last map).
+            bias: (n_labels,).
+
+        Raises:
+            ValueError: a head of several layers.
+        """
+        raise ValueError("a head of several layers has no linear start")
+
 
 class LastMapHead(Head):
     """A head that looks at the backbone's last map only."""

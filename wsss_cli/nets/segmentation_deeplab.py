@@ -42,6 +42,7 @@ class SummedHead(Head):
         super().__init__()
         self.stride = backbone.output_stride
         inputs, vgg = backbone.channels[-1], backbone.name == "vgg16"
+        self.linear = not vgg
         self.average = nn.AvgPool2d(3, stride=1, padding=1) if average and vgg else nn.Identity()
         self.branches = nn.ModuleList()
         for rate in (rate * 8 // self.stride for rate in rates):
@@ -62,6 +63,16 @@ class SummedHead(Head):
         for branch in self.branches[1:]:
             total = total + branch(x)
         return total
+
+    @torch.no_grad()
+    def start_from(self, weight: Tensor, bias: Tensor) -> None:
+        if not self.linear:
+            super().start_from(weight, bias)
+        for conv in (part for part in self.branches.modules() if isinstance(part, nn.Conv2d)):
+            assert conv.bias is not None
+            conv.weight.zero_()
+            conv.weight[:, :, 1, 1] = weight / len(self.branches)
+            conv.bias.copy_(bias / len(self.branches))
 
 
 class DecoderHead(Head):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ._crf import CrfOptions
+from ._heads import Start, start_head
 from ._seeded import Seeded, Supervision, seeded_crop
 from ._segmenting import KIND, NAME, Task
 from ._training import Job
@@ -38,17 +39,26 @@ class FromLabels:
 
     task: Task
     labels: Path
+    start: Start
     seeded: Seeded
     crf: CrfOptions
     stairs: str | None
     lesson: SeededLoss | None = field(init=False)  # None for cross-entropy
     schedule: Callable[[int, int], Schedule] | None = field(init=False)
+    probe_decay: float | None = field(init=False)  # None for a head that starts at random
 
     def __post_init__(self) -> None:
         task, stairs = self.task, self.stairs
         object.__setattr__(self, "schedule", None if stairs is None else _stairs(stairs))
         lesson = self.seeded.chosen(self.crf, task.crops.crop, task.head.aux)
         object.__setattr__(self, "lesson", lesson)
+        decay = self.start.chosen(task.head.model, task.body, usual=lesson is None)
+        object.__setattr__(self, "probe_decay", decay)
+
+    @property
+    def fewest_epochs(self) -> int:
+        """A probe alone is a network too."""
+        return 1 if self.probe_decay is None else 0
 
     def job(self, team: Team, files: ExitStack) -> Job:
         from ..artifacts import LABEL, open_artifact, open_dataset
@@ -75,6 +85,9 @@ class FromLabels:
             if lesson is None
             else partial(seeded_crop, reader, target, augment, lesson.stride),
             schedule=self.schedule,
+            start=None
+            if self.probe_decay is None
+            else partial(start_head, reader, target, ids, task.crops.max_side, self.probe_decay),
             loss=Loss(count_pixels, partial(label_loss, task.head.aux))
             if lesson is None
             else Loss(count_images, lesson.share),
@@ -87,7 +100,10 @@ class FromLabels:
         )
 
     def _params(self) -> dict[str, Any]:
-        params: dict[str, Any] = {"loss": self.seeded.loss.value}
+        params: dict[str, Any] = {
+            "loss": self.seeded.loss.value,
+            "probe_decay": self.probe_decay,
+        }
         if self.stairs is not None:
             params["stairs"] = self.stairs
         return params if self.lesson is None else {**params, **asdict(self.lesson)}

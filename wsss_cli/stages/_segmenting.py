@@ -34,6 +34,10 @@ KIND = "wsss/seg"
 class Lesson(Protocol):
     """A method with its options, all of them checked."""
 
+    @property
+    def fewest_epochs(self) -> int:
+        """The least that makes a network."""
+
     def job(self, team: Team, files: ExitStack) -> Job:
         """What there is to train; `files` closes what it opens."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
@@ -17,6 +16,7 @@ from . import _attention as online
 from ._attention import Learner, tag_vector
 from ._classifiers import DEFAULTS, JITTER, RELATIVE_SIDES, Attention, Method, Seam
 from ._grouped import Help, Without, grouped
+from ._heads import check_decay, probe_tags
 from ._training import Job, begin, train
 from ._training_inputs import held_out_split, keep_pixels, tagged_ids
 from ._training_options import Body, Crops, Recipe, Setting, ValEvery, ValSplit
@@ -103,8 +103,7 @@ def run(
     probe = body.weights != "random" and not deep if probe is None else probe
     if probe and deep:
         raise UsageError("--probe: needs --layers 0 with this method")
-    if not 0 < probe_decay < math.inf:
-        raise UsageError("--probe-decay: must be above 0")
+    check_decay(probe_decay)
     if (method is Method.iam) != (attention.targets is not None):
         raise UsageError("--method iam and --targets go together")
     fewest = 0 if probe else 1
@@ -228,29 +227,9 @@ def fit_head(
     """Make the head a linear probe of the backbone's features, pooled over whole images."""
     import torch
 
-    from ..core.probe import linear_probe
-    from ..training.compute import predictions
-    from ..training.data import Samples
-    from ..training.loop import check_finite
-
-    samples = Samples(partial(load_scaled, reader, side), ids)
-    mine = compute.team.mine(range(len(ids)))
-    batches = compute.batches(samples, [[(0, index)] for index in mine])
-    seen = [
-        (features[-1].mean(dim=(2, 3))[0].cpu().numpy(), batch["tags"][0].cpu().numpy())
-        for features, batch in predictions(model.backbone, batches, compute)
-    ]
-    found = dict(
-        pair for part in compute.team.gather(list(zip(mine, seen, strict=True))) for pair in part
-    )
-    pooled, tags = (
-        torch.stack([torch.from_numpy(found[index][column]) for index in range(len(ids))])
-        for column in range(2)
-    )
-    check_finite(bool(pooled.isfinite().all()), "the backbone's features are not finite")
-    weight = linear_probe(pooled, tags, decay) if compute.team.leads else pooled
+    weight = probe_tags(partial(load_scaled, reader, side), ids, decay, model.backbone, compute)
     with torch.no_grad():
-        model.head.weight.copy_(compute.team.share(weight)[:, :, None, None])
+        model.head.weight.copy_(weight[:, :, None, None])
 
 
 def tag_loss(logits: Tensor, batch: Sample, counts: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from ..options import Data, Split
 from ._crf import CrfOptions
 from ._from_labels import FromLabels
 from ._grouped import Help, Without, grouped
+from ._heads import Start
 from ._seeded import Seeded
 from ._segmenters import DEFAULTS, Head, Method
 from ._segmenting import NAME, Lesson, Task
@@ -25,6 +26,7 @@ HEAD = Head()
 RECIPE = Recipe(epochs=30, batch_size=8, lr=0.001)
 CROPS = Crops(max_side=MAX_SIDE)
 SETTING = Setting()
+START = Start()
 SEEDED, CRF = Seeded(), CrfOptions()
 
 
@@ -46,6 +48,7 @@ def run(
     val_every: ValEvery = 1,
     head: Head = HEAD,
     body: Annotated[Body, Without("output_stride")] = BODY,
+    start: Start = START,
     seeded: Seeded = SEEDED,
     crf: Annotated[
         CrfOptions,
@@ -83,6 +86,6 @@ def run(
     Example: wsss train-seg --labels pseudo.h5 --model deeplabv3 --backbone resnet50 -o seg.pt
     """
     task = Task(out, data, split, val_split, val_every, head, body, recipe, crops, setting)
-    lesson: Lesson = FromLabels(task, labels or Path("pseudo.h5"), seeded, crf, stairs)
-    with begin(out, recipe, setting) as team, ExitStack() as files:
+    lesson: Lesson = FromLabels(task, labels or Path("pseudo.h5"), start, seeded, crf, stairs)
+    with begin(out, recipe, setting, lesson.fewest_epochs) as team, ExitStack() as files:
         train(lesson.job(team, files), recipe, setting, team)
