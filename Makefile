@@ -6,6 +6,7 @@
 #   make RUN=runs/voc VOC=VOCdevkit/VOC2012 TRAIN=train   the chain on a VOC devkit
 #   make ... SHARDS=4 -j4                  image-by-image stages in four processes
 #   make ... FLAGS_seeds='--method psa'    options of one stage; changing them rebuilds what follows
+#   make ... ROUNDS=1                      then label TRAIN anew with the network, and train on that
 #
 # Each stage may be rerun by deleting its file, and swapped by another rule for the same file.
 
@@ -33,6 +34,11 @@ VAL    ?= val
 SHARDS ?= 1
 GPUS   ?=
 
+# Rounds of self-training after the first network: round N labels TRAIN by the network before it,
+# with the classes of an image's tags only (roundN.h5), and trains the next one on that (roundN.pt).
+# FLAGS_relabel='--min-confidence 0.7' trusts sure pixels only; seg.pt, round1.pt, ... stay.
+ROUNDS ?= 0
+
 # Options of each stage.
 FLAGS_data  ?=
 FLAGS_cls   ?=
@@ -42,6 +48,8 @@ FLAGS_aff   ?=
 FLAGS_walk  ?=
 FLAGS_seg   ?=
 FLAGS_pred  ?=
+FLAGS_relabel ?= $(FLAGS_pred)
+FLAGS_retrain ?= $(FLAGS_seg)
 FLAGS_eval  ?=
 FLAGS_view  ?= --limit 6
 
@@ -73,13 +81,19 @@ args_aff   = --data $(DATA) $(FLAGS_aff)
 args_walk  = --data $(DATA) $(FLAGS_walk)
 args_seg   = --data $(DATA) $(val) $(FLAGS_seg)
 args_pred  = --data $(DATA) --split $(VAL) $(FLAGS_pred)
+args_relabel = --data $(DATA) $(train) --restrict-to-tags $(FLAGS_relabel)
+args_retrain = --data $(DATA) $(val) $(FLAGS_retrain)
 args_eval  = --data $(DATA) $(FLAGS_eval)
 args_view  = --data $(DATA) $(FLAGS_view)
 
 # Chain
 
-STAGES := cls cam seeds aff walk seg pred
-SCORES  = $(RUN)/cam.json $(RUN)/seeds.json $(RUN)/pseudo.json $(RUN)/pred.json
+STAGES := cls cam seeds aff walk seg pred relabel retrain
+rounds := $(addprefix round,$(shell seq $(ROUNDS)))
+# What is scored on SCORE, and on VAL: the networks.
+made   := cam seeds pseudo $(rounds)
+seen   := pred $(addsuffix -pred,$(rounds))
+SCORES  = $(patsubst %,$(RUN)/%.json,cam seeds pseudo pred $(foreach r,$(rounds),$(r) $(r)-pred))
 
 .PHONY: all chain install demo test lint docs bench clean FORCE
 # Scores before the picture, each behind its stage; the table of all of them is printed last.
@@ -87,7 +101,7 @@ all: $(SCORES) $(RUN)/sheet.png
 	@echo
 	@$(WSSS) info $(SCORES)
 	@echo "picture: $(RUN)/sheet.png"
-chain: $(RUN)/pred.h5
+chain: $(patsubst %,$(RUN)/%.h5,$(seen))
 
 ifeq ($(DATA),$(RUN)/data.h5)
 $(DATA): $(RUN)/.flags/data | $(WSSS)
@@ -122,12 +136,21 @@ $(eval $(call image_stage,seeds,seeds,$(RUN)/cam.h5,make-seeds --cam $(RUN)/cam.
 $(eval $(call image_stage,pseudo,walk,$(RUN)/cam.h5 $(RUN)/aff.pt,random-walk --cam $(RUN)/cam.h5 --weights $(RUN)/aff.pt))
 $(eval $(call image_stage,pred,pred,$(RUN)/seg.pt,predict --weights $(RUN)/seg.pt))
 
+# A round of self-training: $(call round,NAME,WEIGHTS), from the weights of the round before.
+define round
+$(call image_stage,$(1),relabel,$(2),predict --weights $(2))
+$(RUN)/$(1).pt: $(RUN)/$(1).h5 $(RUN)/.flags/retrain | $(WSSS)
+	$(WSSS) train-seg --labels $$< $$(args_retrain) -o $$@ --force
+$(call image_stage,$(1)-pred,pred,$(RUN)/$(1).pt,predict --weights $(RUN)/$(1).pt)
+endef
+$(foreach n,$(rounds:round%=%),$(eval $(call round,round$(n),$(RUN)/$(word $(n),seg $(rounds)).pt)))
+
 # Scores: the table goes to the terminal, the figures to a file.
-$(RUN)/cam.json $(RUN)/seeds.json $(RUN)/pseudo.json: $(RUN)/%.json: $(RUN)/%.h5 $(RUN)/.flags/eval
+$(made:%=$(RUN)/%.json): $(RUN)/%.json: $(RUN)/%.h5 $(RUN)/.flags/eval
 	$(WSSS) eval $< --split $(SCORE) $(args_eval) --json $@ --force
-$(RUN)/pred.json: $(RUN)/pred.h5 $(RUN)/.flags/eval
+$(seen:%=$(RUN)/%.json): $(RUN)/%.json: $(RUN)/%.h5 $(RUN)/.flags/eval
 	$(WSSS) eval $< --split $(VAL) $(args_eval) --json $@ --force
-$(RUN)/sheet.png: $(RUN)/cam.h5 $(RUN)/seeds.h5 $(RUN)/pseudo.h5 $(RUN)/.flags/view
+$(RUN)/sheet.png: $(made:%=$(RUN)/%.h5) $(RUN)/.flags/view
 	$(WSSS) view $(filter %.h5,$^) --split $(SCORE) $(args_view) -o $@ --force
 
 # A stage's options, in a file that is rewritten only when they differ (they hold no single quote).

@@ -69,3 +69,86 @@ def test_the_chain_by_make(tiny_data: Path) -> None:
     with open_artifact(run / "pseudo.h5", LABEL) as masks:
         assert {image_id: masks[image_id]["label"].tobytes() for image_id in masks.ids} == before
         assert masks.run == identity
+
+
+NOTING = """#!/usr/bin/env bash
+# In wsss' place: notes the command and leaves an empty file where it was told to write.
+echo "$*" >> "${0%/*}/log"
+while (($#)); do
+  if [[ $1 == -o || $1 == --json ]]; then touch "$2"; fi
+  shift
+done
+"""
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_rounds_of_self_training(tmp_path: Path) -> None:
+    (tmp_path / "wsss").write_text(NOTING)
+    (tmp_path / "wsss").chmod(0o755)
+    (tmp_path / "data.h5").touch()
+    log = tmp_path / "log"
+
+    def make(*settings: str) -> list[str]:
+        """The commands that ran, without the folder's name and --force; no pictures, no table."""
+        log.write_text("")
+        names = {"WSSS": "wsss", "DATA": "data.h5", "RUN": "run"}
+        given = [f"{name}={tmp_path / file}" for name, file in names.items()]
+        command = ["make", "-C", str(ROOT), *given, "FLAGS_seg=--lr 1", *settings]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        ran = log.read_text().replace(f"{tmp_path}/", "").replace(" --force", "")
+        lines = [" ".join(line.split()) for line in ran.splitlines()]
+        return [line for line in lines if line.split()[0] not in ("view", "info")]
+
+    def table() -> str:
+        return log.read_text().splitlines()[-1].replace(f"{tmp_path}/run/", "")
+
+    def round_of(n: int, before: str, look: str = "", learn: str = " --lr 1") -> list[str]:
+        on, name = "--data data.h5 --split", f"run/round{n}"
+        return [
+            f"predict --weights {before} {on} train --restrict-to-tags{look} -o {name}.h5",
+            f"eval {name}.h5 --split train --data data.h5 --json {name}.json",
+            f"train-seg --labels {name}.h5 --data data.h5 --val-split val{learn} -o {name}.pt",
+            f"predict --weights {name}.pt {on} val -o {name}-pred.h5",
+            f"eval {name}-pred.h5 --split val --data data.h5 --json {name}-pred.json",
+        ]
+
+    def names(ran: list[str]) -> list[str]:
+        return [re.split(r" (?:-o|--json) ", line)[1].split()[0] for line in ran]
+
+    plain = make()
+    assert not any("round" in line for line in plain)
+    assert table() == "info cam.json seeds.json pseudo.json pred.json"
+    assert make("ROUNDS=1") == round_of(1, "run/seg.pt")
+    assert make("ROUNDS=2") == round_of(2, "run/round1.pt")
+    scores = "round1.json round1-pred.json round2.json round2-pred.json"
+    assert table() == f"info cam.json seeds.json pseudo.json pred.json {scores}"
+    assert make("ROUNDS=2") == []
+
+    # each round hangs on its own options, on those of the round before, and on the first network
+    cut = "--min-confidence 0.7"
+    both = [*round_of(1, "run/seg.pt", f" {cut}"), *round_of(2, "run/round1.pt", f" {cut}")]
+    assert make("ROUNDS=2", f"FLAGS_relabel={cut}") == both
+    again = make("ROUNDS=2", f"FLAGS_relabel={cut}", "FLAGS_retrain=--lr 2")
+    assert again[0] == round_of(1, "run/seg.pt", learn=" --lr 2")[2]
+    assert again[3:] == round_of(2, "run/round1.pt", f" {cut}", " --lr 2")
+    (tmp_path / "run" / "round2.h5").unlink()
+    kept = ("ROUNDS=2", f"FLAGS_relabel={cut}", "FLAGS_retrain=--lr 2")
+    assert make(*kept) == round_of(2, "run/round1.pt", f" {cut}", " --lr 2")
+    (tmp_path / "run" / "seg.pt").unlink()
+    rebuilt = ["seg.pt", "pred.h5", "pred.json"]
+    for name in ("round1", "round2"):
+        ends = (".h5", ".json", ".pt", "-pred.h5", "-pred.json")
+        rebuilt += [name + end for end in ends]
+    assert names(make(*kept)) == [f"run/{name}" for name in rebuilt]
+
+    # shards of what a round looks at
+    (tmp_path / "run" / "round2.h5").unlink()
+    ran = names(make(*kept, "SHARDS=2"))
+    assert ran[:3] == ["run/round2.1-of-2.h5", "run/round2.2-of-2.h5", "run/round2.h5"]
+    assert ran[3:7] == [
+        "run/round2.json",
+        "run/round2.pt",
+        "run/round2-pred.1-of-2.h5",
+        "run/round2-pred.2-of-2.h5",
+    ]
