@@ -199,6 +199,39 @@ def test_a_killed_job_puts_itself_back(
     assert slurm.told() == (["scontrol requeue 77"] if requeued else [])
 
 
+TEAM = """\
+set -euo pipefail
+source "{run}/slurm/common.sh"
+TRAIN=(bash -c '{command}; exit {code}')  # in torchrun's place
+echo kept > cls.pt.partial
+once cls.pt {start} train-cls -o cls.pt
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "start", "requeued"),
+    [
+        ("echo further >> cls.pt.partial", 1, '"${TRAIN[@]}"', True),
+        ("mv cls.pt.partial old; cp old cls.pt.partial", 1, '"${TRAIN[@]}"', True),
+        ("true", 1, '"${TRAIN[@]}"', False),
+        ("echo further >> cls.pt.partial", 3, '"${TRAIN[@]}"', False),
+        ("true", 1, "bash -c 'echo further >> cls.pt.partial; exit 1'", False),
+    ],
+    ids=["further", "saved anew", "no further", "not by torchrun", "another command"],
+)
+def test_torchruns_job_puts_itself_back_where_it_got_further(
+    run: Path, slurm: Slurm, command: str, code: int, start: str, requeued: bool
+) -> None:
+    slurm.program("module", "exit 0")
+    script = run / "attempt.sh"
+    script.write_text(TEAM.format(run=run, command=command, code=code, start=start))
+    done = slurm.run(script, SLURM_JOB_ID="77", SLURM_RESTART_COUNT="1")
+    assert done.returncode == (137 if requeued else code), done.stderr
+    assert slurm.told() == (["scontrol requeue 77"] if requeued else [])
+    said = "one of the processes failed or was killed; restarts so far: 1\n"
+    assert done.stdout == (said if requeued else "")
+
+
 def test_what_is_there_is_not_made_again(run: Path, slurm: Slurm) -> None:
     slurm.program("module", "exit 0")
     touch(run, "shards/cam.2-of-3.h5")

@@ -75,13 +75,26 @@ once() {{
         echo "$1: is there"
         return
     fi
-    local status=0
+    local status=0 before
+    before=$(progress "$1")
     trap 'again "time is nearly up"' USR1
     "${{@:2}}" &
     child=$!
     wait "$child" || status=$?
     (( status != 137 )) || again "killed"  # by a lack of memory, or by hand
+    # torchrun ends with 1 whatever its processes died of. Those that were refused did not get
+    # further; nor will those that fail again at the same step, once taken up there.
+    if [[ ${{TRAIN[*]}} != "${{WSSS[*]}}" && "${{*:2}}" == "${{TRAIN[*]}} "* &&
+        $status == 1 && $(progress "$1") != "$before" ]]
+    then
+        again "one of the processes failed or was killed"
+    fi
     return "$status"
+}}
+
+# progress FILE: what changes with the work that is kept of FILE.
+progress() {{
+    stat -c '%i %y %s' "$1.partial" 2>/dev/null || true
 }}
 
 # again WHY: end what runs, and put this job back into the queue.
