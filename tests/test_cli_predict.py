@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,8 @@ from wsss_cli.artifacts import (
 )
 from wsss_cli.core.crf import PRESETS, dense_crf, unary_from_scores
 from wsss_cli.core.images import decode_mask, to_input
+from wsss_cli.core.pamr import PamrParams
+from wsss_cli.core.refine import Refinement, refine_scores
 from wsss_cli.core.views import scaled_copies
 from wsss_cli.nets.backbones import build_backbone
 from wsss_cli.nets.inference import label_probabilities
@@ -148,6 +151,81 @@ def test_restriction_and_confidence(weights: Path, tiny_data: Path) -> None:
     assert not contents(out)["a/5"]["label"].any()  # no tags: background
 
 
+def restricted(weights: Path, image: np.ndarray, labels: list[int]) -> np.ndarray:
+    """(n, H, W) float64, by a plain loop: softmax over `labels` of the mean logits of 4 views."""
+    trained = load_weights(weights)
+    model = rebuild_segmenter(trained.config, len(trained.classes) + 1, trained.state_dict)
+    total = np.zeros((len(labels), *image.shape[:2]))
+    for copy in scaled_copies(image, (0.5, 1.0), 0):
+        for mirrored in (False, True):
+            seen = to_input(copy[:, ::-1].copy() if mirrored else copy)[None]
+            with torch.inference_mode():
+                logits = model(seen)
+            logits = logits.flip(-1) if mirrored else logits
+            large = torch.nn.functional.interpolate(
+                logits.double(), size=image.shape[:2], mode="bilinear", align_corners=False
+            )
+            total += large[0, labels].numpy() / 4
+    powers = np.exp(total)
+    return powers / powers.sum(axis=0)
+
+
+@pytest.mark.parametrize(
+    ("refine", "by", "low"),
+    [
+        (["none"], None, 0.7),
+        (["pamr", "--pamr-stride", "1"], PamrParams(stride=1, device="cpu"), 0.7),
+        (["crf", "--crf-iterations", "1"], replace(PRESETS["psa"], iterations=1), 0.99),
+    ],
+)
+def test_labels_to_train_on_again(
+    weights: Path, tiny_data: Path, refine: list[str], by: Refinement | None, low: float
+) -> None:
+    out = tiny_data.with_name("round1.h5")
+    command = ["predict", "-w", weights, "-o", out, "--split", "train", "--scales", "0.5,1"]
+    asked = ["--restrict-to-tags", "--min-confidence", low, "--refine", *refine]
+    result = wsss(*command, *asked, "--workers", 0, "--device", "cpu")
+    assert result.exit_code == 0, result.stderr
+    kept = cut = 0
+    with open_dataset(tiny_data) as reader, open_artifact(out, LABEL) as found:
+        assert found.ids == reader.split("train")
+        assert found.params["restrict_to_tags"] is True
+        assert found.params["min_confidence"] == low
+        for image_id in found.ids:
+            item, image, tags = found[image_id], reader.image(image_id), reader.tags(image_id)
+            assert item["present"].tolist() == tags.tolist()
+            allowed = [0, *(tags + 1).tolist()]
+            assert set(np.unique(item["label"])) <= {*allowed, 255}
+            chance = restricted(weights, image, allowed)
+            if by is not None:
+                chance = refine_scores(image, [chance.astype(np.float32)], by)[0]
+            best, second = np.sort(chance, axis=0)[-1], np.sort(chance, axis=0)[-2]
+            expected = np.where(best < low, 255, np.array(allowed)[chance.argmax(axis=0)])
+            clear = (np.abs(best - low) > 1e-6) & (best - second > 1e-4)
+            assert clear.mean() > 0.98
+            assert np.array_equal(item["label"][clear], expected[clear])
+            cut += (expected == 255).sum()
+            kept += (expected != 255).sum()
+    assert kept > 0
+    assert cut > 0
+
+
+def test_a_round_of_self_training(weights: Path, tiny_data: Path) -> None:
+    folder = tiny_data.parent
+    labels, trained = folder / "round1.h5", folder / "round1.pt"
+    cut = ["--restrict-to-tags", "--min-confidence", "0.5", "--split", "train"]
+    assert wsss("predict", "-w", weights, "-o", labels, *FAST, *cut).exit_code == 0
+    net = "--backbone tiny --backbone-weights random --model fcn --freeze-stages 0 --crop 32"
+    short = "--epochs 1 --workers 0 --val-split val"
+    result = wsss("train-seg", "--labels", labels, "-o", trained, *net.split(), *short.split())
+    assert result.exit_code == 0, result.stderr
+    found = load_weights(trained, "wsss/seg")
+    assert found.classes == CLASSES
+    with open_artifact(labels) as source:
+        assert source.run in [given["run"] for given in found.inputs]
+        assert source.inputs[1]["file"] == "seg.pt"
+
+
 def test_crf_in_any_number_of_processes(weights: Path, tiny_data: Path) -> None:
     folder = tiny_data.parent
     command = ["predict", "-w", weights, *FAST, "--crf", "irn", "--crf-iterations", "3"]
@@ -158,8 +236,6 @@ def test_crf_in_any_number_of_processes(weights: Path, tiny_data: Path) -> None:
     same(folder / "workers0.h5", folder / "workers2.h5")
     with open_dataset(tiny_data) as reader:
         image = reader.image("a/3")
-    from dataclasses import replace
-
     params = replace(PRESETS["irn"], iterations=3)
     chance = probabilities(weights, image, (1.0,), False, [0, 1, 2, 3])
     refined = dense_crf(image, unary_from_scores(chance), params)
