@@ -15,6 +15,7 @@ from .classifier import Classifier
 from .seam import SeamNet
 from .segmentation import Segmenter, build_segmenter
 from .single_stage import SINGLE_STAGE, SingleStageNet
+from .tagged import TAG_PREFIX
 
 
 def rebuild_classifier(
@@ -75,7 +76,7 @@ def rebuild_affinity(
 def rebuild_segmenter(
     config: Mapping[str, Any], n_labels: int, state_dict: Mapping[str, Tensor]
 ) -> Segmenter:
-    """A trained segmentation network in eval mode, on the CPU, without its auxiliary head.
+    """A trained segmentation network in eval mode, on the CPU, without what only training needs.
 
     Args:
         config: as for `rebuild_classifier`, and `model` and `norm` as `build_segmenter` takes them;
@@ -93,7 +94,8 @@ def rebuild_segmenter(
     if config.get("method") == SINGLE_STAGE:
         pooling = Pooling(_entry(config, "focal_power"), _entry(config, "focal_offset"))
         model = SingleStageNet(model, pooling, _entry(config, "gate"))
-    _fill(model, {key: t for key, t in state_dict.items() if not key.startswith("aux_head.")})
+    own = {k: t for k, t in state_dict.items() if not k.startswith(("aux_head.", TAG_PREFIX))}
+    _fill(model, own)
     return model
 
 

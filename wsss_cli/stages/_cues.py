@@ -12,7 +12,7 @@ import typer
 from ..console import log, track, warn
 from ..errors import UsageError, WsssError
 from ..options import select_ids
-from ._seeded import enlarge_cells
+from ._supervision import enlarge_cells
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from ._crf import CrfOptions
 from ._heads import Start, start_head
-from ._seeded import Seeded, Supervision, seeded_crop
+from ._seeded import Seeded, seeded_crop, supervision
 from ._segmenting import KIND, NAME, Task
 from ._training import Job
 from ._training_inputs import labelled_crop, labelled_ids
@@ -96,7 +96,7 @@ class FromLabels:
             val_every=task.val_every,
             after=None
             if lesson is None or self.seeded.supervision is None
-            else Supervision(self.seeded.supervision, lesson, reader, target, ids, task.crops.crop),
+            else supervision(self.seeded.supervision, lesson, reader, target, ids, task.crops.crop),
         )
 
     def _params(self) -> dict[str, Any]:

@@ -14,15 +14,14 @@ import typer
 
 from ..errors import UsageError
 from ._crf import NONE, CrfOptions
+from ._supervision import Supervision
 from ._training_inputs import checked_label
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import nn
 
     from ..artifacts import Artifact, DatasetReader
     from ..training.augment import Augment
-    from ..training.compute import Compute
     from ..training.data import Sample
     from ..training.seeded import SeededLoss
 
@@ -101,14 +100,16 @@ class Seeded:
     ] = None
     grid_stride: Annotated[
         int | None,
-        typer.Option(metavar="PIXELS", help="Side of a cell of sec's and dsrg's grid. Default: 8."),
+        typer.Option(
+            metavar="PIXELS", help="sec, dsrg, rrm: side of a cell of their grid. Default: 8."
+        ),
     ] = None
     supervision: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="sec, dsrg: after each epoch N that is validated, write the seeds as they are by "
-            "then to FILE-N, for `eval`.",
+            help="sec, dsrg, rrm: after each epoch N that is validated, write the seeds, or what "
+            "is mined, as they are by then to FILE-N, for `eval`.",
         ),
     ] = None
 
@@ -236,86 +237,40 @@ def present_classes(data: DatasetReader, labels: Artifact, image_id: str, label:
     return present
 
 
-@dataclass(frozen=True)
-class Supervision:
-    """Writes what the seeds have grown to, after an epoch; masks have no part in it.
+def supervision(
+    path: Path,
+    loss: SeededLoss,
+    data: DatasetReader,
+    labels: Artifact,
+    ids: Sequence[str],
+    side: int,
+) -> Supervision:
+    """Writes what the seeds have grown to.
 
-    Attributes:
-        path: `sup.h5` makes `sup-3.h5` after epoch 3.
+    Args:
+        path: see `Supervision`.
         loss: by which they grow.
         data, labels, ids: training images.
         side: of the longer side of the images as the network gets to see them here.
     """
 
-    path: Path
-    loss: SeededLoss
-    data: DatasetReader
-    labels: Artifact
-    ids: Sequence[str]
-    side: int
+    def present(image_id: str) -> np.ndarray:
+        label = labels.field(image_id, "label")
+        assert label is not None
+        found = present_classes(data, labels, image_id, label)
+        return found.nonzero()[:, 0].numpy().astype("u2")
 
-    def __call__(self, model: nn.Module, compute: Compute, epoch: int) -> None:
-        """Write the file of an epoch."""
-        from ..training.compute import predictions
-        from ..training.data import Samples, in_order
-
-        keys = compute.team.mine(in_order(len(self.ids), 1))
-        samples = Samples(
-            partial(load_seeded, self.data, self.labels, self.side, self.loss.stride), self.ids
-        )
-        grown = {}
-        outputs = predictions(model, compute.batches(samples, keys), compute)
-        for ((_, index),), (logits, batch) in zip(keys, outputs, strict=True):
-            logits = logits["out"] if isinstance(logits, dict) else logits
-            cells = self.loss.supervision(logits, batch)[0].cpu().numpy()
-            grown[self.ids[index]] = cells, tuple(batch["image"].shape[-2:])
-        shares = compute.team.gather(grown)
-        if compute.team.leads:
-            self._write({name: one for share in shares for name, one in share.items()}, epoch)
-
-    def _write(self, grown: dict[str, Any], epoch: int) -> None:
-        from ..artifacts import LABEL, create
-
-        path = self.path.with_name(f"{self.path.stem}-{epoch}{self.path.suffix}")
-        params = {"epoch": epoch, "side": self.side, **asdict(self.loss)}
-        with create(
-            path,
-            LABEL,
-            classes=self.data.classes,
-            params=params,
-            inputs=[self.data, self.labels],
-            ids=list(self.ids),
-            force=True,
-        ) as out:
-            for image_id in out.todo:
-                cells, scaled = grown[image_id]
-                size = self.data.size(image_id)
-                label = self.labels.field(image_id, "label")
-                assert label is not None
-                present = present_classes(self.data, self.labels, image_id, label)
-                out.put(
-                    image_id,
-                    label=enlarge_cells(cells, scaled, size, self.loss.stride),
-                    present=present.nonzero()[:, 0].numpy().astype("u2"),
-                )
-
-
-def enlarge_cells(
-    cells: np.ndarray, scaled: tuple[int, int], size: tuple[int, int], stride: int
-) -> np.ndarray:
-    """(H, W) labels, each that of the cell in which the pixel lies.
-
-    Args:
-        cells: (h, w), of `stride` pixels each, over an image of the size `scaled`.
-        size: (H, W) that the image was scaled from.
-    """
-    import numpy as np
-
-    places = [
-        ((np.arange(side) + 0.5) * (small / side)).astype(np.intp) // stride
-        for side, small in zip(size, scaled, strict=True)
-    ]
-    return cells[places[0]][:, places[1]]
+    return Supervision(
+        path,
+        data,
+        [data, labels],
+        ids,
+        loss.stride,
+        {"side": side, **asdict(loss)},
+        load=partial(load_seeded, data, labels, side, loss.stride),
+        cells=loss.supervision,
+        present=present,
+    )
 
 
 def load_seeded(

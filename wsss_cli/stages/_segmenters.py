@@ -19,11 +19,14 @@ class Method(str, enum.Enum):
     """What a segmentation network learns from, and how."""
 
     labels = "labels"
+    rrm = "rrm"
 
 
-# labels: SEAM's rates for its retraining, and ten times that in the head
+# labels: SEAM's rates for its retraining, and ten times that in the head. rrm: as its code trains
+# from ImageNet, but for the rates, since that goes without momentum.
 DEFAULTS: dict[Method, dict[str, Any]] = {
     Method.labels: {"epochs": 30, "batch_size": 8, "lr": 1e-3, "weight_decay": 1e-4},
+    Method.rrm: {"epochs": 24, "batch_size": 8, "lr": 1e-3, "weight_decay": 5e-4},
 }
 
 
@@ -95,14 +98,18 @@ class Head:
         return AUX_WEIGHT.get(self.model, 0.0) if given is None else given
 
 
-def refuse(method: Method, groups: Sequence[Any], usual: Sequence[Any]) -> None:
+def refuse(method: Method, groups: Sequence[Any], usual: Sequence[Any], **single: Any) -> None:
     """Raise UsageError for an option of another method, where it is not what it is by default.
 
     Args:
         method: the one chosen.
-        groups: options that it does not have, in groups or as (name, value).
+        groups: options that it does not have, in groups.
         usual: the same as they are when none is given.
+        single: others, which are None then.
     """
+    for name, value in single.items():
+        if value is not None:
+            raise UsageError(f"--{name}: --method {method.value} has no such thing")
     for group, default in zip(groups, usual, strict=True):
         for field in fields(group):
             if getattr(group, field.name) != getattr(default, field.name):

@@ -1,8 +1,9 @@
-"""train-seg: a segmentation network from label maps."""
+"""train-seg: a segmentation network from label maps, or from image tags."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +14,10 @@ from ._crf import CrfOptions
 from ._from_labels import FromLabels
 from ._grouped import Help, Without, grouped
 from ._heads import Start
+from ._rrm import FromTags
+from ._rrm_options import Rrm
 from ._seeded import Seeded
-from ._segmenters import DEFAULTS, Head, Method
+from ._segmenters import DEFAULTS, Head, Method, refuse
 from ._segmenting import NAME, Lesson, Task
 from ._training import begin, train
 from ._training_options import MAX_SIDE, Body, Crops, Recipe, Setting, ValEvery, ValSplit
@@ -27,7 +30,7 @@ RECIPE = Recipe(epochs=30, batch_size=8, lr=0.001)
 CROPS = Crops(max_side=MAX_SIDE)
 SETTING = Setting()
 START = Start()
-SEEDED, CRF = Seeded(), CrfOptions()
+SEEDED, CRF, RRM = Seeded(), CrfOptions(), Rrm()
 
 
 @grouped(by="method", usual=DEFAULTS)
@@ -42,7 +45,13 @@ def run(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="Weights to write.")
     ] = Path("seg.pt"),
-    method: Annotated[Method, typer.Option(help="Learn from --labels (labels).")] = Method.labels,
+    method: Annotated[
+        Method,
+        typer.Option(
+            help="Learn from --labels (labels), or from image tags: from labels that are mined in "
+            "each step (rrm)."
+        ),
+    ] = Method.labels,
     split: Split = None,
     val_split: ValSplit = None,
     val_every: ValEvery = 1,
@@ -53,11 +62,13 @@ def run(
     crf: Annotated[
         CrfOptions,
         Help(
-            crf="sec, dsrg: CRF in each step; lengths are cells of the grid. Default: sec-train.",
-            crf_gaussian_sxy="In cells, in place of the preset's.",
-            crf_bilateral_sxy="In cells, in place of the preset's.",
+            crf="sec, dsrg, rrm: CRF in each step; lengths are cells of the grid, with rrm pixels. "
+            "Default: sec-train, rrm-train.",
+            crf_gaussian_sxy="In cells (rrm: pixels), in place of the preset's.",
+            crf_bilateral_sxy="In cells (rrm: pixels), in place of the preset's.",
         ),
     ] = CRF,
+    rrm: Rrm = RRM,
     stairs: Annotated[
         str | None,
         typer.Option(
@@ -70,22 +81,30 @@ def run(
     crops: Annotated[
         Crops,
         Help(
-            long_side="Scale images to a longer side in this range. Default: sec and dsrg see "
-            "images whole, their longer side --crop, unless there is --rescale.",
+            long_side="Scale images to a longer side in this range. Default: sec, dsrg and rrm "
+            "see images whole, their longer side --crop, unless there is --rescale.",
             rescale="Scale images by a factor in this range. Default: 0.5,1.5 with ce.",
         ),
     ] = CROPS,
     setting: Setting = SETTING,
 ) -> None:
-    """Train a segmentation network on pseudo masks, or any label maps.
+    """Train a segmentation network on pseudo masks, or any label maps, or from image tags.
 
     Pixels of 255 teach nothing by themselves; sec and dsrg learn from seeds, that is, from labels
-    that are mostly 255. Images of the validation split are left out of training unless --split
-    says otherwise. Interrupted, the same command goes on.
+    that are mostly 255; --method rrm needs no labels, and goes on from a classifier where
+    --backbone-weights names one. Images of the validation split are left out of training unless
+    --split says otherwise. Interrupted, the same command goes on.
 
     Example: wsss train-seg --labels pseudo.h5 --model deeplabv3 --backbone resnet50 -o seg.pt
     """
     task = Task(out, data, split, val_split, val_every, head, body, recipe, crops, setting)
-    lesson: Lesson = FromLabels(task, labels or Path("pseudo.h5"), start, seeded, crf, stairs)
+    lesson: Lesson
+    if method is Method.labels:
+        refuse(method, [rrm], [RRM])
+        lesson = FromLabels(task, labels or Path("pseudo.h5"), start, seeded, crf, stairs)
+    else:
+        others = replace(seeded, grid_stride=None, supervision=None), replace(start, probe=None)
+        refuse(method, others, (SEEDED, START), labels=labels, stairs=stairs)
+        lesson = FromTags(task, rrm, crf, seeded, start.probe)
     with begin(out, recipe, setting, lesson.fewest_epochs) as team, ExitStack() as files:
         train(lesson.job(team, files), recipe, setting, team)
