@@ -17,7 +17,7 @@ from wsss_cli.core.pamr import pamr
 from wsss_cli.core.self_labels import SelfLabels
 from wsss_cli.training.data import Sample
 from wsss_cli.training.single_stage import SingleStageLoss
-from wsss_cli.training.stretch import Stretch, random_part, seen_pixels
+from wsss_cli.training.stretch import Stretch, random_part
 
 RULE = SelfLabels(iterations=2, dilations=(1, 2))
 LOSS = SingleStageLoss(4, Pooling(2, 0.05), RULE, tag_epochs=3, mask_weight=0.5)
@@ -33,7 +33,7 @@ def lesson(epoch: int) -> tuple[Tensor, Sample]:
     seen = torch.ones(2, 16, 20, dtype=torch.bool)
     seen[1, 12:] = False
     key = torch.tensor([[epoch, 0], [epoch, 1]])
-    return logits, {"image": image, "tags": TAGS, "seen": seen, "key": key}
+    return logits, {"image": image, "tags": TAGS, "inside": seen, "key": key}
 
 
 def plain_tag_loss(logits: Tensor, rows: int, tags: Tensor) -> float:
@@ -76,7 +76,7 @@ def test_the_loss_of_a_step() -> None:
     tags = (plain_tag_loss(logits[0], 4, TAGS[0]) + plain_tag_loss(logits[1], 3, TAGS[1])) / 2
     assert math.isclose(float(LOSS.share(logits, batch, count)), tags, rel_tol=1e-9)
     masks = [
-        plain_mask_loss(logits[b], batch["image"][b], batch["seen"][b], TAGS[b]) for b in range(2)
+        plain_mask_loss(logits[b], batch["image"][b], batch["inside"][b], TAGS[b]) for b in range(2)
     ]
     assert any(masks)
     logits, batch = lesson(epoch=3)
@@ -121,10 +121,10 @@ def test_a_part_fills_the_crop() -> None:
     image[..., 1] = np.arange(40)[:, None] * 6
     for seed in range(6):
         window = Stretch(30, area=(0.9, 1)).window((40, 60), np.random.default_rng(seed))
+        assert (window.place, window.size) == ((0, 0), (30, 30))
         crop = Stretch(30, area=(0.9, 1))(image, None, np.random.default_rng(seed))[0]
         assert crop.shape == (3, 30, 30)
         red = crop[0, 15].float().diff()
         assert (red < 0).all() if window.mirrored else (red > 0).all()
         assert int(crop[0].max()) - int(crop[0].min()) > 170  # most of the width, of 236
         assert int(crop[1].max()) - int(crop[1].min()) > 190  # most of the height, of 234
-        assert seen_pixels(window).all()

@@ -86,8 +86,8 @@ class DecoderHead(Head):
         self.coarse = backbone.output_stride
         self.stride = backbone.strides[LOW_LEVEL_STAGE]
         low = backbone.channels[LOW_LEVEL_STAGE]
-        self.aspp = ASPP(backbone.channels[-1], _rates(backbone), DECODER_CHANNELS)
-        _norm_each_image(self.aspp)
+        self.aspp = ASPP(backbone.channels[-1], rates_of(backbone), DECODER_CHANNELS)
+        norm_each_image(self.aspp)
         self.reduce = nn.Sequential(*conv_norm_relu(low, LOW_LEVEL_CHANNELS, 1))
         self.decode = nn.Sequential(
             *conv_norm_relu(DECODER_CHANNELS + LOW_LEVEL_CHANNELS, DECODER_CHANNELS, 3),
@@ -112,16 +112,17 @@ def deeplabv2(backbone: Backbone, n_labels: int) -> Head:
 
 def deeplabv3(backbone: Backbone, n_labels: int) -> Head:
     """torchvision's head: atrous pyramid and image pooling, concatenated."""
-    head = DeepLabHead(backbone.channels[-1], n_labels, _rates(backbone))
-    _norm_each_image(head)
+    head = DeepLabHead(backbone.channels[-1], n_labels, rates_of(backbone))
+    norm_each_image(head)
     return LastMapHead(head, backbone.output_stride)
 
 
-def _rates(backbone: Backbone) -> list[int]:
+def rates_of(backbone: Backbone) -> list[int]:
+    """Dilations of the pyramid, which reach as many pixels at any output stride."""
     return [rate * 16 // backbone.output_stride for rate in ATROUS_RATES]
 
 
-def _norm_each_image(head: nn.Module) -> None:
+def norm_each_image(head: nn.Module) -> None:
     """Image pooling has one value per channel and image: no batch statistics."""
     for module in head.modules():
         if isinstance(module, ASPPPooling):

@@ -10,7 +10,7 @@ from torchvision.models.segmentation.deeplabv3 import ASPP
 from .base import Backbone
 from .grids import to_stride
 from .segmentation_base import Head, conv_norm_relu
-from .segmentation_deeplab import LOW_LEVEL_CHANNELS, LOW_LEVEL_STAGE, _norm_each_image, _rates
+from .segmentation_deeplab import LOW_LEVEL_CHANNELS, LOW_LEVEL_STAGE, norm_each_image, rates_of
 
 WIDTH = 256
 SHALLOW = 0.3  # part of the shallow features in the mix
@@ -98,8 +98,8 @@ class GatedHead(Head):
         self.coarse = backbone.output_stride
         self.stride = backbone.strides[LOW_LEVEL_STAGE]
         low = backbone.channels[LOW_LEVEL_STAGE]
-        self.aspp = ASPP(backbone.channels[-1], _rates(backbone), WIDTH)
-        _norm_each_image(self.aspp)
+        self.aspp = ASPP(backbone.channels[-1], rates_of(backbone), WIDTH)
+        norm_each_image(self.aspp)
         self.reduce = nn.Sequential(*conv_norm_relu(low, LOW_LEVEL_CHANNELS, 1))
         self.join = nn.Sequential(*conv_norm_relu(WIDTH + LOW_LEVEL_CHANNELS, WIDTH, 3))
         self.cues = GlobalCues(low, WIDTH)

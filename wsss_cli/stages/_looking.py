@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol
 
-from ..errors import WsssError
+import typer
+
+from ..errors import UsageError, WsssError
 from . import _inference as shared
 from ._crf import fitting_crf
 
@@ -14,9 +16,10 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from ..artifacts import DatasetReader
+    from ..artifacts import DatasetReader, Weights
     from ..core.refine import Refinement
     from ..nets.segmentation import Segmenter
+    from ..nets.single_stage import PresenceRule
     from ..training.compute import Compute
     from ._images import ImageFiles
 
@@ -34,6 +37,47 @@ class Looks(Protocol):
     def restrict_to_tags(self) -> bool: ...
     @property
     def crf(self) -> Refinement | None: ...
+    @property
+    def rule(self) -> PresenceRule | None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presence:
+    """The options of networks that tell themselves which classes an image holds."""
+
+    min_class: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="single-stage: leave out classes whose presence in the image is not more probable "
+            "in any copy. Default: 0.1.",
+        ),
+    ] = None
+    background_power: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="single-stage: raise the background's probability to this. Default: 3."
+        ),
+    ] = None
+
+    def rule(self, trained: Weights) -> PresenceRule | None:
+        """How the network predicts, if it is one of those.
+
+        Raises:
+            UsageError: options given for weights of another method.
+        """
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        if trained.config.get("method") != "single-stage":
+            if given:
+                option = next(iter(given)).replace("_", "-")
+                raise UsageError(
+                    f"--{option}: {trained.path} is not of `train-seg --method single-stage`"
+                )
+            return None
+        from ..nets.single_stage import PresenceRule
+
+        return PresenceRule(**given)
 
 
 class Loaded(NamedTuple):
@@ -127,7 +171,8 @@ def _probabilities(
         ]
         labels = [torch.from_numpy(one).to(compute.device) for one in present]
     copies = shared.network_inputs([loaded for _, loaded in batch])
-    found = label_probabilities(model, copies, setting.flip, batch[0][1].work, labels)
+    work = batch[0][1].work
+    found = label_probabilities(model, copies, setting.flip, work, labels, setting.rule)
     return zip((image_id for image_id, _ in batch), found, strict=True)
 
 

@@ -195,8 +195,8 @@ class Crops:
             raise UsageError(f"--jitter {self.jitter}: the hue turns by 0.5 at most")
         return Augment(
             crop=self.crop,
-            long_side=_interval("--long-side", self.long_side),
-            factor=_interval("--rescale", self.rescale),
+            long_side=interval("--long-side", self.long_side),
+            factor=interval("--rescale", self.rescale),
             max_side=self.max_side,
             jitter=strength,  # type: ignore[arg-type]  # four, by the form
         )
@@ -249,7 +249,7 @@ def _numbers(option: str, text: str | None, form: str) -> tuple[float, ...] | No
     return found
 
 
-def _interval(option: str, text: str | None) -> tuple[float, float] | None:
+def interval(option: str, text: str | None) -> tuple[float, float] | None:
     """The range of an option LO,HI, with 0 < LO <= HI."""
     found = _numbers(option, text, "LO,HI")
     if found is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,17 +32,19 @@ from ..options import (
 from . import _inference as shared
 from ._crf import NONE
 from ._grouped import grouped
-from ._looking import Labeller, load_image, look
+from ._looking import Labeller, Presence, load_image, look
 from ._refine import RefineOptions, in_this_process, recorded
 
 if TYPE_CHECKING:
     from ..artifacts import DatasetReader, Shard, Weights, Writer
     from ..core.refine import Refinement
+    from ..nets.single_stage import PresenceRule
     from ._images import ImageFiles
     from ._png import PngFolder
 
 NAME = "predict"
 REFINE = RefineOptions(crf=NONE)
+PRESENCE = Presence()
 SCALES = "0.5,0.75,1,1.25,1.5,1.75"  # SEAM's and PSA's segmentation code
 OUT = Path("pred.h5")
 
@@ -79,6 +81,7 @@ def run(
     min_confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Less probable labels become 255.")
     ] = 0.0,
+    presence: Presence = PRESENCE,
     refinement: RefineOptions = REFINE,
     precision: PrecisionOption = Precision.f32,
     device: Device = "auto",
@@ -90,9 +93,9 @@ def run(
     """Label every pixel of images, from files or from a data set.
 
     Without IMAGE, takes all images of the data set, or those of --split or --ids. Logits of the
-    scaled and mirrored copies are averaged; `--scales 1 --no-flip` is nearly 20 times faster. An
-    image file's id is its path under the folder, without extension. Interrupted, the same
-    command goes on.
+    scaled and mirrored copies are averaged (single-stage: probabilities); `--scales 1 --no-flip`
+    is nearly 20 times faster. An image file's id is its path under the folder, without extension.
+    Interrupted, the same command goes on.
 
     Example: wsss predict photos/ --weights seg.pt --png masks
     """
@@ -121,6 +124,7 @@ def run(
     compute = Compute(place, autocast_type(precision.value))
     trained = load_weights(weights, "wsss/seg")
     check_classes(trained)
+    setting = replace(setting, rule=presence.rule(trained))
     with opened(images, data, trained) as source:
         known = source.ids if images else source.split(split)  # type: ignore[union-attr]
         wanted = need_ids(select_ids(known, ids, source.path), source.path, split)
@@ -215,11 +219,16 @@ class Setting:
     min_confidence: float
     crf: Refinement | None
     precision: Precision
+    rule: PresenceRule | None = None
 
     def params(self) -> dict[str, Any]:
         """For the artifact: plain values."""
+        values = asdict(self)
+        rule = values.pop("rule")
         plain = {"precision": self.precision.value, "fusion": "mean of logits"}
-        return {**asdict(self), **recorded(self.crf), **plain}
+        if rule is not None:
+            plain |= {"fusion": "mean of probabilities", **rule}
+        return {**values, **recorded(self.crf), **plain}
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ TAG_EPOCHS = 5
 class SingleStageLoss:
     """Soft margin of the tags plus cross-entropy with labels of one's own, means over images.
 
-    A batch is {"image": (B, 3, H, W) in any range; "tags": (B, C) of 0 and 1; "seen": (B, H, W)
+    A batch is {"image": (B, 3, H, W) in any range; "tags": (B, C) of 0 and 1; "inside": (B, H, W)
     bool, pixels of the image and not of its padding; "key": (B, 2) int64, epoch first}.
 
     Attributes:
@@ -43,7 +43,7 @@ class SingleStageLoss:
         Args:
             logits: (B, C + 1, h, w) of the cells.
         """
-        cells = nearest_labels(batch["seen"], self.stride)
+        cells = nearest_labels(batch["inside"], self.stride)
         losses = tag_losses(class_scores(logits, self.pooling, cells), batch["tags"])
         if self.mask_weight and int(batch["key"][0, 0]) >= self.tag_epochs:
             losses = losses + self.mask_weight * self.mask_losses(logits, batch)
@@ -55,7 +55,7 @@ class SingleStageLoss:
         size = (image.shape[-2], image.shape[-1])
         labels = self.labels(logits, batch)
         large = upsample_grid(logits, size, self.stride)
-        return balanced_losses(large, labels, batch["tags"], batch["seen"])
+        return balanced_losses(large, labels, batch["tags"], batch["inside"])
 
     def labels(self, logits: Tensor, batch: Sample) -> Tensor:
         """(B, H, W) uint8 labels that the network gives itself, IGNORE where it is not sure."""
@@ -67,5 +67,5 @@ class SingleStageLoss:
             (image.shape[-2], image.shape[-1]),
             self.stride,
             self.rule,
-            batch["seen"],
+            batch["inside"],
         )

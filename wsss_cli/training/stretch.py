@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import torch
 from numpy.random import Generator
-from torch import Tensor
 
 from .augment import Augment, Range, Window
 
@@ -60,11 +58,3 @@ def random_part(
     h = min(height, max(1, round(width * ASPECT)))
     w = min(width, max(1, round(height * ASPECT)))
     return (h, w), ((height - h) // 2, (width - w) // 2)
-
-
-def seen_pixels(window: Window) -> Tensor:
-    """(crop, crop) bool: which pixels of a crop are the image's and not of its padding."""
-    seen = torch.zeros(window.crop, window.crop, dtype=torch.bool)
-    (top, left), (h, w) = window.place, window.size
-    seen[top : top + h, left : left + w] = True
-    return seen
