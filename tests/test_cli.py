@@ -36,6 +36,20 @@ def test_help_and_an_unknown_option(name: str) -> None:
     assert refused.stdout == ""
 
 
+@pytest.mark.parametrize(("given", "expected"), [(None, "128"), ("32", "32")])
+def test_onednns_cache_is_bounded_unless_the_user_says_how(
+    given: str | None, expected: str
+) -> None:
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    environment = {key: value for key, value in os.environ.items() if key != name}
+    environment |= {name: given} if given else {}
+    script = f"import os, wsss_cli.cli; print(os.environ[{name!r}])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout == f"{expected}\n", done.stderr
+
+
 def test_version() -> None:
     assert CliRunner().invoke(app, ["--version"]).stdout == f"wsss {__version__}\n"
 

@@ -13,6 +13,10 @@ from . import __version__
 from .errors import WsssError
 from .stages import COMMANDS
 
+# oneDNN keeps what it compiled for each shape of a convolution, 1,024 of them unless told, which is
+# memory for nothing where images are of many sizes. A network at all its scales needs about 100.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+
 WrongUsage: Any = typer.BadParameter.__base__  # Typer's own copy of Click's class, or Click's
 
 
