@@ -12,6 +12,7 @@ import typer
 from ..errors import UsageError
 from ..nets.names import HEAD_NORMS, SEGMENTER_STRIDES, SEGMENTERS
 
+JITTER = "0.3,0.3,0.3,0.1"  # of single-stage
 AUX_WEIGHT = {"deeplabv3": 0.5, "fcn": 0.5, "unet": 0.5}  # torchvision's; the others have none
 
 
@@ -20,13 +21,36 @@ class Method(str, enum.Enum):
 
     labels = "labels"
     rrm = "rrm"
+    single_stage = "single-stage"
 
 
 # labels: SEAM's rates for its retraining, and ten times that in the head. rrm: as its code trains
-# from ImageNet, but for the rates, since that goes without momentum.
+# from ImageNet, but for the rates, since that goes without momentum. single-stage: as published.
 DEFAULTS: dict[Method, dict[str, Any]] = {
-    Method.labels: {"epochs": 30, "batch_size": 8, "lr": 1e-3, "weight_decay": 1e-4},
-    Method.rrm: {"epochs": 24, "batch_size": 8, "lr": 1e-3, "weight_decay": 5e-4},
+    Method.labels: {
+        "model": "deeplabv3",
+        "epochs": 30,
+        "batch_size": 8,
+        "lr": 1e-3,
+        "weight_decay": 1e-4,
+        "jitter": None,
+    },
+    Method.rrm: {
+        "model": "deeplabv3",
+        "epochs": 24,
+        "batch_size": 8,
+        "lr": 1e-3,
+        "weight_decay": 5e-4,
+        "jitter": None,
+    },
+    Method.single_stage: {
+        "model": "gated",
+        "epochs": 24,
+        "batch_size": 16,
+        "lr": 1e-3,
+        "weight_decay": 5e-4,
+        "jitter": JITTER,
+    },
 }
 
 
@@ -37,8 +61,8 @@ class Norm(str, enum.Enum):
     batch = HEAD_NORMS[1]
 
 
-def _model_name(name: str) -> str:
-    if name not in SEGMENTERS:
+def _model_name(name: str | None) -> str | None:
+    if name is not None and name not in SEGMENTERS:
         raise typer.BadParameter(f"{name!r} is not one of {', '.join(SEGMENTERS)}")
     return name
 
@@ -54,7 +78,7 @@ class Head:
             metavar="NAME",
             callback=_model_name,
             autocompletion=lambda: list(SEGMENTERS),
-            help=f"One of {', '.join(SEGMENTERS)}.",
+            help=f"One of {', '.join(SEGMENTERS)}. Default: gated (single-stage), deeplabv3.",
         ),
     ] = "deeplabv3"
     output_stride: Annotated[

@@ -17,8 +17,9 @@ from ._heads import Start
 from ._rrm import FromTags
 from ._rrm_options import Rrm
 from ._seeded import Seeded
-from ._segmenters import DEFAULTS, Head, Method, refuse
+from ._segmenters import DEFAULTS, JITTER, Head, Method, refuse
 from ._segmenting import NAME, Lesson, Task
+from ._single_stage import SelfTaught, SingleStage
 from ._training import begin, train
 from ._training_options import MAX_SIDE, Body, Crops, Recipe, Setting, ValEvery, ValSplit
 
@@ -30,7 +31,7 @@ RECIPE = Recipe(epochs=30, batch_size=8, lr=0.001)
 CROPS = Crops(max_side=MAX_SIDE)
 SETTING = Setting()
 START = Start()
-SEEDED, CRF, RRM = Seeded(), CrfOptions(), Rrm()
+SEEDED, CRF, RRM, SINGLE = Seeded(), CrfOptions(), Rrm(), SingleStage()
 
 
 @grouped(by="method", usual=DEFAULTS)
@@ -49,7 +50,7 @@ def run(
         Method,
         typer.Option(
             help="Learn from --labels (labels), or from image tags: from labels that are mined in "
-            "each step (rrm)."
+            "each step (rrm), or from the network's own masks (single-stage)."
         ),
     ] = Method.labels,
     split: Split = None,
@@ -69,6 +70,7 @@ def run(
         ),
     ] = CRF,
     rrm: Rrm = RRM,
+    single: SingleStage = SINGLE,
     stairs: Annotated[
         str | None,
         typer.Option(
@@ -84,6 +86,8 @@ def run(
             long_side="Scale images to a longer side in this range. Default: sec, dsrg and rrm "
             "see images whole, their longer side --crop, unless there is --rescale.",
             rescale="Scale images by a factor in this range. Default: 0.5,1.5 with ce.",
+            jitter="Change brightness, contrast, saturation and hue by up to these parts. "
+            f"Default: {JITTER} (single-stage), none.",
         ),
     ] = CROPS,
     setting: Setting = SETTING,
@@ -91,20 +95,24 @@ def run(
     """Train a segmentation network on pseudo masks, or any label maps, or from image tags.
 
     Pixels of 255 teach nothing by themselves; sec and dsrg learn from seeds, that is, from labels
-    that are mostly 255; --method rrm needs no labels, and goes on from a classifier where
-    --backbone-weights names one. Images of the validation split are left out of training unless
-    --split says otherwise. Interrupted, the same command goes on.
+    that are mostly 255; --method rrm and single-stage need no labels, and go on from a classifier
+    where --backbone-weights names one. Images of the validation split are left out of training
+    unless --split says otherwise. Interrupted, the same command goes on.
 
     Example: wsss train-seg --labels pseudo.h5 --model deeplabv3 --backbone resnet50 -o seg.pt
     """
     task = Task(out, data, split, val_split, val_every, head, body, recipe, crops, setting)
     lesson: Lesson
     if method is Method.labels:
-        refuse(method, [rrm], [RRM])
+        refuse(method, [rrm, single], [RRM, SINGLE])
         lesson = FromLabels(task, labels or Path("pseudo.h5"), start, seeded, crf, stairs)
+    elif method is Method.single_stage:
+        groups = seeded, crf, rrm, start
+        refuse(method, groups, (SEEDED, CRF, RRM, START), labels=labels, stairs=stairs)
+        lesson = SelfTaught(task, single)
     else:
         others = replace(seeded, grid_stride=None, supervision=None), replace(start, probe=None)
-        refuse(method, others, (SEEDED, START), labels=labels, stairs=stairs)
+        refuse(method, [*others, single], [SEEDED, START, SINGLE], labels=labels, stairs=stairs)
         lesson = FromTags(task, rrm, crf, seeded, start.probe)
     with begin(out, recipe, setting, lesson.fewest_epochs) as team, ExitStack() as files:
         train(lesson.job(team, files), recipe, setting, team)
