@@ -57,6 +57,10 @@ RUNS = {
         *("--targets", "targets.h5"),
     ],
     "seg": ["train-seg", "--labels", "labels.h5", "--accumulate", "2", "--batch-size", "4"],
+    "rrm": [
+        *("train-seg", "--method", "rrm", "--model", "deeplabv1", "--grid-stride", "4"),
+        *("--cam-scales", "1,1.5", "--tag-dropout", "0.4", "--energy-weight", "1e-4"),
+    ],
     "dsrg": ["train-seg", "--labels", "labels.h5", "--loss", "dsrg", "--batch-size", "4"],
     "irn": ["train-aff", "--seeds", "labels.h5", "--radius", "3", "--clip-grad", "1"],
     "psa": ["train-aff", "--seeds", "labels.h5", "--radius", "3", "--method", "psa"],
