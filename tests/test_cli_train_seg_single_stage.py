@@ -112,12 +112,13 @@ def test_other_settings() -> None:
     wsss(
         f"{TRAIN} --epochs 2 --tag-epochs 0 --gate 0 --focal-power 2 --focal-offset 0.1 "
         "--mask-weight 0.5 --sure-fg 0.5 --sure-bg 0.5 --sure-least 0.1 --pamr-iterations 2 "
-        "--head-norm batch --area 0.5,0.9 --output-stride 8"
+        "--head-norm batch --area 0.5,0.9 --output-stride 8 --stairs 2,0.1"
     )
     weights = load_weights("seg.pt")
     assert weights.config["gate"] == 0
     assert weights.config["focal_power"] == 2
     assert weights.params["rule"]["iterations"] == 2
+    assert weights.params["stairs"] == "2,0.1"
     assert len(weights.classes) == len(CLASSES)
     wsss("predict --data data.h5 --split val --scales 1 --no-flip -q --background-power 1")
 
@@ -129,7 +130,7 @@ def test_other_settings() -> None:
         ("--labels seeds.h5", "--labels: --method single-stage has no such thing"),
         ("--loss sec", "--loss: --method single-stage has no such thing"),
         ("--aux-weight 0.5", "--aux-weight: --method single-stage has no such thing"),
-        ("--stairs 4,0.1", "--stairs: --method single-stage has no such thing"),
+        ("--stairs 4", "--stairs 4: need N,RATIO"),
         ("--gate 1", "--gate 1.0: must be 0 or more, below 1"),
         ("--focal-offset 0", "the focal penalty's offset must be above 0"),
         ("--sure-fg 2", "must lie in 0..1"),

@@ -49,7 +49,7 @@ class FromLabels:
 
     def __post_init__(self) -> None:
         task, stairs = self.task, self.stairs
-        object.__setattr__(self, "schedule", None if stairs is None else _stairs(stairs))
+        object.__setattr__(self, "schedule", None if stairs is None else schedule_of(stairs))
         lesson = self.seeded.chosen(self.crf, task.crops.crop, task.head.aux)
         object.__setattr__(self, "lesson", lesson)
         decay = self.start.chosen(task.head.model, task.body, usual=lesson is None)
@@ -109,7 +109,7 @@ class FromLabels:
         return params if self.lesson is None else {**params, **asdict(self.lesson)}
 
 
-def _stairs(text: str) -> Callable[[int, int], Schedule]:
+def schedule_of(text: str) -> Callable[[int, int], Schedule]:
     """The schedule of --stairs, of a run's steps and those of warm-up.
 
     Raises:

@@ -12,6 +12,11 @@ Command = Callable[..., None]
 Table = Mapping[Any, Mapping[str, Any]]
 
 
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of some options that are not None, that is, not left to their default."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
 class Without:
     """Fields of a group that a command does not offer; they keep the group's default."""
 

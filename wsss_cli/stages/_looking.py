@@ -11,6 +11,7 @@ import typer
 from ..errors import UsageError, WsssError
 from . import _inference as shared
 from ._crf import fitting_crf
+from ._grouped import given
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,17 +68,17 @@ class Presence:
         Raises:
             UsageError: options given for weights of another method.
         """
-        given = {name: value for name, value in asdict(self).items() if value is not None}
+        chosen = given(asdict(self))
         if trained.config.get("method") != "single-stage":
-            if given:
-                option = next(iter(given)).replace("_", "-")
+            if chosen:
+                option = next(iter(chosen)).replace("_", "-")
                 raise UsageError(
                     f"--{option}: {trained.path} is not of `train-seg --method single-stage`"
                 )
             return None
         from ..nets.single_stage import PresenceRule
 
-        return PresenceRule(**given)
+        return PresenceRule(**chosen)
 
 
 class Loaded(NamedTuple):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
+from ._grouped import given as chosen
 
 if TYPE_CHECKING:
     from ..core.crf import CrfParams
@@ -131,7 +132,7 @@ class Rrm:
             except ValueError:
                 raise UsageError(f"--alphas {self.alphas}: need LOW,HIGH") from None
         try:
-            return Mining(crf=crf, **_given(given))
+            return Mining(crf=crf, **chosen(given))
         except ValueError as err:
             raise UsageError(f"--method rrm: {err}") from None
 
@@ -151,7 +152,7 @@ class Rrm:
             "sigma_rgb": self.energy_srgb,
             "exact_gradient": None if gradient is None else gradient is Gradient.exact,
         }
-        energy = Energy(**_given(given))
+        energy = Energy(**chosen(given))
         for name, value, fits in (
             ("weight", energy.weight, 0 <= energy.weight < math.inf),
             ("stride", energy.stride, FINE[0] <= energy.stride <= FINE[1]),
@@ -161,7 +162,3 @@ class Rrm:
             if not fits:
                 raise UsageError(f"--energy-{name} {value}: out of range")
         return energy
-
-
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import UsageError, WsssError
+from ._from_labels import schedule_of
+from ._grouped import given
 from ._segmenting import KIND, NAME, Task
 from ._tagged import tagged_crop
 from ._training import Job
@@ -17,9 +19,11 @@ from ._training_inputs import tagged_ids
 from ._training_options import interval
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import ExitStack
 
     from ..training.augment import Augment
+    from ..training.schedule import Schedule
     from ..training.single_stage import SingleStageLoss
     from ..training.team import Team
 
@@ -106,16 +110,12 @@ class SingleStage:
         try:
             return SingleStageLoss(
                 stride,
-                Pooling(**_given(pooling)),
-                SelfLabels(**_given({**rule, "iterations": self.pamr_iterations})),
-                **_given(own),
+                Pooling(**given(pooling)),
+                SelfLabels(**given({**rule, "iterations": self.pamr_iterations})),
+                **given(own),
             )
         except ValueError as err:
             raise UsageError(f"--method single-stage: {err}") from None
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,9 @@ class SelfTaught:
 
     task: Task
     options: SingleStage
+    stairs: str | None
     augment: Augment = field(init=False)
+    schedule: Callable[[int, int], Schedule] = field(init=False)
     fewest_epochs = 1
 
     def __post_init__(self) -> None:
@@ -140,7 +142,9 @@ class SelfTaught:
         if gate is not None and not 0 <= gate < 1:
             raise UsageError(f"--gate {gate}: must be 0 or more, below 1")
         self.options.loss(1)
+        stairs = self.stairs
         object.__setattr__(self, "augment", self._augment())
+        object.__setattr__(self, "schedule", _constant if stairs is None else schedule_of(stairs))
 
     def _augment(self) -> Augment:
         from ..training.stretch import Stretch
@@ -183,13 +187,14 @@ class SelfTaught:
             "focal_offset": loss.pooling.offset,
             "gate": gate,
         }
+        stairs = {} if self.stairs is None else {"stairs": self.stairs}
         return Job(
             name=NAME,
             kind=KIND,
             out=task.out,
             model=SingleStageNet(plain, loss.pooling, gate),
             config={**task.config, **own},
-            params={**task.params, **asdict(self.augment), **own, **asdict(loss)},
+            params={**task.params, **asdict(self.augment), **own, **asdict(loss), **stairs},
             classes=reader.classes,
             inputs=[reader],
             ids=ids,
@@ -198,12 +203,12 @@ class SelfTaught:
             grouping={"pretrained": pretrained},
             measure=measure,
             val_every=task.val_every,
-            schedule=_constant,
+            schedule=self.schedule,
             keyed=True,
         )
 
 
-def _constant(steps: int, warmup: int) -> Any:
+def _constant(steps: int, warmup: int) -> Schedule:
     from ..training.schedule import Schedule
 
     return Schedule(steps, warmup)

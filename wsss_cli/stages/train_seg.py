@@ -76,7 +76,7 @@ def run(
         typer.Option(
             metavar="N,RATIO",
             help="Multiply the rate by RATIO after each Nth part of the run: 4,0.1 as SEC, 8,0.33 "
-            "as DSRG's code. Default: it falls by the poly rule.",
+            "as DSRG's code. Default: it falls by the poly rule, but in single-stage not at all.",
         ),
     ] = None,
     recipe: Recipe = RECIPE,
@@ -108,8 +108,8 @@ def run(
         lesson = FromLabels(task, labels or Path("pseudo.h5"), start, seeded, crf, stairs)
     elif method is Method.single_stage:
         groups = seeded, crf, rrm, start
-        refuse(method, groups, (SEEDED, CRF, RRM, START), labels=labels, stairs=stairs)
-        lesson = SelfTaught(task, single)
+        refuse(method, groups, (SEEDED, CRF, RRM, START), labels=labels)
+        lesson = SelfTaught(task, single, stairs)
     else:
         others = replace(seeded, grid_stride=None, supervision=None), replace(start, probe=None)
         refuse(method, [*others, single], [SEEDED, START, SINGLE], labels=labels, stairs=stairs)
