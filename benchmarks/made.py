@@ -10,6 +10,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from wsss_cli.datasets.demo import SIDES as SCENE_SIDES
+from wsss_cli.datasets.demo import draw_scene
+
 SIZE = 375, 500  # of a photograph of PASCAL VOC
 
 
@@ -30,6 +33,18 @@ def photograph(seed: int, size: tuple[int, int] = SIZE) -> np.ndarray:
         total += strength * (0.8 * noise(1, size, cells, rng) + 0.2 * noise(3, size, cells, rng))
     pixels = (128 + total).clamp(0, 255).byte()
     return pixels.permute(1, 2, 0).contiguous().numpy()
+
+
+def sheet(seed: int, size: tuple[int, int] = SIZE) -> np.ndarray:
+    """(H, W, 3) uint8 covered with the demo's drawn scenes, so with objects of all its classes."""
+    rng = np.random.default_rng([seed, 1])
+    pixels = np.zeros((*size, 3), np.uint8)
+    side = SCENE_SIDES[0]  # no scene is smaller
+    for top in range(0, size[0], side):
+        for left in range(0, size[1], side):
+            part = pixels[top : top + side, left : left + side]
+            part[:] = draw_scene(rng)[0][: part.shape[0], : part.shape[1]]
+    return pixels
 
 
 def jpeg(image: np.ndarray, quality: int = 90) -> bytes:
