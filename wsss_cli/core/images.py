@@ -119,9 +119,9 @@ def decode_image(data: bytes) -> np.ndarray:
             raise
         except Exception as err:  # Pillow's decoders raise many kinds on broken bytes
             raise ValueError(f"cannot decode: {_reason(err)}") from err
-    if orientation in _TRANSPOSE:
-        rgb = rgb.transpose(_TRANSPOSE[orientation])
-    return np.array(rgb)
+        if orientation in _TRANSPOSE:
+            rgb = rgb.transpose(_TRANSPOSE[orientation])
+        return np.array(rgb)  # while the file is open: `rgb` may be the image itself
 
 
 def image_size(data: bytes) -> tuple[int, int]:
@@ -230,7 +230,7 @@ def _orientation(image: Image.Image) -> int:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and not image.has_transparency_data:
-        return image.copy()
+        return image
     if image.mode == "F":
         raise ValueError("float pixels have no fixed range: save with 8 or 16 bits")
     if image.mode.startswith("I"):
