@@ -107,8 +107,31 @@ def test_it_goes_on_from_a_trained_classifier(monkeypatch: pytest.MonkeyPatch) -
     torch.testing.assert_close(weights.state_dict["tag_head.weight"], head, rtol=0, atol=1e-6)
     assert weights.params["classify_epochs"] == 0
     assert weights.params["probe"] is False
+    assert [row["epoch"] for row in weights.history] == [0, 1, 2]
     train(*slow, "--backbone-weights", "cls.pt", "--classify-first", "0.5", "-q", "-o", "o.pt")
     assert load_weights("o.pt").params["classify_epochs"] == 1
+
+
+def test_the_other_head_starts_as_a_probe_of_what_is_mined() -> None:
+    colour_classifier()
+    start = ["--backbone-weights", "cls.pt", "--epochs", "1", "--lr", "1e-9", "-q"]
+    train(*start, "--supervision", "sup.h5", "--val-split", "train")
+    weights = load_weights("seg.pt")
+    assert weights.params["probe_segments"] is True
+    head = weights.state_dict["head.branches.0.0.weight"]
+    centre = head[:, :, 1, 1].clone()
+    head[:, :, 1, 1] = 0
+    assert head.abs().max() < 1e-6  # no context yet
+    with open_artifact("sup-1.h5", LABEL) as mined:
+        found = {int(v) for i in mined.ids for v in np.unique(mined[i]["label"])} - {IGNORE}
+    assert len(found) > 1
+    told = {label for label in range(4) if centre[label].abs().max() > 1e-6}
+    assert told <= found | {0}
+    assert len(told) > 1
+    train(*start, "--no-probe", "-o", "o.pt")
+    assert load_weights("o.pt").params["probe_segments"] is False
+    train(*start, "--model", "deeplabv3", "-o", "deep.pt")
+    assert load_weights("deep.pt").params["probe_segments"] is False
 
 
 def test_the_tags_head_starts_as_a_probe_of_pretrained_features() -> None:

@@ -38,7 +38,8 @@ class Start:
         typer.Option(
             "--probe/--no-probe",
             help="Start the head as a linear probe of the features at labelled cells (deeplabv1, "
-            "deeplabv2, not on vgg16). Default: there, with ce and pretrained features.",
+            "deeplabv2, not on vgg16). Default: there, with pretrained features, ce or rrm; rrm's "
+            "head of tags starts so on any network.",
         ),
     ] = None
     probe_decay: Annotated[
@@ -127,9 +128,31 @@ def start_head(
     model: Segmenter,
     compute: Compute,
 ) -> None:
+    """Make a one-layer head a linear probe of the cells whose centres are labelled."""
+    load = partial(_whole, data, labels, max_side)
+    start_from_cells(load, _own_label, ids, len(data.classes) + 1, decay, model, compute)
+
+
+def start_from_cells(
+    load: Load,
+    label: Callable[[Sample], Tensor],
+    ids: list[str],
+    n_labels: int,
+    decay: float,
+    model: Segmenter,
+    compute: Compute,
+) -> None:
     """Make a one-layer head a linear probe of the cells whose centres are labelled.
 
     Each image gives the same number of cells, spread evenly over those that it has.
+
+    Args:
+        load: makes the sample of a whole image, with its `image`.
+        label: of such a sample, (1, H, W) labels of the image at any size.
+        ids: of the images.
+        n_labels: background included.
+        decay: of the probe.
+        model: whose head it is.
     """
     import torch
 
@@ -141,17 +164,17 @@ def start_head(
 
     def labelled(features: Tensor, batch: Sample) -> tuple[Tensor, ...]:
         cells = features[0].flatten(1).T
-        target = _at_centres(batch, model.backbone.output_stride, features.shape[-2:])
+        seen = {"image": batch["image"], "label": label(batch)}
+        target = _at_centres(seen, model.backbone.output_stride, features.shape[-2:])
         known = (target != IGNORE).nonzero()[:, 0]
         if len(known) > share:
             known = known[torch.arange(share, device=known.device) * len(known) // share]
         return cells[known].half(), target[known]
 
-    found = seen_by(model.backbone, partial(_whole, data, labels, max_side), ids, labelled, compute)
+    found = seen_by(model.backbone, load, ids, labelled, compute)
     features, target = (torch.cat(column) for column in zip(*found, strict=True))
     del found
     check_finite(bool(features.isfinite().all()), "the backbone's features are not finite")
-    n_labels = len(data.classes) + 1
     probe = (
         pixel_probe(features.float(), target, n_labels, decay)
         if compute.team.leads and len(target)
@@ -160,6 +183,10 @@ def start_head(
     probe = compute.team.share(probe)
     if probe is not None:
         model.head.start_from(*(part.to(compute.device) for part in probe))
+
+
+def _own_label(batch: Sample) -> Tensor:
+    return batch["label"]
 
 
 def _whole(

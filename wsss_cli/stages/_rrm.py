@@ -11,15 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 from ..console import log
 from ..errors import UsageError
+from ..nets.names import LINEAR_SEGMENTERS
 from ..options import resolve_precision
 from ._crf import NONE, CrfOptions
 from ._from_labels import scaled
+from ._heads import PROBE_DECAY
 from ._inference import parse_scales
 from ._rrm_options import Rrm
 from ._seeded import Seeded
 from ._segmenting import KIND, NAME, Task
 from ._supervision import Supervision
-from ._tagged import probe_tag_head, tagged_crop, tagged_whole, take_classifier
+from ._tagged import (
+    probe_segments,
+    probe_tag_head,
+    tagged_crop,
+    tagged_whole,
+    take_classifier,
+)
 from ._training import Job
 from ._training_inputs import tagged_ids
 
@@ -50,7 +58,7 @@ class FromTags:
     Attributes:
         task, options, crf: what was asked for.
         seeded: of which the grid's stride counts, and where to write what is mined.
-        probe: start the tags' head as a linear probe; None where it helps.
+        probe: start the heads as linear probes; None where it helps.
 
     Raises:
         UsageError: options that contradict or are out of range.
@@ -120,6 +128,7 @@ class FromTags:
                 **self._params(),
                 "classify_epochs": alone,
                 "probe": self._probes(taken),
+                "probe_segments": self._probes_segments(alone),
             },
             classes=reader.classes,
             inputs=[reader],
@@ -133,9 +142,7 @@ class FromTags:
             ),
             loss=Loss(loss.prepare, loss.share),
             grouping={"pretrained": pretrained},
-            start=partial(probe_tag_head, reader, ids, augment.crop)
-            if self._probes(taken)
-            else None,
+            start=self._start(reader, ids, loss, taken),
             measure=None if measure is None else partial(measure_segments, measure, loss.begun),
             val_every=task.val_every,
             keyed=True,
@@ -154,6 +161,30 @@ class FromTags:
     def _probes(self, taken: bool) -> bool:
         usual = not taken and self.task.body.weights != "random"
         return usual if self.probe is None else self.probe
+
+    def _probes_segments(self, alone: int) -> bool:
+        """Whether the other head starts so, of what is mined: where both teach from the first."""
+        task = self.task
+        possible = task.head.model in LINEAR_SEGMENTERS and task.body.backbone != "vgg16"
+        usual = possible and task.body.weights != "random" and not alone
+        return usual and self.probe is not False
+
+    def _start(
+        self, reader: DatasetReader, ids: list[str], loss: ReliableLoss, taken: bool
+    ) -> Callable[[Any, Compute], None] | None:
+        """First touches to the network: its heads as linear probes."""
+        side = self.task.crops.crop
+        steps: list[Callable[[Any, Compute], None]] = []
+        if self._probes(taken):
+            steps.append(partial(probe_tag_head, reader, ids, side))
+        if self._probes_segments(loss.alone):
+            steps.append(partial(probe_segments, reader, ids, loss, side, PROBE_DECAY))
+
+        def start(model: TaggedSegmenter, compute: Compute) -> None:
+            for step in steps:
+                step(model, compute)
+
+        return start if steps else None
 
     def _loss(self, model: TaggedSegmenter, alone: int, device: torch.device) -> ReliableLoss:
         from ..training.reliable import ReliableLoss

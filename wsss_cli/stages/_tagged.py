@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import WsssError
 from ._attention import tag_vector
+from ._heads import start_from_cells
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from ..training.augment import Augment
     from ..training.compute import Compute
     from ..training.data import Sample
+    from ..training.reliable import ReliableLoss
 
 
 def take_classifier(model: TaggedSegmenter, source: str, classes: list[str]) -> bool:
@@ -59,6 +62,29 @@ def probe_tag_head(
     from .train_cls import PROBE_DECAY, PROBE_SIDE, fit_head
 
     fit_head(reader, ids, PROBE_SIDE * crop, PROBE_DECAY, model.classifier, compute)
+
+
+def probe_segments(
+    reader: DatasetReader,
+    ids: list[str],
+    loss: ReliableLoss,
+    side: int,
+    decay: float,
+    model: TaggedSegmenter,
+    compute: Compute,
+) -> None:
+    """Make a one-layer segmentation head a linear probe of what is mined of whole images.
+
+    Args:
+        side: of the images' longer side.
+    """
+    model.eval()  # all of it: mining looks through it while its backbone gives the features
+
+    def mined(batch: Sample) -> Tensor:
+        return loss.in_pixels(loss.mine(batch), batch["image"].shape[-2:])
+
+    load, n_labels = partial(tagged_whole, reader, side), len(reader.classes) + 1
+    start_from_cells(load, mined, ids, n_labels, decay, model, compute)
 
 
 def tagged_crop(

@@ -132,8 +132,7 @@ class ReliableLoss:
         energy, size = self.energy, logits.shape[-2:]
         probabilities = to_cells(logits.softmax(1), energy.stride)
         thumbs, seen = self.on_grid(batch, energy.stride)
-        labels = batch["label"].repeat_interleave(self.stride, -1)
-        labels = labels.repeat_interleave(self.stride, -2)[..., : size[0], : size[1]]
+        labels = self.in_pixels(batch["label"], size)
         images = zip(
             probabilities, thumbs, nearest_labels(labels, energy.stride), seen, strict=True
         )
@@ -147,6 +146,11 @@ class ReliableLoss:
             for image in images
         ]
         return torch.stack(sums) * matched_weight(energy.weight, energy.stride)
+
+    def in_pixels(self, labels: Tensor, size: Sequence[int]) -> Tensor:
+        """Mined labels (B, h, w) as those of the pixels, (B, *size)."""
+        enlarged = labels.repeat_interleave(self.stride, -1).repeat_interleave(self.stride, -2)
+        return enlarged[..., : size[0], : size[1]]
 
     @staticmethod
     def on_grid(batch: Sample, stride: int) -> tuple[Tensor, Tensor]:
