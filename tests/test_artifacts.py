@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 from typing import IO
 
@@ -618,3 +619,31 @@ def test_a_signal_amid_weights_being_written_is_no_error_of_the_disk(
         with pytest.raises(WsssError, match="cannot be written"):
             write_torch(tmp_path / "x.pt", {})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_many_small_items_take_little_memory_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their arrays are joined long before there are enough values to write."""
+
+    def peak(count: int) -> int:
+        ids = [f"{i:06d}" for i in range(count)]
+        with create(tmp_path / f"{count}.h5", LABEL, classes=["a"], params={}, ids=ids) as out:
+            for image_id in ids:
+                out.put(
+                    image_id,
+                    label=np.full((1, 2), int(image_id) % 2, np.uint8),
+                    present=np.array([0], np.uint16),
+                )
+            tracemalloc.start()
+        taken = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return taken
+
+    monkeypatch.setattr(columns_module, "PIECES", 256)
+    peak(100)  # what is imported and cached at first
+    few, many = peak(1000), peak(3000)
+    assert (many - few) / 2000 < 350  # bytes an item; 690 if each stayed an array
+    with open_artifact(tmp_path / "3000.h5", LABEL) as found:
+        for i in (0, 255, 256, 2999):
+            assert (found[f"{i:06d}"]["label"] == i % 2).all()

@@ -21,6 +21,7 @@ from .schema import Field, Schema
 CHUNK = 1 << 16  # values a chunk: what one small read has to decompress
 GZIP_LEVEL = 1  # levels above cost time and win a few per cent on maps and labels
 BUFFER = 1 << 22  # values gathered before they are written
+PIECES = 1 << 12  # arrays that they are gathered in
 
 
 def write_columns(
@@ -95,6 +96,8 @@ class _Column:
     def append(self, array: np.ndarray) -> None:
         self._pending.append(array.reshape(-1))
         self._pending_size += array.size
+        if len(self._pending) >= PIECES:  # an array of two numbers takes 200 bytes
+            self._pending = [np.concatenate(self._pending)]
         if self._pending_size >= BUFFER:
             self.flush(whole_chunks=True)
 
