@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError, WsssError
-from ._from_labels import schedule_of
+from ._from_labels import scaled, schedule_of
 from ._grouped import given
 from ._segmenting import KIND, NAME, Task
 from ._tagged import tagged_crop
@@ -151,11 +151,9 @@ class SelfTaught:
 
         crops, area = self.task.crops, self.options.area
         if crops.rescale is not None or crops.long_side is not None:
-            if crops.rescale is not None and crops.long_side is not None:
-                raise UsageError("--rescale and --long-side: give one of them")
             if area is not None:
                 raise UsageError("--area: goes with neither --rescale nor --long-side")
-            return crops.augment()
+            return scaled(crops, dense=False).augment()
         span = interval("--area", area or AREA)
         assert span is not None
         if span[1] > 1:
