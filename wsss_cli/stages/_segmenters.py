@@ -25,7 +25,8 @@ class Method(str, enum.Enum):
 
 
 # labels: SEAM's rates for its retraining, and ten times that in the head. rrm: as its code trains
-# from ImageNet, but for the rates, since that goes without momentum. single-stage: as published.
+# from ImageNet, but for a tenth of its rates, since that goes without momentum, and they spoil the
+# maps that labels are mined from. single-stage: as published.
 DEFAULTS: dict[Method, dict[str, Any]] = {
     Method.labels: {
         "model": "deeplabv3",
@@ -36,10 +37,10 @@ DEFAULTS: dict[Method, dict[str, Any]] = {
         "jitter": None,
     },
     Method.rrm: {
-        "model": "deeplabv3",
+        "model": "deeplabv1",
         "epochs": 24,
         "batch_size": 8,
-        "lr": 1e-3,
+        "lr": 1e-4,
         "weight_decay": 5e-4,
         "jitter": None,
     },
