@@ -17,6 +17,10 @@ SEGMENTER_STRIDES = {
     "unet": (16, 8, 32),
     "gated": (16, 8, 32),
 }
-LINEAR_SEGMENTERS = ("deeplabv2", "deeplabv1")  # one layer of head, but on VGG-16
 SEGMENTERS = tuple(SEGMENTER_STRIDES)
 HEAD_NORMS = ("group", "batch")
+
+
+def has_linear_head(model: str, backbone: str) -> bool:
+    """Whether a segmentation network's head is one layer, which a linear probe can start."""
+    return model in ("deeplabv1", "deeplabv2") and backbone != "vgg16"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
-from ..nets.names import LINEAR_SEGMENTERS
+from ..nets.names import has_linear_head
 from ._training_inputs import checked_label
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Start:
             UsageError: a head that has no such start, or a decay of no use.
         """
         check_decay(self.probe_decay)
-        possible = model in LINEAR_SEGMENTERS and body.backbone != "vgg16"
+        possible = has_linear_head(model, body.backbone)
         if self.probe and not possible:
             raise UsageError(f"--probe: the head of {model} on {body.backbone} has several layers")
         usual = usual and possible and body.weights != "random"

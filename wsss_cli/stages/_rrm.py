@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..console import log
 from ..errors import UsageError
-from ..nets.names import LINEAR_SEGMENTERS
+from ..nets.names import has_linear_head
 from ..options import resolve_precision
 from ._crf import NONE, CrfOptions
 from ._from_labels import scaled
@@ -30,6 +30,7 @@ from ._tagged import (
 )
 from ._training import Job
 from ._training_inputs import tagged_ids
+from ._training_options import Crops
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from ..training.team import Team
 
 CRF = "rrm-train"
+RESCALE = "0.5,1"  # up to the size that `predict` looks at, most of an image in a crop
 CLASSIFY_FIRST, CLASSIFY_LR = 0.5, 1e-3
 SIDES = 2, 16  # of a cell, pixels
 
@@ -105,7 +107,7 @@ class FromTags:
 
         task, options = self.task, self.options
         reader = files.enter_context(open_dataset(task.data or Path("data.h5")))
-        augment = scaled(task.crops, False).augment()
+        augment = near_own_size(task.crops).augment()
         ids = tagged_ids(reader, task.split, task.held_out(reader))
         measure = task.measure(reader, ids, team)
         net, pretrained = task.network(len(reader.classes) + 1, team)
@@ -165,7 +167,7 @@ class FromTags:
     def _probes_segments(self, alone: int) -> bool:
         """Whether the other head starts so, of what is mined: where both teach from the first."""
         task = self.task
-        possible = task.head.model in LINEAR_SEGMENTERS and task.body.backbone != "vgg16"
+        possible = has_linear_head(task.head.model, task.body.backbone)
         usual = possible and task.body.weights != "random" and not alone
         return usual and self.probe is not False
 
@@ -267,6 +269,13 @@ def _context(task: Task, device: torch.device) -> Callable[[], AbstractContextMa
 
     half = autocast_type(resolve_precision(task.setting.precision, device).value)
     return nullcontext if half is None else partial(torch.autocast, device.type, dtype=half)
+
+
+def near_own_size(crops: Crops) -> Crops:
+    """The crops, of images a little smaller than they are, if nothing is said."""
+    if crops.rescale is None and crops.long_side is None:
+        return replace(crops, rescale=RESCALE)
+    return scaled(crops, dense=False)
 
 
 def measure_segments(

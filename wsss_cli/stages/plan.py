@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import log, table, warn
+from ..nets.names import has_linear_head
 from ..options import Data, Quiet, Split, free_cores
 from ._chain import (
     EVAL,
@@ -164,20 +165,30 @@ def _measure(
 def _recipe(stage: Stage, flags: str) -> dict[str, int]:
     """Epochs, passes that train nothing, and the images that are in memory at a time.
 
-    The latter passes: over the validation images, and of train-cls's probe over the others.
+    The latter passes: over the validation images, and of a head's probe over the others.
     """
     options = parse(stage, flags)
     usual = getattr(stage.module, "DEFAULTS", {}).get(options.get("method"), {})
     epochs = usual["epochs"] if options["epochs"] is None else options["epochs"]
     batch = usual["batch_size"] if options["batch-size"] is None else options["batch-size"]
     every = options.get("val-every", 0)
-    probes = options.get("probe", False) is not False and options["backbone-weights"] != "random"
     return {
         "epochs": epochs,
         "validations": -(-epochs // every) if every else 0,
-        "probes": int(probes),
+        "probes": int(_probes(options)),
         "parallel": -(-batch // options["accumulate"]),
     }
+
+
+def _probes(options: Mapping[str, Any]) -> bool:
+    """Whether training starts from a linear probe, as train-cls and train-seg decide it."""
+    probe = options.get("probe", False)
+    if probe is not None or options["backbone-weights"] == "random":
+        return bool(probe)
+    if "model" not in options:
+        return True
+    linear = has_linear_head(options["model"], options["backbone"])
+    return linear and options["method"] == "labels" and options["loss"] == "ce"
 
 
 def _training_row(stage: Stage, images: Mapping[str, Images], rate: Rate | None, flags: str) -> Row:
