@@ -83,9 +83,9 @@ def run(
     crops: Annotated[
         Crops,
         Help(
-            long_side="Scale images to a longer side in this range. Default: sec, dsrg and rrm "
-            "see images whole, their longer side --crop, unless there is --rescale.",
-            rescale="Scale images by a factor in this range. Default: 0.5,1.5 with ce.",
+            long_side="Scale images to a longer side in this range. Default: sec and dsrg see "
+            "images whole, their longer side --crop, unless there is --rescale.",
+            rescale="Scale images by a factor in this range. Default: 0.5,1.5 (ce), 0.5,1 (rrm).",
             jitter="Change brightness, contrast, saturation and hue by up to these parts. "
             f"Default: {JITTER} (single-stage), none.",
         ),
