@@ -29,7 +29,7 @@ class Method(str, enum.Enum):
 # maps that labels are mined from. single-stage: as published.
 DEFAULTS: dict[Method, dict[str, Any]] = {
     Method.labels: {
-        "model": "deeplabv3",
+        "model": "deeplabv2",
         "epochs": 30,
         "batch_size": 8,
         "lr": 1e-3,
@@ -79,9 +79,10 @@ class Head:
             metavar="NAME",
             callback=_model_name,
             autocompletion=lambda: list(SEGMENTERS),
-            help=f"One of {', '.join(SEGMENTERS)}. Default: gated (single-stage), deeplabv3.",
+            help=f"One of {', '.join(SEGMENTERS)}. Default: deeplabv2 (labels), "
+            "deeplabv1 (rrm), gated (single-stage).",
         ),
-    ] = "deeplabv3"
+    ] = "deeplabv2"
     output_stride: Annotated[
         int | None,
         typer.Option(

@@ -99,7 +99,7 @@ def run(
     where --backbone-weights names one. Images of the validation split are left out of training
     unless --split says otherwise. Interrupted, the same command goes on.
 
-    Example: wsss train-seg --labels pseudo.h5 --model deeplabv3 --backbone resnet50 -o seg.pt
+    Example: wsss train-seg --labels pseudo.h5 --backbone resnet50 --backbone-weights cls.pt
     """
     task = Task(out, data, split, val_split, val_every, head, body, recipe, crops, setting)
     lesson: Lesson
