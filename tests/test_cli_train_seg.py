@@ -32,8 +32,18 @@ from wsss_cli.nets.rebuild import rebuild_segmenter
 from wsss_cli.stages import _from_labels, _segmenting, train_seg
 from wsss_cli.training.compute import Compute
 
-ARGUMENTS = "--model deeplabv3 --backbone tiny --backbone-weights random --crop 32 --freeze-stages 0 --workers 0"
-SHORT = [*ARGUMENTS.split(), "--epochs", "2", "--batch-size", "2", "--lr", "0.005"]
+ARGUMENTS = "--backbone tiny --backbone-weights random --crop 32 --freeze-stages 0 --workers 0"
+SHORT = [
+    *ARGUMENTS.split(),
+    "--model",
+    "deeplabv3",
+    "--epochs",
+    "2",
+    "--batch-size",
+    "2",
+    "--lr",
+    "0.005",
+]
 Labels = dict[str, np.ndarray]
 
 
