@@ -235,7 +235,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         raise ValueError("float pixels have no fixed range: save with 8 or 16 bits")
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.int64)
-        if values.size and (values.min() < 0 or values.max() > 65535):
+        if values.size and (np.min(values) < 0 or np.max(values) > 65535):
             raise ValueError("pixels beyond 16 bits: save with 8 or 16 bits")
         return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .labels import BACKGROUND, IGNORE, label_of_class
 
@@ -177,10 +178,10 @@ def scores(matrix: np.ndarray, rule: str = "union") -> Scores:
     )
 
 
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def _ratio(above: ArrayLike, below: ArrayLike) -> np.ndarray:
     """above / below in float64, NaN where below is 0."""
-    above, below = np.asarray(above, np.float64), np.asarray(below, np.float64)
-    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+    over, under = np.asarray(above, np.float64), np.asarray(below, np.float64)
+    return np.divide(over, under, out=np.full(over.shape, np.nan), where=under > 0)
 
 
 def _mean(values: np.ndarray) -> float:
@@ -309,7 +310,7 @@ class _Ranks:
         before = per_cell.cumsum() - per_cell
         self._before = before.astype(np.int32)
         # [i, cell]: the i-th threshold of the cell, or infinity, which is below nothing.
-        self._inside = np.full((per_cell.max(), n_cells), np.inf, np.float32)
+        self._inside = np.full((np.max(per_cell), n_cells), np.inf, np.float32)
         self._inside[np.arange(len(thresholds)) - before[cells], cells] = thresholds
 
     def _cells(self, values: np.ndarray) -> np.ndarray:

@@ -189,7 +189,7 @@ class MapCounts:
         points = [self.at(t, "", average) for t in sweep]
         self.outcome.sweep = [(t, p.scores.miou) for t, p in zip(sweep, points, strict=True)]
         curve = np.nan_to_num([point.scores.miou for point in points], nan=-1.0)
-        best = sweep[int(curve.argmax())]
+        best = sweep[int(np.argmax(curve))]
         how = f"oracle (chosen with these masks): best of {len(sweep)}, {sweep[0]:g}"
         return self.at(best, f"{how} to {sweep[-1]:g}", average)
 
