@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -34,6 +34,7 @@ class TrainPrecision(str, enum.Enum):
     auto = "auto"
 
 
+Choice = TypeVar("Choice", bound=str | int | None)
 AnyPrecision = TypeVar("AnyPrecision", Precision, TrainPrecision)
 
 Data = Annotated[
@@ -76,6 +77,18 @@ def free_cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on this system
         return os.cpu_count() or 1
+
+
+def one_of(names: Collection[str | int]) -> Callable[[Choice], Choice]:
+    """A callback for an option that takes one of `names`, or nothing."""
+
+    def check(value: Choice) -> Choice:
+        if value is not None and value not in names:
+            listed = ", ".join(map(str, names))
+            raise typer.BadParameter(f"{value!r} is not one of {listed}")
+        return value
+
+    return check
 
 
 def resolve_device(name: str) -> torch.device:

@@ -18,7 +18,7 @@ from ._from_labels import scaled
 from ._heads import PROBE_DECAY
 from ._inference import parse_scales
 from ._rrm_options import Rrm
-from ._seeded import Seeded
+from ._seeded import Seeded, check_cells
 from ._segmenting import KIND, NAME, Task
 from ._supervision import Supervision
 from ._tagged import (
@@ -241,17 +241,7 @@ def _chosen_crf(options: CrfOptions, stride: int, crop: int) -> CrfParams:
     Raises:
         UsageError: none, or too many cells for it.
     """
-    from ..core.grid import grid_size
-    from ..core.meanfield import MAX_CELLS
-
-    if not SIDES[0] <= stride <= SIDES[1]:
-        raise UsageError(f"--grid-stride {stride}: must lie in {SIDES[0]}..{SIDES[1]}")
-    h, w = grid_size(crop, crop, stride)
-    if h * w > MAX_CELLS:
-        raise UsageError(
-            f"--grid-stride {stride}: {h}x{w} cells are too many for a CRF in each step",
-            "raise it, or lower --crop",
-        )
+    check_cells(stride, crop, SIDES)
     params = options.chosen(CRF)
     if params is None:
         raise UsageError(f"--crf {NONE}: rrm needs one", "--crf-iterations 0 has it do nothing")

@@ -152,16 +152,21 @@ class Seeded:
 
 
 def _check(given: dict[str, Any], stride: int, crop: int) -> None:
-    from ..core.grid import grid_size
-    from ..core.meanfield import MAX_CELLS
-
     for name in ("decay_fg", "decay_bg", "grow_fg", "grow_bg"):
         value = given.get(name, 0.5)
         if not math.isfinite(value) or value < 0 or (name.startswith("decay") and value > 1):
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} {value}: must lie in 0..1")
-    if not SIDES[0] <= stride <= SIDES[1]:
-        raise UsageError(f"--grid-stride {stride}: must lie in {SIDES[0]}..{SIDES[1]}")
+    check_cells(stride, crop, SIDES)
+
+
+def check_cells(stride: int, crop: int, sides: tuple[int, int]) -> None:
+    """Raise UsageError for a --grid-stride out of `sides`, or too fine for a CRF in each step."""
+    from ..core.grid import grid_size
+    from ..core.meanfield import MAX_CELLS
+
+    if not sides[0] <= stride <= sides[1]:
+        raise UsageError(f"--grid-stride {stride}: must lie in {sides[0]}..{sides[1]}")
     h, w = grid_size(crop, crop, stride)
     if h * w > MAX_CELLS:
         raise UsageError(

@@ -11,6 +11,7 @@ import typer
 
 from ..errors import UsageError
 from ..nets.names import HEAD_NORMS, SEGMENTER_STRIDES, SEGMENTERS
+from ..options import one_of
 
 JITTER = "0.3,0.3,0.3,0.1"  # of single-stage
 AUX_WEIGHT = {"deeplabv3": 0.5, "fcn": 0.5, "unet": 0.5}  # torchvision's; the others have none
@@ -62,12 +63,6 @@ class Norm(str, enum.Enum):
     batch = HEAD_NORMS[1]
 
 
-def _model_name(name: str | None) -> str | None:
-    if name is not None and name not in SEGMENTERS:
-        raise typer.BadParameter(f"{name!r} is not one of {', '.join(SEGMENTERS)}")
-    return name
-
-
 @dataclass(frozen=True, kw_only=True)
 class Head:
     """Which segmentation network stands on the backbone."""
@@ -77,7 +72,7 @@ class Head:
         typer.Option(
             "--model",
             metavar="NAME",
-            callback=_model_name,
+            callback=one_of(SEGMENTERS),
             autocompletion=lambda: list(SEGMENTERS),
             help=f"One of {', '.join(SEGMENTERS)}. Default: deeplabv2 (labels), "
             "deeplabv1 (rrm), gated (single-stage).",

@@ -13,7 +13,7 @@ import typer
 
 from ..errors import UsageError, WsssError
 from ..nets.names import BACKBONES, OUTPUT_STRIDES
-from ..options import Device, Force, Quiet, Seed, TrainPrecision, Workers
+from ..options import Device, Force, Quiet, Seed, TrainPrecision, Workers, one_of
 
 if TYPE_CHECKING:
     from ..nets.base import Backbone
@@ -38,18 +38,6 @@ class BatchNorm(str, enum.Enum):
     train = "train"
 
 
-def _backbone_name(name: str) -> str:
-    if name not in BACKBONES:
-        raise typer.BadParameter(f"{name!r} is not one of {', '.join(BACKBONES)}")
-    return name
-
-
-def _output_stride(stride: int | None) -> int | None:
-    if stride is not None and stride not in OUTPUT_STRIDES:
-        raise typer.BadParameter(f"{stride} is not one of 8, 16, 32")
-    return stride
-
-
 @dataclass(frozen=True, kw_only=True)
 class Body:
     """Which pretrained network, and what of it trains."""
@@ -58,7 +46,7 @@ class Body:
         str,
         typer.Option(
             metavar="NAME",
-            callback=_backbone_name,
+            callback=one_of(BACKBONES),
             autocompletion=lambda: list(BACKBONES),
             help=f"One of {', '.join(BACKBONES)}.",
         ),
@@ -73,7 +61,7 @@ class Body:
         ),
     ] = "imagenet"
     output_stride: Annotated[
-        int, typer.Option(callback=_output_stride, help="Pixels per cell of the features.")
+        int, typer.Option(callback=one_of(OUTPUT_STRIDES), help="Pixels per cell of the features.")
     ] = 16
     dilated: Annotated[
         bool, typer.Option("--dilated/--no-dilated", help="Dilate what follows a removed stride.")
