@@ -60,9 +60,9 @@ define DEMO
 RUN=runs/demo TRAIN=train VAL=val
 FLAGS_data='--demo $(DEMO_SCENES)'
 FLAGS_cls='--backbone tiny --backbone-weights random --batchnorm train --freeze-stages 0
- --output-stride 8 --no-dilated --crop 112 --long-side 96,140 --batch-size 8 --epochs 16
+ --output-stride 8 --no-dilated --crop 112 --long-side 96,140 --batch-size 8 --epochs 24
  --lr 0.1 --head-multiplier 1 --val-every 4'
-FLAGS_seeds='--method irn --fg 0.45 --bg 0.10'
+FLAGS_seeds='--method irn'
 FLAGS_aff='--method irn --backbone tiny --backbone-weights runs/demo/cls.pt --output-stride 8
  --crop 128 --rescale 0.9,1.3 --radius 6 --batch-size 8 --epochs 15 --lr 0.1'
 FLAGS_seg='--model unet --backbone tiny --backbone-weights runs/demo/cls.pt --batchnorm train
