@@ -66,7 +66,7 @@ FLAGS_seeds='--method irn'
 FLAGS_aff='--method irn --backbone tiny --backbone-weights runs/demo/cls.pt --output-stride 8
  --crop 128 --rescale 0.9,1.3 --radius 6 --batch-size 8 --epochs 15 --lr 0.1'
 FLAGS_seg='--model unet --backbone tiny --backbone-weights runs/demo/cls.pt --batchnorm train
- --freeze-stages 0 --crop 112 --batch-size 8 --epochs 30 --lr 0.05 --val-every 5'
+ --freeze-stages 0 --crop 112 --batch-size 8 --epochs 20 --lr 0.05 --val-every 5'
 FLAGS_pred='--scales 1'
 endef
 
