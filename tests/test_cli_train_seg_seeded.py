@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -80,6 +81,28 @@ def test_they_learn_objects_from_strips(loss: str) -> None:
     assert tuple(weights.params["terms"]) == _seeded.PUBLISHED[loss]
     assert weights.params["crf"]["bilateral_srgb"] == 13
     assert tuple(weights.params["long_side"]) == (48.0, 48.0)  # whole images
+
+
+def test_what_saw_images_whole_is_validated_and_predicts_at_their_size_there() -> None:
+    small = ["--crop", "32", "--loss", "dsrg", "--epochs", "1", "-q"]
+    train(*small, "--val-split", "val")
+    weights = load_weights("seg.pt")
+    assert weights.params["max_side"] == 32  # of images of 48 and more
+
+    def predicted(*options: str) -> tuple[object, float]:
+        run = ["predict", "--split", "val", "--scales", "1", "--no-flip", "-q", "--force"]
+        assert CliRunner().invoke(app, [*run, *options]).exit_code == 0
+        score = ["eval", "pred.h5", "--split", "val", "--json", "s.json", "--force", "-q"]
+        assert CliRunner().invoke(app, score).exit_code == 0
+        with open_artifact("pred.h5", LABEL) as labels:
+            return labels.params["max_side"], json.loads(Path("s.json").read_text())["miou"]
+
+    side, miou = predicted()
+    assert side == 32
+    assert miou == pytest.approx(weights.history[-1]["val_miou"], abs=1e-6)
+    assert predicted("--max-side", "0")[0] == 0
+    train(*small, "--rescale", "1,1", "-o", "own.pt")
+    assert load_weights("own.pt").params["max_side"] == 1024  # crops of images near their own size
 
 
 def test_splitting_a_batch_changes_nothing() -> None:

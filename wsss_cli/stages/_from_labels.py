@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from ._crf import CrfOptions
 from ._heads import Start, start_head
-from ._seeded import Seeded, seeded_crop, supervision
+from ._seeded import LossName, Seeded, seeded_crop, supervision
 from ._segmenting import KIND, NAME, Task
 from ._training import Job
 from ._training_inputs import labelled_crop, labelled_ids
@@ -49,6 +49,9 @@ class FromLabels:
 
     def __post_init__(self) -> None:
         task, stairs = self.task, self.stairs
+        crops = scaled(task.crops, dense=self.seeded.loss is LossName.ce)
+        task = replace(task, crops=crops)
+        object.__setattr__(self, "task", task)
         object.__setattr__(self, "schedule", None if stairs is None else schedule_of(stairs))
         lesson = self.seeded.chosen(self.crf, task.crops.crop, task.head.aux)
         object.__setattr__(self, "lesson", lesson)
@@ -67,7 +70,7 @@ class FromLabels:
         task, lesson = self.task, self.lesson
         target = files.enter_context(open_artifact(self.labels, LABEL))
         reader = files.enter_context(open_dataset(task.data, target))
-        augment = scaled(task.crops, lesson is None).augment()
+        augment = task.crops.augment()
         ids = labelled_ids(reader, target, task.split, task.held_out(reader))
         measure = task.measure(reader, ids, team)
         net, pretrained = task.network(len(reader.classes) + 1, team)
@@ -130,7 +133,8 @@ def schedule_of(text: str) -> Callable[[int, int], Schedule]:
 def scaled(crops: Crops, dense: bool) -> Crops:
     """The crops, scaled as suits labels of most pixels (`dense`), or seeds and tags, if unsaid.
 
-    What a tag promises holds for a whole image only.
+    What a tag promises holds for a whole image only. `max_side` then is the size of these, for a
+    network has to be looked through at the size it was trained at.
     """
     if crops.rescale is not None and crops.long_side is not None:
         raise UsageError("--rescale and --long-side: give one of them")
@@ -138,7 +142,8 @@ def scaled(crops: Crops, dense: bool) -> Crops:
         return crops
     if dense:
         return replace(crops, rescale=RESCALE)
-    return replace(crops, long_side=f"{crops.crop},{crops.crop}")
+    side = min(crops.crop, crops.max_side or crops.crop)
+    return replace(crops, long_side=f"{crops.crop},{crops.crop}", max_side=side)
 
 
 def label_loss(

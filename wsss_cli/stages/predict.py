@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -72,7 +72,14 @@ def run(
     ids: Ids = None,
     scales: shared.Scales = SCALES,
     flip: shared.Flip = True,
-    max_side: shared.MaxSide = shared.MAX_SIDE,
+    max_side: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="PIXELS",
+            help="Shrink longer images to this before scaling; 0: never. Default: as in training.",
+        ),
+    ] = None,
     batch_size: shared.BatchSize = None,
     restrict_to_tags: Annotated[
         bool,
@@ -102,15 +109,7 @@ def run(
     refine = refinement.refinement(device=device)
     place = resolve_device(device)
     precision = resolve_precision(precision, place)
-    setting = Setting(
-        shared.parse_scales(scales),
-        flip,
-        max_side,
-        restrict_to_tags,
-        min_confidence,
-        refine,
-        precision,
-    )
+    sizes = shared.parse_scales(scales)
     if out is not None and png is not None:
         raise UsageError("--out and --png: give one")
     if images:
@@ -124,7 +123,17 @@ def run(
     compute = Compute(place, autocast_type(precision.value))
     trained = load_weights(weights, "wsss/seg")
     check_classes(trained)
-    setting = replace(setting, rule=presence.rule(trained))
+    side = trained.params.get("max_side", shared.MAX_SIDE) if max_side is None else max_side
+    setting = Setting(
+        sizes,
+        flip,
+        side,
+        restrict_to_tags,
+        min_confidence,
+        refine,
+        precision,
+        presence.rule(trained),
+    )
     with opened(images, data, trained) as source:
         known = source.ids if images else source.split(split)  # type: ignore[union-attr]
         wanted = need_ids(select_ids(known, ids, source.path), source.path, split)
@@ -133,7 +142,7 @@ def run(
         target: Writer | PngFolder = task.labels(out or OUT) if png is None else task.pngs(png)
         with target:
             load = partial(load_image, source, len(trained.classes), setting)
-            feed = shared.Feed(compute, shared.threads(workers, compute), batch_size, max_side)
+            feed = shared.Feed(compute, shared.threads(workers, compute), batch_size, side)
             batches = feed.batches(load, target.todo, source)
             fill(target, look(model, compute, setting, batches), setting, workers, quiet)
     log(f"{NAME}: {len(target)} items -> {target.path}", quiet)
