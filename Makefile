@@ -7,6 +7,7 @@
 #   make ... SHARDS=4 -j4                  image-by-image stages in four processes
 #   make ... FLAGS_seeds='--method psa'    options of one stage; changing them rebuilds what follows
 #   make ... ROUNDS=1                      then label TRAIN anew with the network, and train on that
+#   make best RUN=runs/mine DATA=mine.h5   the chain that scored best for its cost (docs/results.md)
 #
 # Each stage may be rerun by deleting its file, and swapped by another rule for the same file.
 
@@ -39,6 +40,9 @@ GPUS   ?=
 # FLAGS_relabel='--min-confidence 0.7' trusts sure pixels only; seg.pt, round1.pt, ... stay.
 ROUNDS ?= 0
 
+# What the network learns from: pseudo, the walk's masks; or seeds, and then nothing walks.
+TARGET ?= pseudo
+
 # Options of each stage.
 FLAGS_data  ?=
 FLAGS_cls   ?=
@@ -51,6 +55,7 @@ FLAGS_pred  ?=
 FLAGS_relabel ?= $(FLAGS_pred)
 FLAGS_retrain ?= $(FLAGS_seg)
 FLAGS_eval  ?=
+USUAL_seg   ?=
 FLAGS_view  ?= --limit 6
 
 # `make demo`: a small network that learns from scratch, on scenes drawn by rule. Its classes are
@@ -79,7 +84,7 @@ args_cam   = --data $(DATA) $(train) $(FLAGS_cam)
 args_seeds = --data $(DATA) $(FLAGS_seeds)
 args_aff   = --data $(DATA) $(FLAGS_aff)
 args_walk  = --data $(DATA) $(FLAGS_walk)
-args_seg   = --data $(DATA) $(val) $(FLAGS_seg)
+args_seg   = --labels $(RUN)/$(TARGET).h5 --data $(DATA) $(val) $(USUAL_seg) $(FLAGS_seg)
 args_pred  = --data $(DATA) --split $(VAL) $(FLAGS_pred)
 args_relabel = --data $(DATA) $(train) --restrict-to-tags $(FLAGS_relabel)
 args_retrain = --data $(DATA) $(val) $(FLAGS_retrain)
@@ -91,11 +96,11 @@ args_view  = --data $(DATA) $(FLAGS_view)
 STAGES := cls cam seeds aff walk seg pred relabel retrain
 rounds := $(addprefix round,$(shell seq $(ROUNDS)))
 # What is scored on SCORE, and on VAL: the networks.
-made   := cam seeds pseudo $(rounds)
+made   := cam seeds $(filter pseudo,$(TARGET)) $(rounds)
 seen   := pred $(addsuffix -pred,$(rounds))
-SCORES  = $(patsubst %,$(RUN)/%.json,cam seeds pseudo pred $(foreach r,$(rounds),$(r) $(r)-pred))
+SCORES  = $(patsubst %,$(RUN)/%.json,cam seeds $(filter pseudo,$(TARGET)) pred $(foreach r,$(rounds),$(r) $(r)-pred))
 
-.PHONY: all chain install demo test lint docs bench clean FORCE
+.PHONY: all chain best install demo test lint docs bench clean FORCE
 # Scores before the picture, each behind its stage; the table of all of them is printed last.
 all: $(SCORES) $(RUN)/sheet.png
 	@echo
@@ -112,8 +117,8 @@ $(RUN)/cls.pt: $(DATA) $(RUN)/.flags/cls | $(WSSS)
 	$(WSSS) train-cls $(args_cls) -o $@ --force
 $(RUN)/aff.pt: $(RUN)/seeds.h5 $(RUN)/.flags/aff | $(WSSS)
 	$(WSSS) train-aff --seeds $< $(args_aff) -o $@ --force
-$(RUN)/seg.pt: $(RUN)/pseudo.h5 $(RUN)/.flags/seg | $(WSSS)
-	$(WSSS) train-seg --labels $< $(args_seg) -o $@ --force
+$(RUN)/seg.pt: $(RUN)/$(TARGET).h5 $(RUN)/.flags/seg | $(WSSS)
+	$(WSSS) train-seg $(args_seg) -o $@ --force
 
 # An image-by-image stage: $(call image_stage,FILE,STAGE,INPUTS,COMMAND). One process writes FILE,
 # or SHARDS processes write parts of it, which merge joins.
@@ -161,6 +166,12 @@ $(RUN)/.flags/$(1): $(shell cmp -s $(RUN)/.flags/$(1) <(echo '$(args_$(1))') || 
 endef
 $(foreach stage,data $(STAGES) eval view,$(eval $(call flag_file,$(stage))))
 FORCE:
+
+# The chain that scored best for what it costs: a network that grows the seeds while it learns from
+# them, in place of boundaries and walk. FLAGS_seg and all else may be given as ever.
+BEST := --loss dsrg --probe --model deeplabv2 --output-stride 16 --crop 321 --lr 0.0005 --epochs 6
+best: | $(WSSS)
+	@$(MAKE) --no-print-directory -f $(firstword $(MAKEFILE_LIST)) TARGET=seeds USUAL_seg='$(BEST)' all
 
 # Demo, tests, upkeep
 

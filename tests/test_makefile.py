@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -81,14 +82,18 @@ done
 """
 
 
-@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
-def test_rounds_of_self_training(tmp_path: Path) -> None:
+Make = Callable[..., list[str]]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Runs make with `NOTING` for wsss, and options of its own for the network."""
     (tmp_path / "wsss").write_text(NOTING)
     (tmp_path / "wsss").chmod(0o755)
     (tmp_path / "data.h5").touch()
     log = tmp_path / "log"
 
-    def make(*settings: str) -> list[str]:
+    def run(*settings: str) -> list[str]:
         """The commands that ran, without the folder's name and --force; no pictures, no table."""
         log.write_text("")
         names = {"WSSS": "wsss", "DATA": "data.h5", "RUN": "run"}
@@ -99,6 +104,28 @@ def test_rounds_of_self_training(tmp_path: Path) -> None:
         ran = log.read_text().replace(f"{tmp_path}/", "").replace(" --force", "")
         lines = [" ".join(line.split()) for line in ran.splitlines()]
         return [line for line in lines if line.split()[0] not in ("view", "info")]
+
+    return run
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_best_learns_from_seeds_and_does_not_walk(make: Make) -> None:
+    ran = make("best")
+    stages = [line.split()[0] for line in ran if not line.startswith("eval")]
+    assert stages == ["train-cls", "make-cam", "make-seeds", "train-seg", "predict"]
+    (learns,) = [line for line in ran if line.startswith("train-seg")]
+    assert learns.startswith("train-seg --labels run/seeds.h5 --data data.h5 --val-split val ")
+    assert " --loss dsrg --probe " in learns
+    assert learns.endswith(" --lr 1 -o run/seg.pt")  # the user's own options come last, and count
+    assert make("best") == []
+    # the plain chain in the same folder: all that was missing, and its own network
+    stages = [line.split()[0] for line in make() if not line.startswith("eval")]
+    assert stages == ["train-aff", "random-walk", "train-seg", "predict"]
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_rounds_of_self_training(make: Make, tmp_path: Path) -> None:
+    log = tmp_path / "log"
 
     def table() -> str:
         return log.read_text().splitlines()[-1].replace(f"{tmp_path}/run/", "")
