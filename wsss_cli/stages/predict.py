@@ -123,7 +123,7 @@ def run(
     compute = Compute(place, autocast_type(precision.value))
     trained = load_weights(weights, "wsss/seg")
     check_classes(trained)
-    side = trained.params.get("max_side", shared.MAX_SIDE) if max_side is None else max_side
+    side = trained_side(trained) if max_side is None else max_side
     setting = Setting(
         sizes,
         flip,
@@ -146,6 +146,21 @@ def run(
             batches = feed.batches(load, target.todo, source)
             fill(target, look(model, compute, setting, batches), setting, workers, quiet)
     log(f"{NAME}: {len(target)} items -> {target.path}", quiet)
+
+
+def trained_side(trained: Weights) -> int:
+    """The longest side that the network was trained to look through images at.
+
+    Raises:
+        WsssError: not a number of pixels.
+    """
+    side = trained.params.get("max_side", shared.MAX_SIDE)
+    if isinstance(side, int) and side >= 0:
+        return side
+    raise WsssError(
+        f"{trained.path}: damaged (max_side {side!r:.40})",
+        "give --max-side, or take other weights",
+    )
 
 
 @contextmanager
