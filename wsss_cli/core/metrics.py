@@ -53,19 +53,23 @@ def confusion_matrix(
     if truth.dtype != np.uint8 or pred.dtype != np.uint8:
         raise ValueError(f"label maps are uint8, not {truth.dtype} and {pred.dtype}")
     _check_n_labels(n_labels)
-    # Every pair of bytes has its own bin: one pass, no masks.
+    # A bin for every pair of labels, IGNORE and all else having one more each: one pass, no masks.
+    # A bin for every pair of bytes would be half a megabyte anew for each image, however small.
+    side = n_labels + 2
+    column = np.full(256, n_labels + 1, np.intp)
+    column[:n_labels], column[IGNORE] = np.arange(n_labels), n_labels
+    row = column * side
     flat, guess = truth.ravel(), pred.ravel()
-    counts: np.ndarray = np.zeros(1 << 16, np.int64)
+    counts: np.ndarray = np.zeros(side * side, np.int64)
     for start in range(0, flat.size, BLOCK):
         part = slice(start, start + BLOCK)
-        pairs = (flat[part].astype(np.intp) << 8) | guess[part]
-        counts += np.bincount(pairs, minlength=1 << 16)
-    counts = counts.reshape(256, 256)
-    _refuse_labels(counts.sum(axis=1), n_labels, "truth")
-    _refuse_labels(counts.sum(axis=0), n_labels, "prediction")
-    matrix = np.empty((n_labels, n_labels + 1), np.int64)
-    matrix[:, :n_labels] = counts[:n_labels, :n_labels]
-    matrix[:, n_labels] = counts[:n_labels, IGNORE]
+        counts += np.bincount(row[flat[part]] + column[guess[part]], minlength=side * side)
+    counts = counts.reshape(side, side)
+    if counts[-1].any():
+        _refuse_labels(np.bincount(flat, minlength=256), n_labels, "truth")
+    if counts[:, -1].any():
+        _refuse_labels(np.bincount(guess, minlength=256), n_labels, "prediction")
+    matrix = counts[:n_labels, : n_labels + 1].copy()
     if unlabelled == "background":
         matrix[:, BACKGROUND] += matrix[:, n_labels]
         matrix[:, n_labels] = 0
