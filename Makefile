@@ -55,8 +55,9 @@ FLAGS_pred  ?=
 FLAGS_relabel ?= $(FLAGS_pred)
 FLAGS_retrain ?= $(FLAGS_seg)
 FLAGS_eval  ?=
-USUAL_seg   ?=
 FLAGS_view  ?= --limit 6
+# What `best` gives train-seg before FLAGS_seg, which so counts more.
+USUAL_seg   ?=
 
 # `make demo`: a small network that learns from scratch, on scenes drawn by rule. Its classes are
 # told by a badge on a plain body, so the maps find badges and the walk has bodies to win.
@@ -96,9 +97,10 @@ args_view  = --data $(DATA) $(FLAGS_view)
 STAGES := cls cam seeds aff walk seg pred relabel retrain
 rounds := $(addprefix round,$(shell seq $(ROUNDS)))
 # What is scored on SCORE, and on VAL: the networks.
-made   := cam seeds $(filter pseudo,$(TARGET)) $(rounds)
+maps   := cam seeds $(filter pseudo,$(TARGET))
+made   := $(maps) $(rounds)
 seen   := pred $(addsuffix -pred,$(rounds))
-SCORES  = $(patsubst %,$(RUN)/%.json,cam seeds $(filter pseudo,$(TARGET)) pred $(foreach r,$(rounds),$(r) $(r)-pred))
+SCORES  = $(patsubst %,$(RUN)/%.json,$(maps) pred $(foreach r,$(rounds),$(r) $(r)-pred))
 
 .PHONY: all chain best install demo test lint docs bench clean FORCE
 # Scores before the picture, each behind its stage; the table of all of them is printed last.
@@ -168,7 +170,8 @@ $(foreach stage,data $(STAGES) eval view,$(eval $(call flag_file,$(stage))))
 FORCE:
 
 # The chain that scored best for what it costs: a network that grows the seeds while it learns from
-# them, in place of boundaries and walk. FLAGS_seg and all else may be given as ever.
+# them, in place of boundaries and walk. FLAGS_seg and all else may be given as ever: a
+# MobileNet wants --lr 0.0001, VGG-16 --no-probe.
 BEST := --loss dsrg --probe --model deeplabv2 --output-stride 16 --crop 321 --lr 0.0005 --epochs 6
 best: | $(WSSS)
 	@$(MAKE) --no-print-directory -f $(firstword $(MAKEFILE_LIST)) TARGET=seeds USUAL_seg='$(BEST)' all

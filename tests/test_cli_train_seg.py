@@ -33,17 +33,7 @@ from wsss_cli.stages import _from_labels, _segmenting, train_seg
 from wsss_cli.training.compute import Compute
 
 ARGUMENTS = "--backbone tiny --backbone-weights random --crop 32 --freeze-stages 0 --workers 0"
-SHORT = [
-    *ARGUMENTS.split(),
-    "--model",
-    "deeplabv3",
-    "--epochs",
-    "2",
-    "--batch-size",
-    "2",
-    "--lr",
-    "0.005",
-]
+SHORT = f"{ARGUMENTS} --model deeplabv3 --epochs 2 --batch-size 2 --lr 0.005".split()
 Labels = dict[str, np.ndarray]
 
 

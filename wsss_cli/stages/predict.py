@@ -123,11 +123,10 @@ def run(
     compute = Compute(place, autocast_type(precision.value))
     trained = load_weights(weights, "wsss/seg")
     check_classes(trained)
-    side = trained_side(trained) if max_side is None else max_side
     setting = Setting(
         sizes,
         flip,
-        side,
+        trained_side(trained) if max_side is None else max_side,
         restrict_to_tags,
         min_confidence,
         refine,
@@ -142,7 +141,8 @@ def run(
         target: Writer | PngFolder = task.labels(out or OUT) if png is None else task.pngs(png)
         with target:
             load = partial(load_image, source, len(trained.classes), setting)
-            feed = shared.Feed(compute, shared.threads(workers, compute), batch_size, side)
+            threads = shared.threads(workers, compute)
+            feed = shared.Feed(compute, threads, batch_size, setting.max_side)
             batches = feed.batches(load, target.todo, source)
             fill(target, look(model, compute, setting, batches), setting, workers, quiet)
     log(f"{NAME}: {len(target)} items -> {target.path}", quiet)
