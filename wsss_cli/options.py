@@ -43,7 +43,8 @@ Data = Annotated[
         "--data",
         envvar="WSSS_DATA",
         metavar="FILE",
-        help="Data set, from `wsss pack`. Default: the one that the input was made from.",
+        help="Data set, from `wsss pack`. Default: the one that the input was made from; without "
+        "an input, data.h5.",
     ),
 ]
 Split = Annotated[
