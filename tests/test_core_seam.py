@@ -64,6 +64,14 @@ def test_float32_tiles_of_a_real_size() -> None:
     assert float((found - dense(values, features)).abs().max()) < 3e-6
 
 
+def test_products_of_half_precision_hardly_move_the_means() -> None:
+    values, features = random_maps(1, 4, 28, 30).abs(), random_maps(1, 32, 28, 30, seed=1)
+    exact = dense(values, features)
+    found = pixel_correlation(values.float(), features.float(), products=torch.bfloat16)
+    assert found.dtype == torch.float32
+    assert 1e-7 < float((found - exact).abs().max()) < 0.02 * float(exact.std())
+
+
 def test_what_the_correlation_keeps() -> None:
     features = random_maps(1, 6, 4, 5)
     constant = torch.full((1, 1, 4, 5), 0.7, dtype=torch.float64)

@@ -50,7 +50,7 @@ def test_two_views_in_training_and_logits_otherwise() -> None:
     logits = model(x)
     maps, again = model.seen(x, torch.tensor([2, 0]))
     assert torch.allclose(logits, again)
-    assert torch.equal(maps, model.maps(x)[1][:, [3, 1]])
+    assert torch.allclose(maps, model.maps(x)[1][:, [3, 1]], atol=1e-6)  # but for rounding
     mixed, plain = network(detach=False).eval(), network().eval()
     assert torch.equal(mixed.seen(x)[0], plain.seen(x)[0])
 

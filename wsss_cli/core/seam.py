@@ -7,6 +7,7 @@ with align_corners=True throughout, as there.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,18 +23,24 @@ QUIETEST = 4  # the min-pooling loss takes one pixel of so many, the lowest
 
 
 class _Correlate(torch.autograd.Function):
-    """Means of values, weighted by rectified products of features; see `pixel_correlation`."""
+    """Means of values, weighted by rectified products of features; see `pixel_correlation`.
+
+    Affinities are symmetric, so of each pair of tiles only one product is computed, and counts
+    both ways: `below` are the columns that a tile has not met yet, `left` those after its own.
+    """
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, features: Tensor, tile: int) -> Tensor:
         """(B, C, N) values and (B, D, N) features to (B, C, N)."""
-        rows, n = features.transpose(1, 2), features.shape[-1]
-        out, total = torch.empty_like(values), torch.empty_like(values[:, :1])
-        for start in range(0, n, tile):
-            part = slice(start, start + tile)
-            affinity = torch.bmm(rows, features[..., part]).relu_()
-            total[..., part] = affinity.sum(1, keepdim=True) + EPS
-            out[..., part] = torch.bmm(values, affinity) / total[..., part]
+        rows, counted = _rows(features), _with_ones(values)
+        sums = torch.zeros_like(counted)
+        for part, below, left in _tiles(features.shape[-1], tile):
+            affinity = torch.bmm(rows[:, below], features[..., part]).relu_().to(values.dtype)
+            sums[..., part] += torch.bmm(counted[..., below], affinity)
+            after = slice(part.stop - part.start, None)
+            sums[..., left] += torch.bmm(counted[..., part], _rows(affinity[:, after]))
+        total = sums[:, -1:] + EPS
+        out = sums[:, :-1] / total
         ctx.save_for_backward(values, features, out, total)
         ctx.tile = tile
         return out
@@ -43,24 +50,45 @@ class _Correlate(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, None]:
         """The affinities are computed anew, a tile at a time."""
         values, features, out, total = ctx.saved_tensors
-        rows, value_rows = features.transpose(1, 2), values.transpose(1, 2)
+        rows, counted = _rows(features), _with_ones(values)
         grad = grad / total
         spent = (grad * out).sum(1, keepdim=True)  # through the denominator
+        change = torch.cat([grad, -spent], dim=1)
         to_features = torch.zeros_like(features)
         to_values = torch.zeros_like(values) if ctx.needs_input_grad[0] else None
-        for start in range(0, features.shape[-1], ctx.tile):
-            part = slice(start, start + ctx.tile)
-            product = torch.bmm(rows, features[..., part])
-            change = torch.bmm(value_rows, grad[..., part]).sub_(spent[..., part])
-            change.mul_(product > 0)
-            to_features.baddbmm_(features[..., part], change.transpose(1, 2))
-            to_features[..., part] += torch.bmm(features, change)
+        for part, below, left in _tiles(features.shape[-1], ctx.tile):
+            product = torch.bmm(rows[:, below], features[..., part])
+            # of the affinity of a cell below with one of the tile, counted both ways
+            each = torch.bmm(_rows(counted[..., below]), change[..., part])
+            each.baddbmm_(_rows(change[..., below]), counted[..., part]).mul_(product > 0)
+            after = slice(part.stop - part.start, None)
+            to_features[..., part] += torch.bmm(features[..., below], each)
+            to_features[..., left] += torch.bmm(features[..., part], _rows(each[:, after]))
             if to_values is not None:
-                to_values.baddbmm_(grad[..., part], product.relu_().transpose(1, 2))
+                affinity = product.relu_()
+                to_values[..., part] += torch.bmm(grad[..., below], affinity)
+                to_values[..., left] += torch.bmm(grad[..., part], _rows(affinity[:, after]))
         return to_values, to_features, None
 
 
-def pixel_correlation(values: Tensor, features: Tensor, tile: int = TILE) -> Tensor:
+def _rows(columns: Tensor) -> Tensor:
+    return columns.transpose(1, 2)
+
+
+def _with_ones(values: Tensor) -> Tensor:
+    return torch.cat([values, torch.ones_like(values[:, :1])], dim=1)
+
+
+def _tiles(n: int, tile: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Of each tile: its columns, these and all after them, and those after them alone."""
+    for start in range(0, n, tile):
+        stop = min(n, start + tile)
+        yield slice(start, stop), slice(start, n), slice(stop, n)
+
+
+def pixel_correlation(
+    values: Tensor, features: Tensor, tile: int = TILE, products: torch.dtype | None = None
+) -> Tensor:
     """Each cell's mean of all cells' values, weighted by how alike their features are (PCM).
 
     y_j = sum_i v_i a_ij / (sum_i a_ij + 1e-5), where a_ij = ReLU(f_i . f_j) and f are the features
@@ -71,6 +99,8 @@ def pixel_correlation(values: Tensor, features: Tensor, tile: int = TILE) -> Ten
         features: (B, D, h, w) float, of the same type.
         tile: columns of a that are in memory at a time, forward and backward; of no effect on the
             result but for the order of sums.
+        products: type in which each f_i . f_j is computed, half precision where there is no
+            gradient to follow; sums over cells keep the values' type. None: that too.
 
     Returns:
         (B, C, h, w): constant values stay, but for the 1e-5; none leaves its channel's range.
@@ -81,7 +111,7 @@ def pixel_correlation(values: Tensor, features: Tensor, tile: int = TILE) -> Ten
     if values.shape[:1] + values.shape[2:] != features.shape[:1] + features.shape[2:]:
         raise ValueError(f"values {tuple(values.shape)}, features {tuple(features.shape)}")
     unit = features.flatten(2)
-    unit = unit / (unit.norm(dim=1, keepdim=True) + EPS)
+    unit = (unit / (unit.norm(dim=1, keepdim=True) + EPS)).to(products or values.dtype)
     return _Correlate.apply(values.flatten(2), unit, tile).view(values.shape)
 
 

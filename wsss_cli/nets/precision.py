@@ -50,6 +50,14 @@ def no_autocast(like: Tensor) -> AbstractContextManager[object]:
     return torch.autocast(device_type=kind, enabled=False)
 
 
+def autocast_to(like: Tensor) -> torch.dtype | None:
+    """What autocast computes in around the caller; None where it is off."""
+    kind = like.device.type
+    if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind):
+        return None
+    return torch.get_autocast_dtype(kind)
+
+
 def full_precision(x: Tensor) -> Tensor:
     """The same values in at least float32.
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..core.seam import correlation_input, pixel_correlation
 from .base import Backbone
 from .classifier import Classifier
-from .precision import full_precision, no_autocast
+from .precision import autocast_to, full_precision, no_autocast
 
 PAIR_SCALE = 0.3
 LOW, MIDDLE, FEATURES = 64, 128, 192  # channels: of two backbone maps, and of what is correlated
@@ -77,8 +77,12 @@ class SeamNet(Classifier):
         one, other = self.maps(x), self.maps(small)
         return {"cams": (one[0], other[0]), "refined": (one[1], other[1])}
 
-    def maps(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps (B, C, h, w) float32 before ReLU, and refined (B, 1 + C, h, w)."""
+    def maps(self, x: Tensor, classes: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Maps (B, C, h, w) float32 before ReLU, and refined (B, 1 + C, h, w).
+
+        With `classes`, (K,) or (B, K), the refined maps are those of these alone, (B, K, h, w).
+        """
+        products = None if self.training else autocast_to(x)
         maps = self.backbone(x)
         with no_autocast(x):
             low, middle, last = (full_precision(m) for m in (maps[2], maps[3], maps[4]))
@@ -89,15 +93,15 @@ class SeamNet(Classifier):
                 features = features.detach() if self.detach else features
                 seen.append(_placed(layer(features).relu(), size))
             features = self.project(torch.cat(seen, dim=1))
-            return cam, pixel_correlation(correlation_input(cam, self.suppress), features)
+            spread = correlation_input(cam, self.suppress)
+            if classes is not None:
+                image = torch.arange(len(x), device=x.device)[:, None]
+                spread = spread[:, 1:][image, classes]  # (K,) serves all images
+            return cam, pixel_correlation(spread, features, products=products)
 
     def seen(self, x: Tensor, classes: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        cam, refined = self.maps(x)
-        maps = refined[:, 1:]
-        if classes is not None:
-            image = torch.arange(len(x), device=x.device)[:, None]
-            maps = maps[image, classes]  # (K,) serves all images
-        return maps, cam.mean(dim=(2, 3))
+        cam, refined = self.maps(x, classes)
+        return refined if classes is not None else refined[:, 1:], cam.mean(dim=(2, 3))
 
 
 def small_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
