@@ -137,7 +137,7 @@ def draw(
         shown |= found
         tags = ", ".join(truth.classes[tag] for tag in truth.tags(image_id))
         rows.append(Row(pictures, f"{image_id}   {tags or 'no class'}"))
-    titles = ["image", *(source.path.name for source in sources), "truth"]
+    titles = ["image", *short_names([source.path for source in sources]), "truth"]
     if all(row.pictures[-1] is None for row in rows):
         titles.pop()
         rows = [Row(row.pictures[:-1], row.caption) for row in rows]
@@ -148,6 +148,26 @@ def draw(
     if None in shown:
         legend.append(("ignore", None))
     return contact_sheet(titles, rows, legend, room)
+
+
+def short_names(paths: Sequence[Path]) -> list[str]:
+    """Each path's last parts, as many as tell it from the others of its name.
+
+    >>> short_names([Path("a/x/cam.h5"), Path("b/x/cam.h5"), Path("b/x/seeds.h5")])
+    ['a/x/cam.h5', 'b/x/cam.h5', 'seeds.h5']
+    """
+    ends = [["/".join(path.parts[-n:]) for n in range(1, len(path.parts) + 1)] for path in paths]
+    return [
+        next(
+            (
+                name
+                for name in own
+                if not any(name in other for k, other in enumerate(ends) if k != place)
+            ),
+            own[0],
+        )
+        for place, own in enumerate(ends)
+    ]
 
 
 def _pictures(
