@@ -30,6 +30,7 @@ from wsss_cli.core.probe import pixel_probe
 from wsss_cli.nets.backbones import build_backbone
 from wsss_cli.nets.rebuild import rebuild_segmenter
 from wsss_cli.stages import _from_labels, _segmenting, train_seg
+from wsss_cli.stages._segmenters import DEFAULTS, Method
 from wsss_cli.training.compute import Compute
 
 ARGUMENTS = "--backbone tiny --backbone-weights random --crop 32 --freeze-stages 0 --workers 0"
@@ -374,3 +375,10 @@ def test_labels_of_no_cell_leave_the_head_as_it_was(folder: Path) -> None:
     weights = load_weights("seg.pt", "wsss/seg")
     head = rebuild_segmenter(weights.config, len(CLASSES) + 1, weights.state_dict).head
     assert head.branches[0][-1].weight.abs().max() > 0
+
+
+def test_a_mobilenet_bears_a_tenth_of_the_rate_where_its_features_are_scored_directly() -> None:
+    rate = DEFAULTS[Method.labels]["lr"].of
+    assert rate({"model": "deeplabv2", "backbone": "mobilenet_v2"}) == 1e-4
+    assert rate({"model": "deeplabv2", "backbone": "resnet50"}) == 1e-3
+    assert rate({"model": "deeplabv3", "backbone": "mobilenet_v2"}) == 1e-3

@@ -89,6 +89,7 @@ def test_trained_by_the_command_its_refined_maps_come_through_make_cam() -> None
         "method": "seam",
         "output_stride": 8,
         "dropout": 0.5,
+        "head_multiplier": 10,
         "lr": 1e-3,
         "weight_decay": 5e-4,
         "long_side": (48, 82),
@@ -108,6 +109,12 @@ def test_trained_by_the_command_its_refined_maps_come_through_make_cam() -> None
             assert maps.min() == 0
             assert maps.max() == 0 or maps.max() > 0.99
     command("make-cam", "-w", "seam.pt", "--tags", "predicted", "--force", "-q")
+
+
+def test_after_a_probe_it_drops_nothing_and_has_the_head_find_its_offset() -> None:
+    command(*SHORT, "--epochs", "0", "--probe", "-o", "seam.pt", "-q")
+    params = load_weights("seam.pt", "wsss/cls").params
+    assert (params["dropout"], params["head_multiplier"]) == (0, 100)
 
 
 def test_it_learns_and_resumes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from wsss_cli.stages._grouped import Help, Without, grouped
+from wsss_cli.stages._grouped import Due, Help, Without, grouped
 
 
 class Kind(str, enum.Enum):
@@ -27,7 +27,11 @@ class Group:
 
 USUAL = {
     Kind.small: {"width": 1, "round": True, "depth": 7},
-    Kind.large: {"width": 9, "round": False, "depth": 7},
+    Kind.large: {
+        "width": 9,
+        "round": False,
+        "depth": Due(lambda options: 2 * options["width"], "twice the width"),
+    },
 }
 GROUP = Group(width=3)
 got: list[object] = []
@@ -85,7 +89,9 @@ def test_a_fields_limits_hold() -> None:
     ("arguments", "depth", "group"),
     [
         ([], 7, Group(width=1, round=True)),
-        (["--kind", "large"], 7, Group(width=9)),
+        (["--kind", "large"], 18, Group(width=9)),
+        (["--kind", "large", "--width", "4"], 8, Group(width=4)),
+        (["--kind", "large", "--depth", "5"], 5, Group(width=9)),
         (["--width", "4", "--square", "--depth", "0"], 0, Group(width=4)),
     ],
 )
@@ -98,4 +104,4 @@ def test_such_defaults_are_said() -> None:
     text = call(usual, "--help")
     assert "Of it. Default: 1 (small), 9 (large)." in " ".join(text.split())
     assert "Its form. Default: yes (small), no (large)." in " ".join(text.split())
-    assert "Depth. Default: 7." in text
+    assert "Depth. Default: 7 (small), twice the width (large)." in " ".join(text.split())

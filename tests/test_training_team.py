@@ -47,7 +47,10 @@ SHORT = [*ARGUMENTS.split(), "--device", "cpu", "--epochs", "2", "--batch-size",
 # several parts; a clipped norm; a linear probe at the start; a mean over images at the end.
 RUNS = {
     "cls": ["train-cls", "--dropout", "0.4", "--batchnorm", "affine", "--probe"],
-    "seam": ["train-cls", "--method", "seam", "--jitter", "0,0,0,0", "--probe"],
+    "seam": [
+        *("train-cls", "--method", "seam", "--jitter", "0,0,0,0", "--probe"),
+        *("--dropout", "0.5", "--head-multiplier", "10"),
+    ],
     "oaa": [
         *("train-cls", "--method", "oaa", "--layers", "1", "--jitter", "0,0,0,0"),
         *("--attention-from", "0", "--attention-drop", "0.5", "--accumulate", "1"),

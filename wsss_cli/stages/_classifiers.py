@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from ._grouped import Due
 
 
 class Method(str, enum.Enum):
@@ -28,9 +31,19 @@ RELATIVE_SIDES: dict[Method, tuple[float, float]] = {
     Method.iam: (1, 1),
 }
 JITTER = "0.3,0.3,0.3,0.1"
+
+
+def _probed(options: Mapping[str, Any]) -> bool:
+    """Whether the head starts as a linear probe, where no layers are in between."""
+    probe: bool | None = options["probe"]
+    return options["weights"] != "random" if probe is None else probe
+
+
 # seam: as published (Wang et al., CVPR 2020, and its code), but for a tenth of its rate, since
-# that goes without momentum. oaa, iam: as published (Jiang et al., ICCV 2019, and its code), but
-# for the images' size; iam's rate is five times theirs, which adds up what five images lose.
+# that goes without momentum. A probe's head is no random one: channels dropped from it, and a rate
+# too low to find its offset, send that error to the backbone. oaa, iam: as published (Jiang et al.,
+# ICCV 2019, and its code), but for the images' size; iam's rate is five times theirs, which adds up
+# what five images lose.
 DEFAULTS: dict[Method, dict[str, Any]] = {
     Method.cam: {
         "output_stride": 16,
@@ -45,11 +58,15 @@ DEFAULTS: dict[Method, dict[str, Any]] = {
     },
     Method.seam: {
         "output_stride": 8,
-        "dropout": 0.5,
+        "dropout": Due(
+            lambda options: 0.0 if _probed(options) else 0.5, "0 with a probe, else 0.5"
+        ),
         "epochs": 8,
         "batch_size": 8,
         "lr": 1e-3,
-        "head_multiplier": 10.0,
+        "head_multiplier": Due(
+            lambda given: 100.0 if _probed(given) else 10.0, "100 with a probe, else 10"
+        ),
         "weight_decay": 5e-4,
         "crop": 448,
         "jitter": JITTER,

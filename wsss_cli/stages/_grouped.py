@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from typing import Annotated, Any, Optional, Union, get_args, get_origin, get_type_hints
 
 Command = Callable[..., None]
@@ -31,6 +31,22 @@ class Help:
         self.texts = texts
 
 
+@dataclass(frozen=True)
+class Due:
+    """A default that follows from other options.
+
+    Attributes:
+        of: makes it of all options by name; those before it in the table have their values.
+        said: what --help says of it.
+    """
+
+    of: Callable[[Mapping[str, Any]], Any]
+    said: str
+
+    def __str__(self) -> str:
+        return self.said
+
+
 def grouped(by: str = "", usual: Table | None = None) -> Callable[[Command], Command]:
     """Decorator: make a function with groups of options into one that Typer understands.
 
@@ -40,8 +56,8 @@ def grouped(by: str = "", usual: Table | None = None) -> Callable[[Command], Com
 
     Args:
         by: a parameter on whose value the defaults of some options depend.
-        usual: those defaults, by that parameter's values, then by the options' names. Such an
-            option is None for Typer, and the function gets the value that is due.
+        usual: those defaults, or `Due` ones, by that parameter's values, then by the options'
+            names. Such an option is None for Typer, and the function gets the value that is due.
     """
     table = usual or {}
     dependent = {name for defaults in table.values() for name in defaults}
@@ -64,7 +80,8 @@ def grouped(by: str = "", usual: Table | None = None) -> Callable[[Command], Com
         def command(**given: Any) -> None:
             if by:
                 for name, value in table[given[by]].items():
-                    given[name] = value if given[name] is None else given[name]
+                    if given[name] is None:
+                        given[name] = value.of(given) if isinstance(value, Due) else value
             for group, (default, names) in groups.items():
                 given[group] = replace(default, **{name: given.pop(name) for name in names})
             run(**given)

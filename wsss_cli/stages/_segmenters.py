@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
 import typer
 
 from ..errors import UsageError
-from ..nets.names import HEAD_NORMS, SEGMENTER_STRIDES, SEGMENTERS
+from ..nets.names import HEAD_NORMS, SEGMENTER_STRIDES, SEGMENTERS, has_linear_head
 from ..options import one_of
+from ._grouped import Due
 
 JITTER = "0.3,0.3,0.3,0.1"  # of single-stage
 AUX_WEIGHT = {"deeplabv3": 0.5, "fcn": 0.5, "unet": 0.5}  # torchvision's; the others have none
@@ -25,6 +26,12 @@ class Method(str, enum.Enum):
     single_stage = "single-stage"
 
 
+def _rate(options: Mapping[str, Any]) -> float:
+    """SEAM's rate for its retraining, or what bears a MobileNet's features; see networks.md."""
+    linear = has_linear_head(options["model"], options["backbone"])
+    return 1e-4 if linear and options["backbone"].startswith("mobilenet") else 1e-3
+
+
 # labels: SEAM's rates for its retraining, and ten times that in the head. rrm: as its code trains
 # from ImageNet, but for a tenth of its rates, since that goes without momentum, and they spoil the
 # maps that labels are mined from. single-stage: as published.
@@ -33,7 +40,7 @@ DEFAULTS: dict[Method, dict[str, Any]] = {
         "model": "deeplabv2",
         "epochs": 30,
         "batch_size": 8,
-        "lr": 1e-3,
+        "lr": Due(_rate, "0.001, or 0.0001 for deeplabv1 and deeplabv2 on MobileNets"),
         "weight_decay": 1e-4,
         "jitter": None,
     },
