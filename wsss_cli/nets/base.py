@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .depthwise import DilatedDepthwiseConv2d, is_dilated_depthwise
+
 STAGES = 5
 
 
@@ -134,5 +136,7 @@ def remove_strides(modules: Iterable[nn.Module], dilate: bool, dilation: int = 1
                 conv.dilation = (dilation, dilation)
                 side = dilation * (conv.kernel_size[0] - 1) // 2
                 conv.padding = (side, side)
+                if is_dilated_depthwise(conv):
+                    conv.__class__ = DilatedDepthwiseConv2d
                 dilation *= factor if strided else 1
     return dilation

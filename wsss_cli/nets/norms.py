@@ -7,6 +7,8 @@ import math
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from .depthwise import DilatedDepthwiseConv2d
+
 
 class FixedBatchNorm2d(nn.BatchNorm2d):
     """Batch norm that always uses its running statistics and never updates them.
@@ -51,17 +53,28 @@ class NormedConv2d(nn.Conv2d):
         return self._conv_forward(x, *self.normed())
 
 
+class NormedDilatedDepthwiseConv2d(NormedConv2d, DilatedDepthwiseConv2d):
+    """The same for one that trains in float32."""
+
+
+NORMED: dict[type[nn.Module], type[NormedConv2d]] = {
+    nn.Conv2d: NormedConv2d,
+    DilatedDepthwiseConv2d: NormedDilatedDepthwiseConv2d,
+}
+
+
 def _absorb(parent: nn.Module) -> None:
     """Have convolutions do the work of the fixed batch norms registered right after them."""
     before: nn.Module | None = None
     for child in parent.children():
         if (
-            type(before) is nn.Conv2d
+            isinstance(before, nn.Conv2d)
+            and type(before) in NORMED
             and type(child) is FixedBatchNorm2d
             and child.num_features == before.out_channels
         ):
             child.__class__ = AbsorbedBatchNorm2d
-            before.__class__ = NormedConv2d
+            before.__class__ = NORMED[type(before)]
             before._absorbed = [child]  # type: ignore[assignment]  # it is a NormedConv2d now
         before = child
 
