@@ -93,11 +93,23 @@ def one_of(names: Collection[str | int]) -> Callable[[Choice], Choice]:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The torch device of a --device option; `auto` takes a GPU where there is one.
+    """The torch device of a --device option, made ready; `auto` takes a GPU where there is one.
+
+    On CUDA float32 is float32 from here on, whatever the precision of the network: see
+    `forbid_tf32`.
 
     Raises:
         UsageError: no such device here.
     """
+    from .nets.precision import forbid_tf32
+
+    device = _device(name)
+    if device.type == "cuda":
+        forbid_tf32()
+    return device
+
+
+def _device(name: str) -> torch.device:
     import torch
 
     if name == "auto":
