@@ -96,16 +96,21 @@ def resolve_device(name: str) -> torch.device:
     """The torch device of a --device option, made ready; `auto` takes a GPU where there is one.
 
     On CUDA float32 is float32 from here on, whatever the precision of the network: see
-    `forbid_tf32`.
+    `forbid_tf32`. A numbered GPU is the current one, or threads that pin memory and whatever else
+    asks for the current one would take memory of GPU 0 too.
 
     Raises:
         UsageError: no such device here.
     """
+    import torch
+
     from .nets.precision import forbid_tf32
 
     device = _device(name)
     if device.type == "cuda":
         forbid_tf32()
+        if device.index is not None:
+            torch.cuda.set_device(device)
     return device
 
 
