@@ -68,8 +68,13 @@ class Compute:
         return moved
 
     def stepping(self, model: nn.Module) -> nn.Module:
-        """The model as it is trained: compiled, and with the team's gradients, as the case is."""
-        return self.team.wrap(torch.compile(model) if self.compiled else model)  # type: ignore[arg-type]
+        """The model as it is trained: compiled, and with the team's gradients, as the case is.
+
+        Compiled, it drops what it would drop otherwise: the compiler's own random numbers differ.
+        """
+        if self.compiled:
+            model = torch.compile(model, options={"fallback_random": True})  # type: ignore[assignment]
+        return self.team.wrap(model)
 
 
 def float32(outputs: Any) -> Any:
