@@ -14,8 +14,8 @@ import pytest
 import torch
 from made import write_sloping_cam
 
+from wsss_cli.cores import free_cores
 from wsss_cli.errors import UsageError, WsssError
-from wsss_cli.options import free_cores
 from wsss_cli.stages._pool import AHEAD, WorkerPool, worker_count
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 
+from ..cores import free_cores
 from ..errors import UsageError, WsssError
-from ..options import free_cores
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,8 +16,8 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from ..cores import free_cores
 from ..errors import WsssError
-from ..options import free_cores
 
 R = TypeVar("R")
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..console import log, track, warn
+from ..cores import free_cores
 from ..errors import UsageError
-from ..options import free_cores, resolve_device, resolve_precision
+from ..options import resolve_device, resolve_precision
 from ._training_options import Recipe, Setting
 
 if TYPE_CHECKING:
