@@ -142,7 +142,8 @@ def run(
         with target:
             load = partial(load_image, source, len(trained.classes), setting)
             threads = shared.threads(workers, compute)
-            feed = shared.Feed(compute, threads, batch_size, setting.max_side)
+            labels = len(trained.classes) + 1
+            feed = shared.Feed(compute, threads, batch_size, setting.max_side, labels)
             batches = feed.batches(load, target.todo, source)
             fill(target, look(model, compute, setting, batches), setting, workers, quiet)
     log(f"{NAME}: {len(target)} items -> {target.path}", quiet)
