@@ -59,7 +59,10 @@ class Compute:
         return loader(samples, keys, self.workers, pin=self.device.type == "cuda")
 
     def move(self, batch: Sample) -> Sample:
-        """The batch on the device, its images normalised and channels-last."""
+        """The batch on the device, its images normalised and channels-last.
+
+        On CUDA its transfer comes after the work that is queued already.
+        """
         moved = {name: t.to(self.device, non_blocking=True) for name, t in batch.items()}
         image = moved["image"]
         if image.dtype == torch.uint8:  # a quarter of the bytes to load and to transfer
