@@ -192,7 +192,7 @@ def fill(
     labeller = Labeller(setting.crf, setting.min_confidence)
     idle = in_this_process(setting.crf)
     count = 0 if idle else worker_count(workers, len(target.todo), heavy=True)
-    with WorkerPool(labeller, count) as pool:
+    with WorkerPool(labeller, count, behind=True) as pool:
         results = pool.map(jobs)
         for image_id, item in track(results, NAME, target.total, len(target), quiet):
             target.put(image_id, **item)
