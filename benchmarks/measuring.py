@@ -27,8 +27,17 @@ def options(document: str | None, threads: int = 1) -> argparse.ArgumentParser:
     parser.add_argument(
         "--threads", type=int, default=threads, help=f"torch threads (default {threads})"
     )
-    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    parser.add_argument("--device", default="cpu", type=ready, help="cpu (default), cuda or cuda:N")
     return parser
+
+
+def ready(device: str) -> str:
+    """The device's name, once it is set up as the stages do it: with float32 in full."""
+    if device != "cpu":
+        from wsss_cli.options import resolve_device
+
+        resolve_device(device)
+    return device
 
 
 def finish(device: str) -> None:

@@ -14,8 +14,8 @@ import pytest
 import torch
 from made import write_sloping_cam
 
+from wsss_cli.cores import free_cores
 from wsss_cli.errors import UsageError, WsssError
-from wsss_cli.options import free_cores
 from wsss_cli.stages._pool import AHEAD, WorkerPool, worker_count
 
 
@@ -66,6 +66,19 @@ def test_jobs_are_drawn_only_a_little_ahead(pool: WorkerPool[tuple[int, int]]) -
     for taken, _ in enumerate(pool.map(jobs())):
         assert drawn <= taken + 2 * AHEAD
     assert drawn == 30
+
+
+def niceness(image_id: str) -> int:
+    return os.nice(0)
+
+
+@pytest.mark.parametrize("behind", [True, False])
+def test_workers_leave_the_cores_to_a_network_beside_them(behind: bool) -> None:
+    own = os.nice(0)
+    with WorkerPool(niceness, 2, behind) as pool:
+        found = dict(pool.map([("one",), ("two",)]))
+    assert set(found.values()) == {min(19, own + 10) if behind else own}
+    assert os.nice(0) == own
 
 
 @pytest.mark.parametrize("workers", [0, 2])

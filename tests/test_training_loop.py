@@ -275,7 +275,11 @@ def test_training_alone_is_compiled(
             calls.append(self.model.training)
             return self.model(x)
 
-    monkeypatch.setattr(torch, "compile", Compiled)
+    def compiled(model: nn.Module, *, options: dict[str, bool]) -> nn.Module:
+        assert options == {"fallback_random": True}  # or dropout would drop other things
+        return Compiled(model)
+
+    monkeypatch.setattr(torch, "compile", compiled)
     assert_same(run(tmp_path / "run.partial", compiled=True), whole)
     assert calls == [True] * PLAN.steps
 
@@ -289,7 +293,7 @@ def test_what_cannot_be_compiled_is_one_clear_line(
         def forward(self, x: Tensor) -> Tensor:
             raise TorchDynamoException("backend='inductor' raised:\nNo compiler\n\nSet more")
 
-    monkeypatch.setattr(torch, "compile", lambda model: Failing(1, 1))
+    monkeypatch.setattr(torch, "compile", lambda model, **_: Failing(1, 1))
     with pytest.raises(WsssError, match=r"cannot be compiled here \(No compiler\)$") as caught:
         run(tmp_path / "run.partial", compiled=True)
     assert "--compile" in (caught.value.hint or "")

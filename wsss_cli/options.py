@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import os
 import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from .cores import free_cores
 from .errors import UsageError, WsssError
 
 if TYPE_CHECKING:
@@ -72,14 +72,6 @@ PrecisionOption = Annotated[
 ]
 
 
-def free_cores() -> int:
-    """How many cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        return os.cpu_count() or 1
-
-
 def one_of(names: Collection[str | int]) -> Callable[[Choice], Choice]:
     """A callback for an option that takes one of `names`, or nothing."""
 
@@ -93,11 +85,31 @@ def one_of(names: Collection[str | int]) -> Callable[[Choice], Choice]:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The torch device of a --device option; `auto` takes a GPU where there is one.
+    """The torch device of a --device option, made ready; `auto` takes a GPU where there is one.
+
+    On CUDA float32 is float32 from here on, whatever the precision of the network: see
+    `forbid_tf32`. A numbered GPU is the current one, or threads that pin memory and whatever else
+    asks for the current one would take memory of GPU 0 too. Torch sees the cores that a process is
+    bound to, and not a container's quota: its threads are held to that here.
 
     Raises:
         UsageError: no such device here.
     """
+    import torch
+
+    from .nets.precision import forbid_tf32
+
+    device = _device(name)
+    if device.type == "cuda":
+        forbid_tf32()
+        if device.index is not None:
+            torch.cuda.set_device(device)
+    if torch.get_num_threads() > free_cores():
+        torch.set_num_threads(free_cores())
+    return device
+
+
+def _device(name: str) -> torch.device:
     import torch
 
     if name == "auto":

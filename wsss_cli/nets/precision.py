@@ -4,6 +4,7 @@ float32 where it is worth its price: small heads, whose outputs get exponentiate
 from __future__ import annotations
 
 import re
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -33,6 +34,20 @@ def suited_precision(device: torch.device) -> str:
     else:
         native = False
     return "bf16" if native else "f32"
+
+
+def forbid_tf32() -> None:
+    """Have CUDA multiply float32 with all 23 bits of its fraction, not with TF32's ten.
+
+    Convolutions use TF32 unless told otherwise, matrix products where the environment says so, as
+    NVIDIA's containers do.
+    """
+    # PyTorch 2.9 and some later ones warn of these names. 2.4 does not have the names that they
+    # ask for, and once those are set, reading these is an error, also where torch.compile does.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def _cpu_multiplies_bf16(description: Path = Path("/proc/cpuinfo")) -> bool:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 
+from ..cores import free_cores
 from ..errors import UsageError, WsssError
-from ..options import free_cores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,9 +32,12 @@ T = TypeVar("T")
 Network = TypeVar("Network", "Classifier", "Segmenter")
 SCALES = "0.5,1,1.5,2"  # PSA and IRN
 MAX_SIDE = 1024  # above the longer side of VOC's images and of COCO's
-# Pixels of one scale that a GPU sees at once by default: ten 500x375 at scale 2, whose ResNet-50
-# then takes some 4 GB in float32, mirror images included.
-GPU_PIXELS = 8_000_000
+# What a GPU sees at once by default, reckoned by the pixels of the largest copies. A ResNet-50 in
+# float32 takes some 500 bytes for each, its mirror image's included; other networks more. Scores of
+# each pixel, label and mirror image, of 4 bytes, are there three times while means are added up.
+GPU_BYTES = 8_000_000_000
+PIXEL_BYTES, SCORE_BYTES = 1000, 24
+AHEAD_BYTES = 1 << 29  # of copies that wait in memory, unless there are fewer than threads
 
 Scales = Annotated[
     str,
@@ -91,12 +97,18 @@ def parse_scales(text: str) -> tuple[float, ...]:
 
 
 def load_ahead(
-    load: Callable[[str], T], ids: Sequence[str], threads: int, ahead: int = 0
+    load: Callable[[str], T],
+    ids: Sequence[str],
+    threads: int,
+    ahead: Callable[[str, T], int] = lambda _id, _loaded: 0,
 ) -> Iterator[tuple[str, T]]:
-    """Yield (id, load(id)) in order, `threads` threads loading the next `ahead`, or as many.
+    """Yield (id, load(id)) in order, `threads` threads loading the next ones.
 
     Threads suffice where processes would have to copy the pixels: decoding, resizing and numpy's
     arithmetic release the GIL. An error of `load` comes up when its id's turn comes.
+
+    Args:
+        ahead: how many to have under way or waiting beside one like this, if more than threads.
     """
     if threads == 0:
         for image_id in ids:
@@ -104,18 +116,32 @@ def load_ahead(
         return
     pool = ThreadPoolExecutor(threads, thread_name_prefix="load")
     waiting: deque[tuple[str, Future[T]]] = deque()
-    coming = iter(ids)
+    coming, most = iter(ids), threads
     try:
-        for image_id in coming:
-            waiting.append((image_id, pool.submit(load, image_id)))
-            if len(waiting) > max(threads, ahead):
-                first, result = waiting.popleft()
-                yield first, result.result()
-        while waiting:
+        while True:
+            for image_id in itertools.islice(coming, max(0, 1 + most - len(waiting))):
+                waiting.append((image_id, pool.submit(load, image_id)))
+            if not waiting:
+                return
             first, result = waiting.popleft()
-            yield first, result.result()
+            loaded = result.result()
+            most = max(threads, ahead(first, loaded))
+            yield first, loaded
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def one_ahead(items: Iterator[T], prepare: Callable[[], object] | None = None) -> Iterator[T]:
+    """The same items, the next one being made in a thread while one is used.
+
+    Args:
+        prepare: what that thread does first.
+    """
+    with ThreadPoolExecutor(1, "ahead", prepare) as maker:
+        coming = maker.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = maker.submit(next, items, None)
+            yield item
 
 
 @dataclass(frozen=True)
@@ -126,12 +152,14 @@ class Feed:
         threads: that load, see `threads`.
         batch_size: images at once at most; None for what suits the device.
         max_side: see `MaxSide`.
+        scores: of each pixel that the network gives.
     """
 
     compute: Compute
     threads: int
     batch_size: int | None
     max_side: int
+    scores: int = 0
 
     def batches(
         self, load: Callable[[str], Seen], ids: Sequence[str], source: DatasetReader | ImageFiles
@@ -141,24 +169,35 @@ class Feed:
         A batch may hold images without copies besides. Where batches are of more than one image,
         ids come ordered by their images' sizes: a size is known without decoding.
         """
-        from ..core.views import working_size
-
-        def size(image_id: str) -> tuple[int, int]:
-            return working_size(source.size(image_id), self.max_side)
-
-        most = self.batch_size or (8 if self.on_cuda else 1)
-        ids = sorted(ids, key=size) if most > 1 else ids
+        size = partial(self._size, source)
+        several = self.on_cuda if self.batch_size is None else self.batch_size > 1
+        ids = sorted(ids, key=size) if several else ids
         load = self._pinned(load) if self.on_cuda else load
-        return self._placed(self._grouped(load_ahead(load, ids, self.threads, most), size))
+        loaded = load_ahead(load, ids, self.threads, partial(self._ahead, size))
+        return self._placed(self._grouped(loaded, size))
 
     @property
     def on_cuda(self) -> bool:
         return self.compute.device.type == "cuda"
 
-    def _at_once(self, copies: Sequence[Tensor]) -> int:
+    def _size(self, source: DatasetReader | ImageFiles, image_id: str) -> tuple[int, int]:
+        from ..core.views import working_size
+
+        return working_size(source.size(image_id), self.max_side)
+
+    def _at_once(self, copies: Sequence[Tensor], work: tuple[int, int]) -> int:
+        """How many images of these copies and that working size make a batch."""
         if self.batch_size is not None or not self.on_cuda:
             return self.batch_size or 1
-        return max(1, GPU_PIXELS // max(copy[0].numel() for copy in copies))
+        pixels = max(math.prod(work), *(copy[0].numel() for copy in copies))
+        return max(1, GPU_BYTES // (pixels * (PIXEL_BYTES + SCORE_BYTES * self.scores)))
+
+    def _ahead(self, size: Callable[[str], tuple[int, int]], image_id: str, seen: Copies) -> int:
+        """How many images to load beside one: two batches, if memory allows."""
+        most = self._at_once(seen.copies, size(image_id)) if seen.copies else 1
+        if most == 1:
+            return 0
+        return min(2 * most, AHEAD_BYTES // sum(copy.nbytes for copy in seen.copies))
 
     def _grouped(
         self, items: Iterable[tuple[str, Seen]], size: Callable[[str], tuple[int, int]]
@@ -168,11 +207,12 @@ class Feed:
         shapes, most = None, 1
         for image_id, seen in items:
             if seen.copies:
-                own = size(image_id), [copy.shape for copy in seen.copies]
+                work = size(image_id)
+                own = work, [copy.shape for copy in seen.copies]
                 if shapes not in (None, own):
                     yield batch
                     batch = []
-                shapes, most = own, self._at_once(seen.copies)
+                shapes, most = own, self._at_once(seen.copies, work)
             batch.append((image_id, seen))
             if shapes is None or len(batch) >= most:
                 yield batch
@@ -193,23 +233,18 @@ class Feed:
     def _placed(
         self, batches: Iterable[list[tuple[str, Seen]]]
     ) -> Iterator[list[tuple[str, Seen]]]:
-        """Batches on the device; on CUDA the next one travels while this one is looked at."""
+        """Batches on the device; on CUDA the next comes together and travels in the meantime."""
         import torch
 
         if not self.on_cuda:
             for batch in batches:
                 yield _moved(batch, self.compute.device)
             return
-        stream = torch.cuda.Stream(self.compute.device)
-        waiting: tuple[list[tuple[str, Seen]], torch.cuda.Event] | None = None
-        for batch in batches:
-            with torch.cuda.stream(stream):
-                coming = _moved(batch, self.compute.device), stream.record_event()
-            if waiting is not None:
-                yield _arrived(*waiting, self.compute.device)
-            waiting = coming
-        if waiting is not None:
-            yield _arrived(*waiting, self.compute.device)
+        stream, device = torch.cuda.Stream(self.compute.device), self.compute.device
+        sent = ((_moved(batch, device), stream.record_event()) for batch in batches)
+        # the thread stays with that stream, and so with that GPU
+        for batch, event in one_ahead(sent, partial(torch.cuda.set_stream, stream)):
+            yield _arrived(batch, event, device)
 
 
 def _moved(batch: list[tuple[str, Seen]], device: torch.device) -> list[tuple[str, Seen]]:

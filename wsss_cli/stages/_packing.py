@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..console import log, track, warn
+from ..cores import free_cores
 from ..errors import WsssError
-from ..options import free_cores
 
 if TYPE_CHECKING:
     import numpy as np

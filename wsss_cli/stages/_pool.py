@@ -16,14 +16,15 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from ..cores import free_cores
 from ..errors import WsssError
-from ..options import free_cores
 
 R = TypeVar("R")
 
 # What takes long to import, so that the server that workers are forked from does it once.
 PRELOAD = ["wsss_cli.artifacts", "wsss_cli.core.cam", "wsss_cli.core.seeds", "pydensecrf.densecrf"]
 WORTHWHILE = 4  # jobs per worker below which starting it takes longer than it saves
+BEHIND = 10  # niceness that gives a process beside it nine times as much of a core
 AHEAD = 2  # jobs under way or waiting per worker: enough to keep it busy, few enough to hold
 
 
@@ -38,10 +39,15 @@ class WorkerPool(Generic[R]):
     Args:
         work: called as work(*job); a picklable function or object, sent to each worker once.
         workers: how many processes; with 0 or 1 the work is done in this one.
+        behind: this process computes besides, in threads on all cores that wait for each other.
+            Workers then take what it leaves them: all, whenever it is so far ahead that it waits.
+            (Fewer threads would leave cores idle, and sums would depend on how many workers
+            there are.)
     """
 
-    def __init__(self, work: Callable[..., R], workers: int) -> None:
+    def __init__(self, work: Callable[..., R], workers: int, behind: bool = False) -> None:
         self._work = work
+        self._niceness = BEHIND if behind else 0
         self._count = workers if workers > 1 else 0
         self._processes: list[BaseProcess] = []
         self._free: queue.SimpleQueue[tuple[BaseProcess, Connection]] = queue.SimpleQueue()
@@ -117,7 +123,8 @@ class WorkerPool(Generic[R]):
             _start_server(context)
         for _ in range(self._count):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, self._work), daemon=True)  # type: ignore[attr-defined]
+            given = theirs, self._work, self._niceness
+            process = context.Process(target=_serve, args=given, daemon=True)  # type: ignore[attr-defined]
             with _worker_environment():
                 process.start()
             theirs.close()  # so that a worker's death reads as the end of its pipe
@@ -186,12 +193,14 @@ class _WorkerTraceback(Exception):
     """Shows, as the cause of an error, where in the worker it arose."""
 
 
-def _serve(connection: Connection, work: Callable[..., Any]) -> None:
+def _serve(connection: Connection, work: Callable[..., Any], niceness: int) -> None:
     """A worker's life: answer jobs until the other end of the pipe is gone."""
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's affair
     torch.set_num_threads(1)
+    if niceness and hasattr(os, "nice"):  # which Windows lacks
+        os.nice(niceness)
     while True:
         try:
             job = connection.recv()

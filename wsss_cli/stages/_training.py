@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..console import log, track, warn
+from ..cores import free_cores
 from ..errors import UsageError
-from ..options import free_cores, resolve_device, resolve_precision
+from ..options import resolve_device, resolve_precision
 from ._training_options import Recipe, Setting
 
 if TYPE_CHECKING:
@@ -194,7 +194,6 @@ def _compute(plan: Plan, recipe: Recipe, setting: Setting, team: Team, precision
             "needed",
             "start fewer with torchrun --nproc-per-node, or raise --batch-size",
         )
-    _repeatable(team.device)
     workers = setting.workers
     return Compute(
         team.device,
@@ -257,16 +256,6 @@ def _measure_each(
         return {name: None if math.isnan(value) else value for name, value in found.items()}
 
     return figures
-
-
-def _repeatable(device: Any) -> None:
-    """Have CUDA choose kernels that give the same sums each time."""
-    import torch
-
-    if device.type == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.backends.cudnn.benchmark = False
-        torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 class _Talk:

@@ -189,9 +189,9 @@ class Walker:
         with torch.no_grad(), enough_memory(image_id):
             x = pad_to_multiple(batch_to_input(loaded.copies), PAD)
             x = x.contiguous(memory_format=torch.channels_last)
+            cam = loaded.cam.to(self.compute.device)  # before the network, which it would wait for
             seen = self._boundary(x) if settings.method == "irn" else self._features(x)
-            finite = torch.isfinite(seen).all()  # asked at the end: a GPU need not wait
-            cam = loaded.cam.to(self.compute.device)
+            finite = torch.isfinite(seen).all()  # asked at the end, when a GPU is waited for anyway
             if work != loaded.size:
                 finer = min(stride, settings.stride)
                 cam, stride = _moved(cam, loaded.size, stride, work, finer), finer

@@ -142,7 +142,8 @@ def run(
         with target:
             load = partial(load_image, source, len(trained.classes), setting)
             threads = shared.threads(workers, compute)
-            feed = shared.Feed(compute, threads, batch_size, setting.max_side)
+            labels = len(trained.classes) + 1
+            feed = shared.Feed(compute, threads, batch_size, setting.max_side, labels)
             batches = feed.batches(load, target.todo, source)
             fill(target, look(model, compute, setting, batches), setting, workers, quiet)
     log(f"{NAME}: {len(target)} items -> {target.path}", quiet)
@@ -191,7 +192,7 @@ def fill(
     labeller = Labeller(setting.crf, setting.min_confidence)
     idle = in_this_process(setting.crf)
     count = 0 if idle else worker_count(workers, len(target.todo), heavy=True)
-    with WorkerPool(labeller, count) as pool:
+    with WorkerPool(labeller, count, behind=True) as pool:
         results = pool.map(jobs)
         for image_id, item in track(results, NAME, target.total, len(target), quiet):
             target.put(image_id, **item)

@@ -348,7 +348,7 @@ def fill(
     todo, total = outputs.todo, outputs.labels.total
     idle = in_this_process(labeller.crf)
     count = 0 if labeller.crf and idle else worker_count(workers, len(todo), heavy=not idle)
-    with WorkerPool(labeller, count) as pool:
+    with WorkerPool(labeller, count, behind=True) as pool:
         for image_id, item in track(
             pool.map(jobs(todo)), NAME, total=total, done=total - len(todo), quiet=quiet
         ):

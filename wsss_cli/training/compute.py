@@ -59,7 +59,10 @@ class Compute:
         return loader(samples, keys, self.workers, pin=self.device.type == "cuda")
 
     def move(self, batch: Sample) -> Sample:
-        """The batch on the device, its images normalised and channels-last."""
+        """The batch on the device, its images normalised and channels-last.
+
+        On CUDA its transfer comes after the work that is queued already.
+        """
         moved = {name: t.to(self.device, non_blocking=True) for name, t in batch.items()}
         image = moved["image"]
         if image.dtype == torch.uint8:  # a quarter of the bytes to load and to transfer
@@ -68,8 +71,13 @@ class Compute:
         return moved
 
     def stepping(self, model: nn.Module) -> nn.Module:
-        """The model as it is trained: compiled, and with the team's gradients, as the case is."""
-        return self.team.wrap(torch.compile(model) if self.compiled else model)  # type: ignore[arg-type]
+        """The model as it is trained: compiled, and with the team's gradients, as the case is.
+
+        Compiled, it drops what it would drop otherwise: the compiler's own random numbers differ.
+        """
+        if self.compiled:
+            model = torch.compile(model, options={"fallback_random": True})  # type: ignore[assignment]
+        return self.team.wrap(model)
 
 
 def float32(outputs: Any) -> Any:
