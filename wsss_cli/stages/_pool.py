@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from ..errors import WsssError
+from ..errors import UsageError, WsssError
 from ..options import free_cores
 
 R = TypeVar("R")
@@ -132,6 +132,20 @@ class WorkerPool(Generic[R]):
         self._threads.shutdown(wait=True, cancel_futures=True)
 
 
+def own_cores() -> int:
+    """How many cores are for this process: as many as it may use, or fewer by WSSS_CORES.
+
+    Raises:
+        UsageError: that is no number of cores.
+    """
+    told = os.environ.get("WSSS_CORES")
+    if not told:
+        return free_cores()
+    if not told.isdecimal() or int(told) < 1:
+        raise UsageError(f"WSSS_CORES={told}: is no number of cores")
+    return min(int(told), free_cores())
+
+
 def worker_count(wanted: int | None, jobs: int, heavy: bool) -> int:
     """How many workers to start.
 
@@ -142,7 +156,7 @@ def worker_count(wanted: int | None, jobs: int, heavy: bool) -> int:
             importing torch does.
     """
     if wanted is None:
-        wanted = min(free_cores(), jobs // WORTHWHILE) if heavy else 1
+        wanted = min(own_cores(), jobs // WORTHWHILE) if heavy else 1
     return min(wanted, jobs)
 
 
