@@ -99,7 +99,7 @@ def task_process(part: Path) -> int:
 def half_done(part: Path) -> bytes:
     """Wait until a shard has a finished item or more, and is not complete; its journal."""
     journal = part.with_name(part.name + ".partial")
-    wait_for(lambda: journal.exists() and journal.stat().st_size > 4000, f"items in {journal}", 120)
+    wait_for(lambda: journal.exists() and journal.stat().st_size > 4000, f"items in {journal}", 300)
     assert not part.exists(), f"{part} was done before it could be disturbed"
     return journal.read_bytes()
 
