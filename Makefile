@@ -31,9 +31,13 @@ TRAIN  ?= train
 SCORE  ?= $(TRAIN)
 VAL    ?= val
 
-# Shards of the stages that work image by image; with GPUS=N, shard I runs on GPU I modulo N.
+# Shards of the stages that work image by image; with GPUS=N, shard I runs on GPU I modulo N, of
+# those in CUDA_VISIBLE_DEVICES where it is set. Shards that run at a time (make -jM) divide CORES
+# among them; OMP_NUM_THREADS and WSSS_CORES, where set, say otherwise.
 SHARDS ?= 1
 GPUS   ?=
+CORES  ?= $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+CUDA_VISIBLE_DEVICES ?=
 
 # Rounds of self-training after the first network: round N labels TRAIN by the network before it,
 # with the classes of an image's tags only (roundN.h5), and trains the next one on that (roundN.pt).
@@ -125,14 +129,22 @@ $(RUN)/seg.pt: $(RUN)/$(TARGET).h5 $(RUN)/.flags/seg | $(WSSS)
 # An image-by-image stage: $(call image_stage,FILE,STAGE,INPUTS,COMMAND). One process writes FILE,
 # or SHARDS processes write parts of it, which merge joins.
 shard_files = $(foreach i,$(shell seq $(SHARDS)),$(RUN)/$(1).$(i)-of-$(SHARDS).h5)
-on_gpu      = $(if $(GPUS),CUDA_VISIBLE_DEVICES=$$(( ($* - 1) % $(GPUS) )) )
+comma       := ,
+gpus        = $(or $(subst $(comma), ,$(CUDA_VISIBLE_DEVICES)),$(shell seq 0 $$(( $(GPUS) - 1 ))))
+gpu         = $(word $(shell echo $$(( ($* - 1) % $(GPUS) + 1 ))),$(gpus))
+on_gpu      = CUDA_VISIBLE_DEVICES=$(or $(gpu),$(error GPUS=$(GPUS): only $(gpus) may be used))
+at_once     = $(or $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS))),$(if $(filter -j,$(MAKEFLAGS)),$(SHARDS),1))
+share       = $(shell m=$$(( $(at_once) < $(SHARDS) ? $(at_once) : $(SHARDS) )); \
+	echo $$(( $(CORES) > m ? $(CORES) / m : 1 )))
+on_cores    = OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$(share)} WSSS_CORES=$${WSSS_CORES:-$(share)}
+placed      = $(if $(GPUS),$(on_gpu) )$(if $(filter-out 1,$(at_once)),$(on_cores) )
 define image_stage
 ifeq ($(SHARDS),1)
 $(RUN)/$(1).h5: $(3) $(RUN)/.flags/$(2) | $(WSSS)
 	$(WSSS) $(4) $$(args_$(2)) -o $$@ --force
 else
 $(RUN)/$(1).%-of-$(SHARDS).h5: $(3) $(RUN)/.flags/$(2) | $(WSSS)
-	$$(on_gpu)$(WSSS) $(4) $$(args_$(2)) -o $$@ --force --shard $$*/$(SHARDS)
+	$$(placed)$(WSSS) $(4) $$(args_$(2)) -o $$@ --force --shard $$*/$(SHARDS)
 $(RUN)/$(1).h5: $(call shard_files,$(1))
 	$(WSSS) merge $$^ -o $$@ --force
 .SECONDARY: $(call shard_files,$(1))

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from made import wsss
+from made import pack_like, random_cams, write_cam, wsss
 
+from wsss_cli.artifacts import open_dataset
 from wsss_cli.stages import _measure
 from wsss_cli.stages._measure import Probe, Rate, seen_megapixels
 
@@ -90,6 +92,28 @@ def test_the_probe_alone(tiny_data: Path) -> None:
 
 
 @pytest.mark.usefixtures("known_rates")
+@pytest.mark.parametrize(("masks", "val"), [(True, False), (False, True)])
+def test_only_validation_that_happens_counts(tmp_path: Path, masks: bool, val: bool) -> None:
+    """Of a held-out split; of train-seg, with masks."""
+    ids = [f"{number}" for number in range(6)]
+    pixels = np.zeros((8, 8), np.uint8)
+    data = pack_like(
+        tmp_path / "data.h5",
+        {name: np.zeros((8, 8, 3), np.uint8) for name in ids},
+        dict.fromkeys(ids if masks else [], pixels),
+        {name: [0] for name in ids},
+        ["a"],
+        {"train": ids[:4], **({"val": ids[4:]} if val else {})},
+    )
+    options = ["--flags", "train-cls=--epochs 3 --no-probe", "--flags", "train-seg=--epochs 3"]
+    options += ["--flags", "train-seg=--no-probe"]
+    found = rows(plan(data, *options))
+    validated = 3 * 2 / 3 if val else 0
+    assert found["train-cls"]["seconds"] == pytest.approx(10 + 2 * (3 * 4 + validated))
+    assert found["train-seg"]["seconds"] == pytest.approx(10 + 2 * 3 * 4)
+
+
+@pytest.mark.usefixtures("known_rates")
 def test_a_crf_is_shared_by_workers(tiny_data: Path) -> None:
     found = rows(plan(tiny_data, "--flags", "make-seeds=--method irn --workers 3"))
     assert found["make-seeds"]["seconds"] == pytest.approx(10 + 1000 * TRAIN * MEGAPIXELS / 3)
@@ -107,6 +131,7 @@ def test_the_table(tiny_data: Path) -> None:
     assert lines[1][-4:] == ["17.0", "GB", "2", "min"]  # 10 + 2 * 14 * 4 s
     assert lines[4][0] == "all"
     assert "train: 4 images, 0.0 megapixels" in result.stdout
+    assert "memory: of the machine; what a GPU holds of its own is not counted" in result.stdout
 
 
 def test_megapixels_after_max_side() -> None:
@@ -160,6 +185,40 @@ def test_the_largest_image_is_measured(tiny_data: Path) -> None:
     ids = [str(side) for side in (5, 99, 1, 2, 3, 4, 50, 6)]
     chosen = _measure.choose_images(Data(), ids)  # type: ignore[arg-type]
     assert chosen == ["3", "4", "5", "50"]
+
+
+def test_measured_images_keep_their_ids(tiny_data: Path, tmp_path: Path) -> None:
+    """So that --targets, --saliency and the like find what belongs to them."""
+    with open_dataset(tiny_data) as data:
+        names = _measure.small_copy(data, ["a/3", "a/0"], tmp_path / "small.h5")
+        assert names[:2] == ["a/3", "a/0"]
+        with open_dataset(tmp_path / "small.h5") as small:
+            assert small.ids == sorted(names)
+            assert [bytes(small.encoded_image(name)) for name in names] == [
+                bytes(data.encoded_image(image_id)) for image_id in ("a/3", "a/0", "a/3", "a/0")
+            ]
+
+
+def test_files_in_flags_are_found_where_stages_are_measured(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_cam(tmp_path / "maps.h5", tiny_data, random_cams(tiny_data))
+    flags = f"train-cls={NET} --method iam --targets maps.h5 --layers 0 --epochs 1 --workers 0"
+    found = plan(tiny_data, "--until", "train-cls", "--flags", flags)
+    assert rows(found)["train-cls"]["seconds"] > 0
+
+
+def test_a_split_without_images_is_refused(tiny_data: Path, tmp_path: Path) -> None:
+    with open_dataset(tiny_data) as data:
+        images = {image_id: data.image(image_id) for image_id in data.ids}
+    splits = {"none": [], "train": list(images)}
+    empty = pack_like(tmp_path / "empty.h5", images, {}, {}, ["a"], splits)
+    for option in ("--split", "--val-split"):
+        refused = wsss("plan", "--data", empty, option, "none")
+        assert refused.exit_code == 3
+        assert refused.stderr == f"wsss: error: {empty}: split 'none' holds no image\n"
+    assert wsss("slurm", "--data", empty, "--split", "none", "-o", tmp_path / "r").exit_code == 3
 
 
 def test_wrong_options_are_refused(tiny_data: Path) -> None:

@@ -85,12 +85,12 @@ FIRST = f"""\
 --parsable {DEPENDENCY}103 --kill-on-invalid-dep=yes --array=1-3%2 slurm/make-seeds.sbatch
 --parsable {DEPENDENCY}104 --kill-on-invalid-dep=yes slurm/merge-seeds.sbatch
 --parsable {DEPENDENCY}105 --kill-on-invalid-dep=yes slurm/train-aff.sbatch
---parsable {DEPENDENCY}106 --kill-on-invalid-dep=yes --array=1-3%2 slurm/random-walk.sbatch
+--parsable {DEPENDENCY}103:106 --kill-on-invalid-dep=yes --array=1-3%2 slurm/random-walk.sbatch
 --parsable {DEPENDENCY}107 --kill-on-invalid-dep=yes slurm/merge-pseudo.sbatch
 --parsable {DEPENDENCY}108 --kill-on-invalid-dep=yes slurm/train-seg.sbatch
 --parsable {DEPENDENCY}109 --kill-on-invalid-dep=yes --array=1-3%2 slurm/predict.sbatch
 --parsable {DEPENDENCY}110 --kill-on-invalid-dep=yes slurm/merge-pred.sbatch
---parsable {DEPENDENCY}111 --kill-on-invalid-dep=yes --array=1-4%2 slurm/eval.sbatch
+--parsable {DEPENDENCY}103:105:108:111 --kill-on-invalid-dep=yes --array=1-4%2 slurm/eval.sbatch
 --parsable {DEPENDENCY}112 --kill-on-invalid-dep=yes slurm/scores.sbatch
 """
 
@@ -100,6 +100,7 @@ def test_each_job_is_submitted_behind_the_one_before(run: Path, slurm: Slurm) ->
     assert (done.returncode, done.stderr) == (0, "")
     assert slurm.told() == FIRST.splitlines()
     assert done.stdout.splitlines()[:2] == ["train-cls: job 101", "make-cam: job 102 after 101"]
+    assert "random-walk: job 107 after 103 106" in done.stdout.splitlines()
     for name in (line.split()[-1] for line in FIRST.splitlines()):
         assert (run / name).exists()
 
@@ -129,10 +130,33 @@ def test_submitted_again_only_what_is_missing_is_done(run: Path, slurm: Slurm) -
 def test_what_is_older_than_its_input_is_pointed_out(run: Path, slurm: Slurm) -> None:
     touch(run, "cam.h5", "shards/seeds.1-of-3.h5")
     said = slurm.run(run / "slurm" / "submit.sh").stderr
-    assert said == "warning: cam.h5 stays, but train-cls is made anew: delete it if it is old\n"
+    old = "what they are made from is made anew: delete what is old\n"
+    assert said == f"warning: cam.h5 stays, but {old}"
     (run / "cam.h5").unlink()
     said = slurm.run(run / "slurm" / "submit.sh").stderr
-    assert "warning: parts of seeds.h5 stay, but merge-cam is made anew" in said
+    assert said == f"warning: parts of seeds.h5 stay, but {old}"
+
+
+def test_a_file_in_the_middle_is_waited_for_by_all_that_read_it(run: Path, slurm: Slurm) -> None:
+    whole = ["cls.pt", "cam.h5", "seeds.h5", "aff.pt", "pseudo.h5", "seg.pt", "pred.h5"]
+    touch(run, *whole, "cam.json", "seeds.json", "pseudo.json", "pred.json")
+    (run / "pseudo.h5").unlink()  # and its score stays, for now
+    slurm.run(run / "slurm" / "submit.sh")
+    walk, merge, score, _ = slurm.told()
+    assert walk == "--parsable --kill-on-invalid-dep=yes --array=1-3%2 slurm/random-walk.sbatch"
+    assert merge.startswith(f"--parsable {DEPENDENCY}101 ")
+    assert score == (
+        f"--parsable {DEPENDENCY}102 --kill-on-invalid-dep=yes --array=3%2 slurm/eval.sbatch"
+    )
+    assert (run / "cam.json").exists()
+    (run / "cam.h5").unlink()  # which the walk reads beside aff.pt
+    slurm.run(run / "slurm" / "submit.sh")
+    told = slurm.told()
+    assert told[1].startswith(f"--parsable {DEPENDENCY}101 ")  # merge-cam
+    assert told[2].endswith("slurm/random-walk.sbatch")
+    assert told[2].startswith(f"--parsable {DEPENDENCY}102 ")
+    assert told[4].startswith(f"--parsable {DEPENDENCY}102:104 ")
+    assert told[4].endswith("--array=1,3%2 slurm/eval.sbatch")
 
 
 def test_jobs_still_in_the_queue_are_not_submitted_twice(run: Path, slurm: Slurm) -> None:
@@ -262,6 +286,41 @@ def test_files_of_many_runs_are_scored_into_one_table(
     assert lines[2].split()[-4:] == ["train", "4", "100.0", "100.0"]
 
 
+def test_what_is_scored_otherwise_or_newer_is_scored_again(
+    tiny_data: Path, tmp_path: Path, slurm: Slurm
+) -> None:
+    m, n = (write_labels(tmp_path / f"{x}.h5", tiny_data, masks_of(tiny_data)) for x in "mn")
+    out = tmp_path / "scores"
+
+    def ask(*options: object) -> list[str]:
+        """The jobs of another round, once they are done."""
+        assert wsss("slurm", *options, "-o", out, "--force", "-q").exit_code == 0
+        done = slurm.run(out / "slurm" / "submit.sh")
+        assert (done.returncode, done.stderr) == (0, "")
+        jobs = [" ".join(line.split()[-2:]) for line in slurm.told()]
+        for path in (m.with_suffix(".json"), n.with_suffix(".json"), out / "scores.txt"):
+            if not path.exists():
+                path.touch()
+        return jobs
+
+    def scored(tasks: str) -> list[str]:
+        return [
+            f"--array={tasks} slurm/eval.sbatch",
+            "--kill-on-invalid-dep=yes slurm/scores.sbatch",
+        ]
+
+    m.with_suffix(".json").touch()  # whatever it says, it was not asked for here
+    assert ask(m, "--split", "val") == scored("1")
+    assert ask(m, "--split", "val") == []
+    n.with_suffix(".json").unlink()
+    assert ask(m, n, "--split", "val") == scored("2")  # m's stays
+    assert ask(m, n, "--split", "train") == scored("1-2")
+    assert ask(m, n, "--split", "train", "--flags", "eval=--average all") == scored("1-2")
+    later = m.with_suffix(".json").stat().st_mtime + 5
+    os.utime(n, (later, later))
+    assert ask(m, n, "--split", "train", "--flags", "eval=--average all") == scored("2")
+
+
 def test_one_shard_and_a_shorter_chain(tiny_data: Path, tmp_path: Path, slurm: Slurm) -> None:
     out = tmp_path / "run"
     made = wsss(
@@ -273,6 +332,59 @@ def test_one_shard_and_a_shorter_chain(tiny_data: Path, tmp_path: Path, slurm: S
     assert [line.split()[-1] for line in slurm.told()] == [f"slurm/{n}.sbatch" for n in jobs]
 
 
+def test_the_data_set_is_the_one_here_where_none_is_named(
+    tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny_data.parent)
+    assert wsss("slurm", "-q").exit_code == 0
+    common = (tiny_data.parent / "run" / "slurm" / "common.sh").read_text()
+    assert f"export WSSS_DATA={tiny_data}\n" in common
+
+
+def test_files_in_flags_are_those_that_are_found_from_here(
+    tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tiny_data.parent
+    monkeypatch.chdir(here)
+    for name in ("list.txt", "my list.txt", "net.pth", "train", "x.json"):
+        (here / name).touch()
+    flags = {
+        "make-cam": "--ids list.txt --scales '0.5,1' --layer train",
+        "train-cls": '--backbone-weights=net.pth --long-side "64,96"',
+        "random-walk": "--ids='my list.txt'",
+        "train-aff": "--backbone-weights cls.pt",  # of the run: none such is here
+        "eval": "--threshold-from x.json",
+    }
+    given = [word for name, text in flags.items() for word in ("--flags", f"{name}={text}")]
+    assert wsss("slurm", "--data", "data.h5", *given, "-q").exit_code == 0
+    jobs = {name: (here / f"run/slurm/{name}.sbatch").read_text() for name in flags}
+    assert f" --ids {here}/list.txt --scales '0.5,1' --layer train \\\n" in jobs["make-cam"]
+    assert f' --backbone-weights={here}/net.pth --long-side "64,96" -o' in jobs["train-cls"]
+    assert f" '--ids={here}/my list.txt' \\\n" in jobs["random-walk"]
+    assert " --backbone-weights cls.pt -o" in jobs["train-aff"]
+    assert f" --threshold-from {here}/x.json --json" in jobs["eval"]
+
+
+def test_precision_that_each_node_chooses_is_warned_of(tiny_data: Path, tmp_path: Path) -> None:
+    flags = ["--flags", "make-cam=--precision auto", "--flags", "train-aff=--precision bf16"]
+    flags += ["--flags", "train-seg=--precision auto"]
+    result = wsss("slurm", "--data", tiny_data, "-o", tmp_path / "run", "-q", *flags)
+    assert result.exit_code == 0
+    assert len(result.stderr.splitlines()) == 1
+    assert "--precision auto of make-cam, train-seg: each node takes what suits it" in result.stderr
+
+
+def test_quotes_in_the_folders_name_reach_slurm(tiny_data: Path, tmp_path: Path) -> None:
+    out = tmp_path / 'a "b"'
+    assert wsss("slurm", "--data", tiny_data, "-o", out, "-q").exit_code == 0
+    (line,) = (
+        line
+        for line in (out / "slurm" / "make-cam.sbatch").read_text().splitlines()
+        if "--output" in line
+    )
+    assert line == f'#SBATCH --output="{tmp_path}/a \\"b\\"/slurm/logs/%x.%A_%a.log"'
+
+
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
@@ -282,6 +394,8 @@ def test_one_shard_and_a_shorter_chain(tiny_data: Path, tmp_path: Path, slurm: S
         (["--flags", "--scales 1"], 2, "needs STAGE=OPTIONS"),
         (["--flags", "make-cams=--scales 1"], 2, "no stage 'make-cams'"),
         (["--flags", "make-cam=--scales '1"], 2, "No closing quotation"),
+        (["--flags", "eval=--averages all"], 2, "eval: No such option: --averages"),
+        (["--flags", "eval=--average 'all"], 2, "No closing quotation"),
         (["--sbatch", "train=--time=1"], 2, "no stage 'train'"),
         (["--until", "eval"], 2, "--until eval: is not a stage"),
         (["--split", "test"], 3, "has no split 'test'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -179,3 +180,67 @@ def test_rounds_of_self_training(make: Make, tmp_path: Path) -> None:
         "run/round2-pred.1-of-2.h5",
         "run/round2-pred.2-of-2.h5",
     ]
+
+
+PLACES = """#!/usr/bin/env bash
+# In wsss' place: notes what a shard is given to compute on.
+echo "${CUDA_VISIBLE_DEVICES-all} ${OMP_NUM_THREADS-all} ${WSSS_CORES-all} $1" >> "${0%/*}/log"
+while (($#)); do
+  if [[ $1 == -o ]]; then touch "$2"; fi
+  shift
+done
+"""
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+@pytest.mark.parametrize(
+    ("options", "given", "places"),
+    [
+        (["SHARDS=4"], {}, ["all all all"] * 4),  # one after the other
+        (["SHARDS=4", "-j2"], {}, ["all 8 8"] * 4),
+        (["SHARDS=3", "-j9"], {}, ["all 5 5"] * 3),
+        (["SHARDS=2", "-j", "CORES=1"], {}, ["all 1 1"] * 2),
+        (["SHARDS=2", "-j2"], {"OMP_NUM_THREADS": "3"}, ["all 3 8"] * 2),
+        (["SHARDS=3", "GPUS=2"], {}, ["0 all all", "0 all all", "1 all all"]),
+        (
+            ["SHARDS=3", "GPUS=2", "-j2"],
+            {"CUDA_VISIBLE_DEVICES": "6,7"},
+            ["6 8 8", "6 8 8", "7 8 8"],
+        ),
+    ],
+)
+def test_shards_share_what_the_user_has(
+    tmp_path: Path, options: list[str], given: dict[str, str], places: list[str]
+) -> None:
+    done = make_cam(tmp_path, options, given)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert sorted(line for line in lines if line.endswith("make-cam")) == [
+        f"{place} make-cam" for place in places
+    ]
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_more_gpus_than_the_user_has_are_refused(tmp_path: Path) -> None:
+    done = make_cam(tmp_path, ["SHARDS=3", "GPUS=3"], {"CUDA_VISIBLE_DEVICES": "6,7"})
+    assert done.returncode == 2
+    assert "GPUS=3: only 6 7 may be used" in done.stderr
+
+
+def make_cam(
+    folder: Path, options: list[str], given: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Make maps on 16 cores, as far as `PLACES` does."""
+    (folder / "wsss").write_text(PLACES)
+    (folder / "wsss").chmod(0o755)
+    (folder / "data.h5").touch()
+    names = {"WSSS": "wsss", "DATA": "data.h5", "RUN": "run"}
+    words = [f"{name}={folder / file}" for name, file in names.items()]
+    usual = {"MAKEFLAGS", "OMP_NUM_THREADS", "WSSS_CORES", "CUDA_VISIBLE_DEVICES"}
+    kept = {name: value for name, value in os.environ.items() if name not in usual}
+    return subprocess.run(
+        ["make", "-C", str(ROOT), *words, "CORES=16", *options, str(folder / "run" / "cam.h5")],
+        env={**kept, **given},
+        capture_output=True,
+        text=True,
+    )

@@ -14,6 +14,7 @@ import pytest
 import torch
 from made import write_sloping_cam
 
+from wsss_cli import cores
 from wsss_cli.cores import free_cores
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.stages._pool import AHEAD, WorkerPool, worker_count
@@ -114,6 +115,19 @@ def test_how_many_workers() -> None:
     assert worker_count(None, 3, heavy=True) == 0  # not worth starting any
     assert worker_count(5, 3, heavy=False) == 3
     assert worker_count(0, 3, heavy=True) == 0
+
+
+def test_cores_that_are_for_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
+    monkeypatch.setattr(cores, "cpu_quota", lambda: None)
+    for told, workers in (("3", 3), ("8", 8), ("64", 8), ("", 8)):
+        monkeypatch.setenv("WSSS_CORES", told)
+        assert worker_count(None, 1000, heavy=True) == workers
+        assert worker_count(5, 1000, heavy=True) == 5
+    for told in ("0", "-1", "all"):
+        monkeypatch.setenv("WSSS_CORES", told)
+        with pytest.raises(UsageError, match=f"WSSS_CORES={told}: is no number of cores"):
+            worker_count(None, 1000, heavy=True)
 
 
 def test_ctrl_c_stops_all_quietly_and_keeps_what_is_done(tiny_data: Path) -> None:

@@ -7,17 +7,27 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from .errors import UsageError
+
 OF_PROCESS, CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 def free_cores() -> int:
-    """The cores this process is bound to, or as many as its control group's quota is worth."""
+    """The cores this process is bound to, or fewer by its control group's quota or WSSS_CORES.
+
+    Raises:
+        UsageError: WSSS_CORES is no number of cores.
+    """
     try:
         bound = len(os.sched_getaffinity(0))
     except AttributeError:  # not on this system
         bound = os.cpu_count() or 1
+    told = os.environ.get("WSSS_CORES")
+    if told and (not told.isdecimal() or int(told) < 1):
+        raise UsageError(f"WSSS_CORES={told}: is no number of cores")
     quota = cpu_quota()
-    return bound if quota is None else min(bound, max(1, math.ceil(quota)))
+    limits = [bound, bound if quota is None else max(1, math.ceil(quota))]
+    return min([*limits, int(told)] if told else limits)
 
 
 def cpu_quota(of_process: Path = OF_PROCESS, cgroups: Path = CGROUPS) -> float | None:

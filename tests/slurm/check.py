@@ -99,7 +99,7 @@ def task_process(part: Path) -> int:
 def half_done(part: Path) -> bytes:
     """Wait until a shard has a finished item or more, and is not complete; its journal."""
     journal = part.with_name(part.name + ".partial")
-    wait_for(lambda: journal.exists() and journal.stat().st_size > 4000, f"items in {journal}", 120)
+    wait_for(lambda: journal.exists() and journal.stat().st_size > 4000, f"items in {journal}", 300)
     assert not part.exists(), f"{part} was done before it could be disturbed"
     return journal.read_bytes()
 
@@ -175,7 +175,7 @@ def same(one: Path, other: Path) -> int:
 
 def check(folder: Path) -> None:
     wsss("pack", "--demo", "18", "-o", "data.h5", "-q", cwd=folder)
-    plain, run = folder / "plain", folder / "run"
+    plain, run = folder / "plain", folder / 'the "run"'
     plain.mkdir()
     unsharded(plain)
     say("the chain without shards: done")
@@ -200,12 +200,11 @@ def check(folder: Path) -> None:
             say(f"{name}: {same(plain / name, run / name)} items equal")
         print((run / "scores.txt").read_text())
         wsss("slurm", plain / "pred.h5", run / "pseudo.h5", "-o", "scores", cwd=folder)
-        (plain / "pred.json").unlink()
-        (run / "pseudo.json").unlink()
-        say("scoring files of two runs")
-        submit(cluster, folder / "scores")
+        say("scoring files of two runs, on all of their images")
+        assert list(submit(cluster, folder / "scores")) == ["eval", "scores"]
         wait_for(lambda: not cluster.run("squeue", "-h"), "the scores", 120)
         print((folder / "scores" / "scores.txt").read_text())
+        assert not submit(cluster, folder / "scores"), "scored again"
     say("all equal")
 
 

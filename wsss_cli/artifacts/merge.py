@@ -26,10 +26,10 @@ def merge(paths: Sequence[Path], out: Path, force: bool = False) -> int:
     """Join shards, holding one item in memory at a time; returns the number of items.
 
     Raises:
-        UsageError: `out` exists and `force` is not given.
+        UsageError: `out` is one of the shards, or exists and `force` is not given.
         WsssError: shards of different runs, a shard missing or given twice, an id in two shards.
     """
-    check_target(out, force)
+    check_target(out, force, paths)
     shards = [open_artifact(path) for path in paths]
     check_shards(shards)
     index = read_index(shards)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +15,8 @@ import typer
 from typer.main import get_command
 
 from ..errors import UsageError
+from ..options import need_ids
+from . import eval as eval_
 from . import make_cam, make_seeds, predict, random_walk, train_aff, train_cls, train_seg
 
 if TYPE_CHECKING:
@@ -35,7 +39,6 @@ class Stage:
         module: its command.
         out: the file that it makes.
         inputs: the options that name what it is made from.
-        source: the file of `inputs` that an earlier stage makes last.
         splits: which options of the run's splits it takes.
         trains: it is one job; the others work image by image.
     """
@@ -43,13 +46,17 @@ class Stage:
     module: ModuleType
     out: str
     inputs: str = ""
-    source: str = ""
     splits: tuple[str, ...] = ()
     trains: bool = False
 
     @property
     def name(self) -> str:
         return self.module.NAME
+
+    @property
+    def sources(self) -> list[str]:
+        """The files of `inputs`."""
+        return self.inputs.split()[1::2]
 
     def arguments(self, train: str | None, val: str | None) -> list[str]:
         """Inputs and splits as words of a command line."""
@@ -63,17 +70,21 @@ class Stage:
 
 STAGES = (
     Stage(train_cls, "cls.pt", splits=("--split", "--val-split"), trains=True),
-    Stage(make_cam, "cam.h5", "--weights cls.pt", "cls.pt", ("--split",)),
-    Stage(make_seeds, "seeds.h5", "--cam cam.h5", "cam.h5"),
-    Stage(train_aff, "aff.pt", "--seeds seeds.h5", "seeds.h5", trains=True),
-    Stage(random_walk, "pseudo.h5", "--cam cam.h5 --weights aff.pt", "aff.pt"),
-    Stage(train_seg, "seg.pt", "--labels pseudo.h5", "pseudo.h5", ("--val-split",), trains=True),
-    Stage(predict, "pred.h5", "--weights seg.pt", "seg.pt", ("--split val",)),
+    Stage(make_cam, "cam.h5", "--weights cls.pt", ("--split",)),
+    Stage(make_seeds, "seeds.h5", "--cam cam.h5"),
+    Stage(train_aff, "aff.pt", "--seeds seeds.h5", trains=True),
+    Stage(random_walk, "pseudo.h5", "--cam cam.h5 --weights aff.pt"),
+    Stage(train_seg, "seg.pt", "--labels pseudo.h5", ("--val-split",), trains=True),
+    Stage(predict, "pred.h5", "--weights seg.pt", ("--split val",)),
 )
 NAMES = tuple(stage.name for stage in STAGES)
 EVAL = "eval"  # scores what image-by-image stages make; its command is no link of the chain
 # What the chain itself says to each stage, so that --flags cannot.
 RESERVED = ("data", "out", "shard", "weights", "cam", "seeds", "labels", "scores", "IMAGE", "png")
+
+# Metavars of options that take a file or a folder, and a word as the shell splits them.
+FILES = ("FILE", "FOLDER", "SOURCE", "JSON")
+WORD = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+""", re.DOTALL)
 
 
 def until(name: str) -> tuple[Stage, ...]:
@@ -93,7 +104,7 @@ def choose_splits(
     """The splits to train and to predict on: as named, or `train` and `val` where there are such.
 
     Raises:
-        WsssError: a split that is named does not exist.
+        WsssError: a split that is named does not exist, or there is no image to train on.
     """
     for name in (split, val_split):
         data.split(name)
@@ -101,6 +112,7 @@ def choose_splits(
         split = "train"
     if val_split is None and "val" in data.splits:
         val_split = "val"
+    need_ids(data.split(split), data.path, split)
     return split, val_split
 
 
@@ -126,6 +138,8 @@ def by_stage(option: str, texts: Sequence[str], known: Collection[str]) -> dict[
 def stage_flags(texts: Sequence[str], known: Collection[str]) -> dict[str, str]:
     """Each stage's own options, as --flags STAGE=OPTIONS gives them, checked by the stage itself.
 
+    Files in them that are found from here are given in full: stages run in other folders.
+
     Raises:
         UsageError: options that the stage does not know, or that the chain gives it.
     """
@@ -139,7 +153,27 @@ def stage_flags(texts: Sequence[str], known: Collection[str]) -> dict[str, str]:
             for name in RESERVED:
                 if options.get(name) != usual.get(name):
                     raise UsageError(f"--flags {stage.name}: --{name} is not yours to give here")
-    return flags
+    if flags.get(EVAL):
+        parse(Stage(eval_, ""), f"FILE {flags[EVAL]}")
+    modules = {EVAL: eval_, **{stage.name: stage.module for stage in STAGES}}
+    return {name: _in_full(modules[name], text) for name, text in flags.items()}
+
+
+def _in_full(module: ModuleType, text: str) -> str:
+    """Options with the files that are found from here spelled from the root; the rest as it is."""
+    parameters = [found for found in command(module).params if found.metavar in FILES]
+    options = {spelled for found in parameters for spelled in found.opts}
+    words = WORD.findall(text)
+    for index, (before, word) in enumerate(itertools.pairwise(["", *words])):
+        option, value = "", shlex.split(word)[0]
+        if before not in options:
+            option, _, value = value.partition("=")
+            if option not in options:
+                continue
+            option += "="
+        if value and Path(value).exists():
+            words[index] = shlex.quote(f"{option}{Path(value).absolute()}")
+    return " ".join(words)
 
 
 def command(module: ModuleType) -> Any:

@@ -62,14 +62,18 @@ def choose_images(data: DatasetReader, ids: Sequence[str]) -> list[str]:
 def small_copy(data: DatasetReader, ids: Sequence[str], path: Path) -> list[str]:
     """Write a data set of IMAGES images, repeating `ids` where they are fewer; the new ids.
 
-    The largest comes last.
+    The largest comes last. Those that are no repetition keep their id, by which options such as
+    --targets and --saliency find what belongs to them.
     """
     import numpy as np
 
     from ..artifacts import DATASET, create
 
-    names = [f"{number}" for number in range(IMAGES)]
     fewer = [ids[k % len(ids)] for k in range(IMAGES - 1)] + [ids[-1]]
+    names = [
+        image_id if image_id not in fewer[:number] else f"{image_id} repeated {number}"
+        for number, image_id in enumerate(fewer)
+    ]
     with create(path, DATASET, classes=data.classes, params={}, ids=names) as out:
         for name, image_id in zip(names, fewer, strict=True):
             out.put(
@@ -105,7 +109,7 @@ class Probe:
         self._sizes.append(data.size(chosen[-1]))
         self.masks = all(data.has_mask(image_id) for image_id in chosen)
         for name, part in (("one", self._names[:1]), ("all", self._names)):
-            (folder / name).write_text("\n".join(part))
+            (folder / name).write_text("\n".join(part), encoding="utf-8")
 
     def image_stage(self, stage: Stage) -> Rate:
         """Time of all images less that of one, over the pixels of the others."""

@@ -131,7 +131,7 @@ def common(plan: Plan) -> str:
 
 def job(plan: Plan, name: str, body: str, kind: str | None = None) -> str:
     """A batch script; `kind` is what its options of sbatch go by, where not its name."""
-    logs = str(plan.folder / "logs").replace("%", "%%")
+    logs = str(plan.folder / "logs").replace("%", "%%").replace('"', '\\"')
     lines = [
         f"--job-name={name}",
         f'--output="{logs}/%x.%A_%a.log"' if "TASK" in body else f'--output="{logs}/%x.%j.log"',
@@ -193,6 +193,13 @@ def score_table(plan: Plan) -> str:
     return "".join(f"{s.file}\t{s.json}\t{s.split or ''}\n" for s in plan.scores)
 
 
+def scoring(plan: Plan) -> str:
+    """What scores depend on beside the files; its date is since when."""
+    splits = " ".join(dict.fromkeys(score.split or "all" for score in plan.scores))
+    data = plan.data or "as each file records it"
+    return f"data: {data}\nsplits: {splits}\noptions: {plan.flags.get(EVAL, '')}\n"
+
+
 SUBMIT = """\
 #!/bin/bash
 # Submits what is not there yet, each job behind those that make what it reads. After a failure,
@@ -201,6 +208,7 @@ set -euo pipefail
 cd {run}
 mkdir -p slurm/logs
 declare -A id=()  # of the jobs submitted now
+OLD="what they are made from is made anew: delete what is old"
 
 if [[ -s slurm/jobs ]] && squeue --noheader --jobs="$(paste -sd, slurm/jobs)" 2>/dev/null | grep .
 then
@@ -209,18 +217,28 @@ then
 fi
 : > slurm/jobs
 
-# job NAME OUTPUT AFTER [OPTION...]: submit slurm/NAME.sbatch, unless OUTPUT is there.
+# submitted JOB...: the ids of those that are submitted now, each behind a colon.
+submitted() {{
+    local name
+    for name; do
+        echo -n "${{id[$name]:+:${{id[$name]}}}}"
+    done
+}}
+
+# job NAME OUTPUT AFTER [OPTION...]: submit slurm/NAME.sbatch, unless OUTPUT is there, behind those
+# of the jobs AFTER that are submitted too.
 job() {{
-    local after=${{id[$3]:-}}
+    local after
+    after=$(submitted $3)
     if [[ -e $2 ]]; then
-        [[ -z $after ]] || echo "warning: $2 stays, but $3 is made anew: delete it if it is old" >&2
+        [[ -z $after ]] || echo "warning: $2 stays, but $OLD" >&2
         return
     fi
-    id[$1]=$(sbatch --parsable ${{after:+--dependency=afterok:$after}} --kill-on-invalid-dep=yes \\
+    id[$1]=$(sbatch --parsable ${{after:+--dependency=afterok$after}} --kill-on-invalid-dep=yes \\
         "${{@:4}}" "slurm/$1.sbatch")
     id[$1]=${{id[$1]%%;*}}
     echo "${{id[$1]}}" >> slurm/jobs
-    echo "$1: job ${{id[$1]}}${{after:+ after $after}}"
+    echo "$1: job ${{id[$1]}}${{after:+ after${{after//:/ }}}}"
 }}
 
 # array NAME OUTPUT AFTER PART...: the same, as tasks for the PARTs that are missing.
@@ -230,8 +248,8 @@ array() {{
         number=$((number + 1))
         [[ -e $part ]] || missing+=("$number")
     done
-    if [[ -n $2 && -n ${{id[$3]:-}} ]] && (( ${{#missing[@]}} < number )); then
-        echo "warning: parts of $2 stay, but $3 is made anew: delete them if they are old" >&2
+    if [[ -n $2 && -n $(submitted $3) ]] && (( ${{#missing[@]}} < number )); then
+        echo "warning: parts of $2 stay, but $OLD" >&2
     fi
     if (( ${{#missing[@]}} )); then
         local list
@@ -241,35 +259,53 @@ array() {{
     fi
 }}
 
+# outdated FILE JSON: whether a score is older than its file or than what is asked of scores; or
+# its file is made anew.
+outdated() {{
+    [[ $1 -nt $2 || slurm/scoring -nt $2 || ( ! -e $1 && ${{#id[@]}} -gt 0 ) ]]
+}}
+
 {jobs}"""
+
+SCORE = """\
+scores=()
+while IFS=$'\\t' read -r file json _; do
+    scores+=("$json")
+    if outdated "$file" "$json"; then
+        rm -f "$json"
+    fi
+done < slurm/scores.tsv
+array {eval} "" "{makers}" "${{scores[@]}}"
+if [[ -n $(submitted {eval}) || slurm/scores.tsv -nt scores.txt ]]; then
+    rm -f scores.txt
+fi
+job {table} scores.txt {eval}
+"""
 
 
 def submit(plan: Plan) -> str:
     """The script that hands all jobs to Slurm."""
-    lines: list[str] = []
-    last, makers = "none", {"": "none"}
+    text = ""
+    makers: dict[str, str] = {}  # by file, the job that makes it
     for stage in plan.stages:
-        after = makers[stage.source]
+        after = " ".join(makers[name] for name in stage.sources)
         if stage.trains:
-            lines.append(f"job {stage.name} {stage.out} {after}")
+            text += f'job {stage.name} {stage.out} "{after}"\n'
             makers[stage.out] = stage.name
         else:
             stem, count = Path(stage.out).stem, plan.shards
             parts = f"shards/{stem}.{{1..{count}}}-of-{count}.h5"
             join = f"{MERGE}-{stem}"
-            lines.append(f"array {stage.name} {stage.out} {after} {parts}")
-            lines.append(f"job {join} {stage.out} {stage.name}")
+            text += f'array {stage.name} {stage.out} "{after}" {parts}\n'
+            text += f"job {join} {stage.out} {stage.name}\n"
             makers[stage.out] = join
-        last = makers[stage.out]
     if plan.scores:
-        lines.append("mapfile -t scores < <(cut -f 2 slurm/scores.tsv)")
-        lines.append(f'array {EVAL} "" {last} "${{scores[@]}}"')
-        lines.append(f"[[ -z ${{id[{EVAL}]:-}} ]] || rm -f scores.txt")
-        lines.append(f"job {SCORES} scores.txt {EVAL}")
+        scored = " ".join(makers[score.file] for score in plan.scores if score.file in makers)
+        text += SCORE.format(eval=EVAL, table=SCORES, makers=scored)
     return SUBMIT.format(
         run=shlex.quote(str(plan.run)),
         at_once=f"%{plan.at_once}" if plan.at_once else "",
-        jobs="\n".join(lines) + "\n",
+        jobs=text,
     )
 
 
@@ -281,5 +317,5 @@ def scripts(plan: Plan) -> dict[str, str]:
     files = {"submit.sh": submit(plan), "common.sh": common(plan)}
     if plan.scores:
         jobs |= score_jobs(plan)
-        files["scores.tsv"] = score_table(plan)
+        files |= {"scores.tsv": score_table(plan), "scoring": scoring(plan)}
     return files | {f"{name}.sbatch": text for name, text in jobs.items()}

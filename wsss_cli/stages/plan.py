@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import log, table, warn
+from ..cores import free_cores
 from ..nets.names import has_linear_head
-from ..options import Data, Quiet, Split, free_cores
+from ..options import Data, Quiet, Split, need_ids
 from ._chain import (
     EVAL,
     NAMES,
@@ -63,7 +64,7 @@ def run(
 
     Disk follows from the images' sizes and tags. Time and memory are measured: each stage runs on
     four of the images, on this machine, and time is taken to grow with pixels, epochs and images.
-    Nothing is kept.
+    Memory is the machine's, not that of a GPU. Nothing is kept.
 
     Example: wsss plan --data data.h5 --flags train-cls='--backbone resnet50'
     """
@@ -73,6 +74,8 @@ def run(
     own = stage_flags(flags or [], [*NAMES, EVAL])
     with open_dataset(data) as reader:
         train, val = choose_splits(reader, split, val_split)
+        if any(stage.name == "predict" for stage in stages):
+            need_ids(reader.split(val), reader.path, val)
         images = {
             "train": _images(reader, reader.split(train)),
             "val": _images(reader, reader.split(val)),
@@ -84,7 +87,10 @@ def run(
     for stage in stages:
         chosen = images["val" if stage.name == "predict" else "train"]
         if stage.trains:
-            rows.append(_training_row(stage, images, rates.get(stage.name), own[stage.name]))
+            held_out = _validated(stage, images["val"]) if val is not None else 0
+            rate = rates.get(stage.name)
+            row = _training_row(stage, len(images["train"]), held_out, rate, own[stage.name])
+            rows.append(row)
             continue
         rows.append(_image_row(stage, chosen, rates.get(stage.name), own[stage.name], shards))
         if chosen.masks:
@@ -97,11 +103,11 @@ def run(
 
 @dataclass(frozen=True)
 class Images:
-    """What is reckoned with: sizes (n, 2), numbers of tags (n,), and whether there are masks."""
+    """What is reckoned with: sizes (n, 2), numbers of tags (n,), and how many have masks."""
 
     sizes: np.ndarray
     tags: np.ndarray
-    masks: bool
+    masks: int
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -130,7 +136,7 @@ def _images(data: DatasetReader, ids: Sequence[str]) -> Images:
 
     sizes = np.array([data.size(image_id) for image_id in ids], np.int64).reshape(-1, 2)
     tags = np.array([len(data.tags(image_id)) for image_id in ids], np.int64)
-    return Images(sizes, tags, any(data.has_mask(image_id) for image_id in ids))
+    return Images(sizes, tags, sum(data.has_mask(image_id) for image_id in ids))
 
 
 def _measure(
@@ -191,13 +197,19 @@ def _probes(options: Mapping[str, Any]) -> bool:
     return linear and options["method"] == "labels" and options["loss"] == "ce"
 
 
-def _training_row(stage: Stage, images: Mapping[str, Images], rate: Rate | None, flags: str) -> Row:
+def _validated(stage: Stage, val: Images) -> int:
+    """How many images of the split a training stage validates on: tags will do for train-cls."""
+    return len(val) if stage.name == "train-cls" else val.masks
+
+
+def _training_row(stage: Stage, learnt: int, validated: int, rate: Rate | None, flags: str) -> Row:
+    """What training takes, on so many images and with so many at each validation."""
     if rate is None:
         return Row(stage.name, stage.out)
     recipe = _recipe(stage, flags)
-    passes: float = recipe["epochs"] * len(images["train"])
-    passes += VALIDATION * recipe["validations"] * len(images["val"])
-    passes += VALIDATION * recipe["probes"] * len(images["train"])
+    passes: float = recipe["epochs"] * learnt
+    passes += VALIDATION * recipe["validations"] * validated
+    passes += VALIDATION * recipe["probes"] * learnt
     return Row(
         stage.name,
         stage.out,
@@ -301,6 +313,7 @@ def _print(rows: Sequence[Row], images: Mapping[str, Images], measured: bool, sh
     if measured:
         processes = f"each stage in {shards} shards" if shards > 1 else "one process a stage"
         typer.echo(f"time and memory: measured on 4 images here, {processes}")
+        typer.echo("memory: of the machine; what a GPU holds of its own is not counted")
     typer.echo(
         f"disk: maps at {STORED_MAPS:g}, labels at {STORED_LABELS:g} of their raw size, "
         "the largest seen; a stage's journal stands beside its file"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..console import log
+from ..console import log, warn
 from ..errors import UsageError, WsssError
 from ..options import Data, Force, Quiet, Split
-from ._chain import EVAL, NAMES, StageFlags, Until, choose_splits, stage_flags, until
+from ._chain import EVAL, NAMES, StageFlags, Until, choose_splits, parse, stage_flags, until
 from ._chain import by_stage as values_by_stage
 from ._training_options import ValSplit
 
@@ -82,6 +82,8 @@ def run(
     folder = out / "slurm"
     if folder.exists() and not force:
         raise UsageError(f"{folder}: exists already", "add --force to write its scripts anew")
+    if data is None and not files:
+        data = Path("data.h5")
     train, val, scores = _what_to_score(files or [], data, stages, split, val_split)
     plan = Plan(
         run=out.resolve(),
@@ -102,7 +104,15 @@ def run(
     except OSError as err:
         raise WsssError(f"{folder}: cannot be made ({err.strerror or err})") from None
     for name, text in scripts(plan).items():
-        write_whole(folder / name, text.encode())
+        path, content = folder / name, text.encode()
+        if not path.exists() or path.read_bytes() != content:  # else its date stays
+            write_whole(path, content)
+    undecided = [stage.name for stage in stages if _takes_what_suits(stage, own[stage.name])]
+    if undecided:
+        warn(
+            f"--precision auto of {', '.join(undecided)}: each node takes what suits it, and what "
+            "nodes of several types make does not fit together; f32 or bf16 is the same on all"
+        )
     what = f"{len(stages)} stages" if stages else f"{len(scores)} files to score"
     log(f"{NAME}: {what} -> bash {folder / 'submit.sh'}", quiet)
 
@@ -134,6 +144,11 @@ def _what_to_score(
                 json = Path(stage.out).with_suffix(".json").name
                 scored.append(Score(stage.out, json, chosen))
     return train, val, scored
+
+
+def _takes_what_suits(stage: Stage, flags: str) -> bool:
+    precision = parse(stage, flags).get("precision")
+    return precision is not None and precision.value == "auto"
 
 
 def _has_masks(data: DatasetReader, split: str | None) -> bool:
