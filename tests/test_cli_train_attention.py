@@ -17,6 +17,8 @@ from wsss_cli.cli import app
 from wsss_cli.nets.attention import AttentionNet, MapsOf
 from wsss_cli.nets.backbones import build_backbone
 from wsss_cli.nets.rebuild import rebuild_classifier
+from wsss_cli.stages._classifiers import DEFAULTS, Method
+from wsss_cli.stages._grouped import due
 from wsss_cli.training import loop
 
 TINY = "--backbone tiny --backbone-weights random --crop 48 --freeze-stages 0 --workers 0"
@@ -158,3 +160,12 @@ def test_extra_layers_and_their_maps() -> None:
     assert torch.allclose(maps, every[:, [2, 0]])
     assert torch.allclose(logits, model(x)[:, [2, 0]], atol=1e-6)
     assert set(model.train()(x)) == {"logits", "maps"}
+
+
+@pytest.mark.parametrize(("layers", "wanted"), [(0, (5, 16, 3e-3, 500)), (3, (15, 5, 1e-3, 320))])
+def test_the_published_schedule_goes_with_the_published_layers(
+    layers: int, wanted: tuple[float, ...]
+) -> None:
+    usual = DEFAULTS[Method.oaa]
+    names = ("epochs", "batch_size", "lr", "crop")
+    assert tuple(due(usual[name], {"layers": layers}) for name in names) == wanted

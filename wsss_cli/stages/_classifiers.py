@@ -39,11 +39,36 @@ def _probed(options: Mapping[str, Any]) -> bool:
     return options["weights"] != "random" if probe is None else probe
 
 
+def _attention(rate: float) -> dict[str, Any]:
+    """As published (Jiang et al., ICCV 2019, and its code) with --layers, but for the images' size.
+
+    Without them the head starts as a probe and trains like the plain classifier's, on photographs
+    at about their own size, which is what maps accumulated from few images gain by; see oaa.md.
+    """
+
+    def either(layered: Any, probed: Any) -> Due:
+        return Due(
+            lambda given: layered if given["layers"] else probed,
+            f"{layered} if --layers, else {probed}",
+        )
+
+    return {
+        "output_stride": either(8, 16),
+        "dropout": 0.0,
+        "epochs": either(15, 5),
+        "batch_size": either(5, 16),
+        "lr": either(rate, 3e-3),
+        "head_multiplier": either(10.0, 100.0),
+        "weight_decay": 5e-4,
+        "crop": either(320, 500),
+        "jitter": JITTER,
+    }
+
+
 # seam: as published (Wang et al., CVPR 2020, and its code), but for a tenth of its rate, since
 # that goes without momentum. A probe's head is no random one: channels dropped from it, and a rate
-# too low to find its offset, send that error to the backbone. oaa, iam: as published (Jiang et al.,
-# ICCV 2019, and its code), but for the images' size; iam's rate is five times theirs, which adds up
-# what five images lose.
+# too low to find its offset, send that error to the backbone. iam's rate is five times the
+# published one, which adds up what five images lose.
 DEFAULTS: dict[Method, dict[str, Any]] = {
     Method.cam: {
         "output_stride": 16,
@@ -71,28 +96,8 @@ DEFAULTS: dict[Method, dict[str, Any]] = {
         "crop": 448,
         "jitter": JITTER,
     },
-    Method.oaa: {
-        "output_stride": 8,
-        "dropout": 0.0,
-        "epochs": 15,
-        "batch_size": 5,
-        "lr": 1e-3,
-        "head_multiplier": 10.0,
-        "weight_decay": 5e-4,
-        "crop": 320,
-        "jitter": JITTER,
-    },
-    Method.iam: {
-        "output_stride": 8,
-        "dropout": 0.0,
-        "epochs": 15,
-        "batch_size": 5,
-        "lr": 5e-3,
-        "head_multiplier": 10.0,
-        "weight_decay": 5e-4,
-        "crop": 320,
-        "jitter": JITTER,
-    },
+    Method.oaa: _attention(1e-3),
+    Method.iam: _attention(5e-3),
 }
 
 
@@ -131,8 +136,11 @@ class Attention:
     """What only accumulated attention has."""
 
     layers: Annotated[
-        int, typer.Option(min=0, max=8, help="oaa, iam: 3x3 layers before the classifier.")
-    ] = 3
+        int,
+        typer.Option(
+            min=0, max=8, help="oaa, iam: 3x3 layers before the classifier (published: 3)."
+        ),
+    ] = 0
     maps: Annotated[
         Path | None,
         typer.Option(

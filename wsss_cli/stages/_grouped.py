@@ -47,6 +47,11 @@ class Due:
         return self.said
 
 
+def due(usual: Any, options: Mapping[str, Any]) -> Any:
+    """A default, be it a `Due` one."""
+    return usual.of(options) if isinstance(usual, Due) else usual
+
+
 def grouped(by: str = "", usual: Table | None = None) -> Callable[[Command], Command]:
     """Decorator: make a function with groups of options into one that Typer understands.
 
@@ -81,7 +86,7 @@ def grouped(by: str = "", usual: Table | None = None) -> Callable[[Command], Com
             if by:
                 for name, value in table[given[by]].items():
                     if given[name] is None:
-                        given[name] = value.of(given) if isinstance(value, Due) else value
+                        given[name] = due(value, given)
             for group, (default, names) in groups.items():
                 given[group] = replace(default, **{name: given.pop(name) for name in names})
             run(**given)

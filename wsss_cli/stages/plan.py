@@ -26,6 +26,7 @@ from ._chain import (
     stage_flags,
     until,
 )
+from ._grouped import due
 from ._training_options import ValSplit
 
 if TYPE_CHECKING:
@@ -175,8 +176,10 @@ def _recipe(stage: Stage, flags: str) -> dict[str, int]:
     """
     options = parse(stage, flags)
     usual = getattr(stage.module, "DEFAULTS", {}).get(options.get("method"), {})
-    epochs = usual["epochs"] if options["epochs"] is None else options["epochs"]
-    batch = usual["batch_size"] if options["batch-size"] is None else options["batch-size"]
+    epochs, batch = (
+        due(usual[name.replace("-", "_")], options) if options[name] is None else options[name]
+        for name in ("epochs", "batch-size")
+    )
     every = options.get("val-every", 0)
     return {
         "epochs": epochs,
