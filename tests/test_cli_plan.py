@@ -13,7 +13,8 @@ import pytest
 from made import pack_like, random_cams, write_cam, wsss
 
 from wsss_cli.artifacts import open_dataset
-from wsss_cli.stages import _measure
+from wsss_cli.stages import _measure, plan
+from wsss_cli.stages._chain import STAGES
 from wsss_cli.stages._measure import Probe, Rate, seen_megapixels
 
 NET = "--backbone tiny --backbone-weights random --crop 32"
@@ -227,3 +228,12 @@ def test_wrong_options_are_refused(tiny_data: Path) -> None:
     assert "make-cam: No such option: --nonsense" in refused.stderr
     assert wsss("plan", "--data", tiny_data, "--split", "test").exit_code == 3
     assert wsss("plan", "--data", "none.h5").exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("", 1), ("--method oaa", 1), ("--method oaa --layers 3", 0), ("--no-probe", 0)],
+)
+def test_a_probe_is_counted_where_train_cls_fits_one(flags: str, expected: int) -> None:
+    stage = next(stage for stage in STAGES if stage.name == "train-cls")
+    assert plan._recipe(stage, flags)["probes"] == expected

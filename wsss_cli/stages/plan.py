@@ -195,7 +195,7 @@ def _probes(options: Mapping[str, Any]) -> bool:
     if probe is not None or options["backbone-weights"] == "random":
         return bool(probe)
     if "model" not in options:
-        return True
+        return options["method"] not in ("oaa", "iam") or not options["layers"]
     linear = has_linear_head(options["model"], options["backbone"])
     return linear and options["method"] == "labels" and options["loss"] == "ce"
 

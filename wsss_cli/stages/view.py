@@ -156,18 +156,16 @@ def short_names(paths: Sequence[Path]) -> list[str]:
     >>> short_names([Path("a/x/cam.h5"), Path("b/x/cam.h5"), Path("b/x/seeds.h5")])
     ['a/x/cam.h5', 'b/x/cam.h5', 'seeds.h5']
     """
-    ends = [["/".join(path.parts[-n:]) for n in range(1, len(path.parts) + 1)] for path in paths]
-    return [
-        next(
-            (
-                name
-                for name in own
-                if not any(name in other for k, other in enumerate(ends) if k != place)
-            ),
-            own[0],
-        )
-        for place, own in enumerate(ends)
-    ]
+    names = []
+    for path in paths:
+        for length in range(1, len(path.parts) + 1):
+            end = path.parts[-length:]
+            if sum(other.parts[-length:] == end for other in paths) == 1:
+                break
+        else:  # the same file twice
+            end = path.parts[-1:]
+        names.append("/".join(end))
+    return names
 
 
 def _pictures(
