@@ -13,9 +13,10 @@ import pytest
 from made import pack_like, random_cams, write_cam, wsss
 
 from wsss_cli.artifacts import open_dataset
-from wsss_cli.stages import _measure, plan
+from wsss_cli.stages import _measure
 from wsss_cli.stages._chain import STAGES
 from wsss_cli.stages._measure import Probe, Rate, seen_megapixels
+from wsss_cli.stages.plan import _recipe
 
 NET = "--backbone tiny --backbone-weights random --crop 32"
 TRAIN, VAL = 4, 2  # images of tiny_data's splits, each of 32 x 48
@@ -236,4 +237,4 @@ def test_wrong_options_are_refused(tiny_data: Path) -> None:
 )
 def test_a_probe_is_counted_where_train_cls_fits_one(flags: str, expected: int) -> None:
     stage = next(stage for stage in STAGES if stage.name == "train-cls")
-    assert plan._recipe(stage, flags)["probes"] == expected
+    assert _recipe(stage, flags)["probes"] == expected
