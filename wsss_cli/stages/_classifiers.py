@@ -33,10 +33,19 @@ RELATIVE_SIDES: dict[Method, tuple[float, float]] = {
 JITTER = "0.3,0.3,0.3,0.1"
 
 
+def layered(method: Method, layers: int) -> bool:
+    """Whether there are layers that start at random between backbone and classifier."""
+    return method in (Method.oaa, Method.iam) and layers > 0
+
+
+def starts_as_probe(probe: bool | None, weights: str, method: Method, layers: int) -> bool:
+    """Whether the head starts as a linear probe: as --probe says, else where one can be fitted."""
+    return weights != "random" and not layered(method, layers) if probe is None else probe
+
+
 def _probed(options: Mapping[str, Any]) -> bool:
-    """Whether the head starts as a linear probe, where no layers are in between."""
-    probe: bool | None = options["probe"]
-    return options["weights"] != "random" if probe is None else probe
+    names = ("probe", "weights", "method", "layers")
+    return starts_as_probe(*(options[name] for name in names))
 
 
 def _attention(rate: float) -> dict[str, Any]:
@@ -46,10 +55,10 @@ def _attention(rate: float) -> dict[str, Any]:
     at about their own size, which is what maps accumulated from few images gain by; see oaa.md.
     """
 
-    def either(layered: Any, probed: Any) -> Due:
+    def either(deep: Any, probed: Any) -> Due:
         return Due(
-            lambda given: layered if given["layers"] else probed,
-            f"{layered} if --layers, else {probed}",
+            lambda given: deep if given["layers"] else probed,
+            f"{deep} if --layers, else {probed}",
         )
 
     return {

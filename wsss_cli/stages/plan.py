@@ -26,6 +26,7 @@ from ._chain import (
     stage_flags,
     until,
 )
+from ._classifiers import starts_as_probe
 from ._grouped import due
 from ._training_options import ValSplit
 
@@ -192,10 +193,11 @@ def _recipe(stage: Stage, flags: str) -> dict[str, int]:
 def _probes(options: Mapping[str, Any]) -> bool:
     """Whether training starts from a linear probe, as train-cls and train-seg decide it."""
     probe = options.get("probe", False)
-    if probe is not None or options["backbone-weights"] == "random":
+    weights = options["backbone-weights"]
+    if "model" not in options and "layers" in options:
+        return starts_as_probe(probe, weights, options["method"], options["layers"])
+    if probe is not None or weights == "random":
         return bool(probe)
-    if "model" not in options:
-        return options["method"] not in ("oaa", "iam") or not options["layers"]
     linear = has_linear_head(options["model"], options["backbone"])
     return linear and options["method"] == "labels" and options["loss"] == "ce"
 

@@ -14,7 +14,16 @@ from ..errors import UsageError
 from ..options import Data, Split
 from . import _attention as online
 from ._attention import Learner, tag_vector
-from ._classifiers import DEFAULTS, JITTER, RELATIVE_SIDES, Attention, Method, Seam
+from ._classifiers import (
+    DEFAULTS,
+    JITTER,
+    RELATIVE_SIDES,
+    Attention,
+    Method,
+    Seam,
+    layered,
+    starts_as_probe,
+)
 from ._grouped import Help, Without, grouped
 from ._heads import check_decay, probe_tags
 from ._training import Job, begin, train
@@ -99,9 +108,8 @@ def run(
     """
     from ..artifacts import CAM, open_artifact, open_dataset
 
-    deep = method in (Method.oaa, Method.iam) and attention.layers > 0
-    probe = body.weights != "random" and not deep if probe is None else probe
-    if probe and deep:
+    probe = starts_as_probe(probe, body.weights, method, attention.layers)
+    if probe and layered(method, attention.layers):
         raise UsageError("--probe: needs --layers 0 with this method")
     check_decay(probe_decay)
     if (method is Method.iam) != (attention.targets is not None):
