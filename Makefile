@@ -182,9 +182,9 @@ $(foreach stage,data $(STAGES) eval view,$(eval $(call flag_file,$(stage))))
 FORCE:
 
 # The chain that scored best for what it costs: a network that grows the seeds while it learns from
-# them, in place of boundaries and walk. FLAGS_seg and all else may be given as ever: a
-# MobileNet wants --lr 0.0001, VGG-16 --no-probe.
-BEST := --loss dsrg --probe --model deeplabv2 --output-stride 16 --crop 321 --lr 0.0005 --epochs 6
+# them, in place of boundaries and walk. FLAGS_seg and all else may be given as ever: VGG-16 wants
+# --no-probe.
+BEST := --loss dsrg --probe --model deeplabv2 --output-stride 16 --crop 321 --epochs 6
 best: | $(WSSS)
 	@$(MAKE) --no-print-directory -f $(firstword $(MAKEFILE_LIST)) TARGET=seeds USUAL_seg='$(BEST)' all
 

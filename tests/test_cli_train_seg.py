@@ -377,8 +377,11 @@ def test_labels_of_no_cell_leave_the_head_as_it_was(folder: Path) -> None:
     assert head.branches[0][-1].weight.abs().max() > 0
 
 
-def test_a_mobilenet_bears_a_tenth_of_the_rate_where_its_features_are_scored_directly() -> None:
-    rate = DEFAULTS[Method.labels]["lr"].of
-    assert rate({"model": "deeplabv2", "backbone": "mobilenet_v2"}) == 1e-4
-    assert rate({"model": "deeplabv2", "backbone": "resnet50"}) == 1e-3
-    assert rate({"model": "deeplabv3", "backbone": "mobilenet_v2"}) == 1e-3
+def test_the_rate_follows_from_network_and_loss() -> None:
+    def rate(model: str, backbone: str, loss: str = "ce") -> float:
+        options = {"model": model, "backbone": backbone, "loss": loss}
+        return DEFAULTS[Method.labels]["lr"].of(options)
+
+    assert rate("deeplabv2", "resnet50") == rate("deeplabv3", "mobilenet_v2") == 1e-3
+    assert rate("deeplabv2", "resnet50", "dsrg") == 5e-4
+    assert rate("deeplabv2", "mobilenet_v2") == rate("deeplabv1", "mobilenet_v2", "dsrg") == 1e-4

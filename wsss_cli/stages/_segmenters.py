@@ -27,20 +27,26 @@ class Method(str, enum.Enum):
 
 
 def _rate(options: Mapping[str, Any]) -> float:
-    """SEAM's rate for its retraining, or what bears a MobileNet's features; see networks.md."""
+    """SEAM's rate for its retraining, DSRG's own, or what bears a MobileNet's features.
+
+    For the last see networks.md.
+    """
     linear = has_linear_head(options["model"], options["backbone"])
-    return 1e-4 if linear and options["backbone"].startswith("mobilenet") else 1e-3
+    if linear and options["backbone"].startswith("mobilenet"):
+        return 1e-4
+    return 5e-4 if options["loss"] == "dsrg" else 1e-3
 
 
-# labels: SEAM's rates for its retraining, and ten times that in the head. rrm: as its code trains
-# from ImageNet, but for a tenth of its rates, since that goes without momentum, and they spoil the
-# maps that labels are mined from. single-stage: as published.
+RATE = Due(_rate, "0.001 (dsrg: 0.0005), or 0.0001 for deeplabv1 and deeplabv2 on MobileNets")
+
+# rrm: as its code trains from ImageNet, but for a tenth of its rates, since that goes without
+# momentum, and they spoil the maps that labels are mined from. single-stage: as published.
 DEFAULTS: dict[Method, dict[str, Any]] = {
     Method.labels: {
         "model": "deeplabv2",
         "epochs": 30,
         "batch_size": 8,
-        "lr": Due(_rate, "0.001, or 0.0001 for deeplabv1 and deeplabv2 on MobileNets"),
+        "lr": RATE,
         "weight_decay": 1e-4,
         "jitter": None,
     },
