@@ -12,6 +12,7 @@ import typer
 
 from .cores import free_cores
 from .errors import UsageError, WsssError
+from .heap import keep_heap
 
 if TYPE_CHECKING:
     import torch
@@ -90,7 +91,8 @@ def resolve_device(name: str) -> torch.device:
     On CUDA float32 is float32 from here on, whatever the precision of the network: see
     `forbid_tf32`. A numbered GPU is the current one, or threads that pin memory and whatever else
     asks for the current one would take memory of GPU 0 too. Torch sees the cores that a process is
-    bound to, and not a container's quota: its threads are held to that here.
+    bound to, and not a container's quota: its threads are held to that here. On a CPU, freed memory
+    is kept: see `keep_heap`.
 
     Raises:
         UsageError: no such device here.
@@ -104,6 +106,8 @@ def resolve_device(name: str) -> torch.device:
         forbid_tf32()
         if device.index is not None:
             torch.cuda.set_device(device)
+    if device.type == "cpu":
+        keep_heap()
     if torch.get_num_threads() > free_cores():
         torch.set_num_threads(free_cores())
     return device
