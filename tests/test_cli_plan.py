@@ -94,9 +94,13 @@ def test_the_probe_alone(tiny_data: Path) -> None:
 
 
 @pytest.mark.usefixtures("known_rates")
-@pytest.mark.parametrize(("masks", "val"), [(True, False), (False, True)])
-def test_only_validation_that_happens_counts(tmp_path: Path, masks: bool, val: bool) -> None:
-    """Of a held-out split; of train-seg, with masks."""
+@pytest.mark.parametrize(
+    ("masks", "splits"), [(True, ["train"]), (False, ["train", "val"]), (False, ["val"])]
+)
+def test_only_validation_that_happens_counts(
+    tmp_path: Path, masks: bool, splits: list[str]
+) -> None:
+    """Of a held-out split, on which nothing trains; of train-seg, with masks."""
     ids = [f"{number}" for number in range(6)]
     pixels = np.zeros((8, 8), np.uint8)
     data = pack_like(
@@ -105,12 +109,12 @@ def test_only_validation_that_happens_counts(tmp_path: Path, masks: bool, val: b
         dict.fromkeys(ids if masks else [], pixels),
         {name: [0] for name in ids},
         ["a"],
-        {"train": ids[:4], **({"val": ids[4:]} if val else {})},
+        {name: {"train": ids[:4], "val": ids[4:]}[name] for name in splits},
     )
     options = ["--flags", "train-cls=--epochs 3 --no-probe", "--flags", "train-seg=--epochs 3"]
     options += ["--flags", "train-seg=--no-probe"]
     found = rows(plan(data, *options))
-    validated = 3 * 2 / 3 if val else 0
+    validated = 3 * 2 / 3 if "val" in splits else 0
     assert found["train-cls"]["seconds"] == pytest.approx(10 + 2 * (3 * 4 + validated))
     assert found["train-seg"]["seconds"] == pytest.approx(10 + 2 * 3 * 4)
 

@@ -82,6 +82,9 @@ def run(
             "train": _images(reader, reader.split(train)),
             "val": _images(reader, reader.split(val)),
         }
+        # where no split is named, training leaves out what it validates on
+        held_out = set(reader.split(val)) if train is None and val is not None else set()
+        learnt = len(set(reader.split(train)) - held_out)
         rates: dict[str, Rate] = {}
         if measure:
             rates = _measure(stages, reader, reader.split(train), own, quiet)
@@ -89,9 +92,9 @@ def run(
     for stage in stages:
         chosen = images["val" if stage.name == "predict" else "train"]
         if stage.trains:
-            held_out = _validated(stage, images["val"]) if val is not None else 0
+            validated = _validated(stage, images["val"]) if val is not None else 0
             rate = rates.get(stage.name)
-            row = _training_row(stage, len(images["train"]), held_out, rate, own[stage.name])
+            row = _training_row(stage, learnt, validated, rate, own[stage.name])
             rows.append(row)
             continue
         rows.append(_image_row(stage, chosen, rates.get(stage.name), own[stage.name], shards))
