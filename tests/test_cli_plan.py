@@ -14,7 +14,7 @@ from made import pack_like, random_cams, write_cam, wsss
 
 from wsss_cli.artifacts import open_dataset
 from wsss_cli.stages import _measure
-from wsss_cli.stages._chain import STAGES
+from wsss_cli.stages._chain import STAGES, Stage
 from wsss_cli.stages._measure import Probe, Rate, seen_megapixels
 from wsss_cli.stages.plan import _recipe
 
@@ -29,6 +29,10 @@ def plan(data: Path, *options: object) -> dict[str, Any]:
     result = wsss("plan", "--data", data, "--json", "-q", *options)
     assert (result.exit_code, result.stderr) == (0, "")
     return json.loads(result.stdout)
+
+
+def stage(name: str) -> Stage:
+    return next(stage for stage in STAGES if stage.name == name)
 
 
 def rows(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -77,7 +81,7 @@ def test_time_grows_with_epochs_images_pixels_and_falls_with_shards(tiny_data: P
     assert found["train-cls"]["disk_at_peak"] == 300
     assert found["train-aff"]["seconds"] == 10 + 2 * 8 * TRAIN  # epochs by default
     assert found["train-aff"]["memory"] == 5e9 + 1e9 * (16 - 4)
-    assert found["train-seg"]["seconds"] == 10 + 2 * 3 * TRAIN
+    assert found["train-seg"]["seconds"] == pytest.approx(10 + 2 * (3 * TRAIN + TRAIN / 3))
     one_image = 1000 * MEGAPIXELS
     assert found["make-cam"]["seconds"] == pytest.approx(10 + TRAIN * one_image / 4 / 2)
     assert found["make-seeds"]["seconds"] == pytest.approx(10 + TRAIN * one_image / 2)
@@ -240,5 +244,11 @@ def test_wrong_options_are_refused(tiny_data: Path) -> None:
     [("", 1), ("--method oaa", 1), ("--method oaa --layers 3", 0), ("--no-probe", 0)],
 )
 def test_a_probe_is_counted_where_train_cls_fits_one(flags: str, expected: int) -> None:
-    stage = next(stage for stage in STAGES if stage.name == "train-cls")
-    assert _recipe(stage, flags)["probes"] == expected
+    assert _recipe(stage("train-cls"), flags)["probes"] == expected
+
+
+def test_epochs_are_those_due() -> None:
+    cls = stage("train-cls")
+    flags = {"": 3, "--no-probe": 5, "--backbone-weights random": 5, "--method oaa --layers 3": 15}
+    assert {text: _recipe(cls, text)["epochs"] for text in flags} == flags
+    assert _recipe(stage("train-seg"), "--method rrm")["epochs"] == 24

@@ -198,6 +198,8 @@ def parse(stage: Stage, text: str) -> dict[str, Any]:
         if isinstance(err, ValueError):
             raise UsageError(f"{stage.name} {text}: {err}") from None
         raise
+    if hasattr(stage.module.run, "settle"):
+        stage.module.run.settle(values)
     names = {parameter.name: parameter for parameter in asked.params}
     return {_spelled(names[name]): value for name, value in values.items() if name in names}
 

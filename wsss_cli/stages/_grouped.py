@@ -63,6 +63,8 @@ def grouped(by: str = "", usual: Table | None = None) -> Callable[[Command], Com
         by: a parameter on whose value the defaults of some options depend.
         usual: those defaults, or `Due` ones, by that parameter's values, then by the options'
             names. Such an option is None for Typer, and the function gets the value that is due.
+
+    The command's `settle` gives the options in a dict, by name, the values due in None's place.
     """
     table = usual or {}
     dependent = {name for defaults in table.values() for name in defaults}
@@ -82,11 +84,13 @@ def grouped(by: str = "", usual: Table | None = None) -> Callable[[Command], Com
                 for option in options
             ]
 
+        def settle(given: dict[str, Any]) -> None:
+            for name, value in table[given[by]].items() if by else ():
+                if given[name] is None:
+                    given[name] = due(value, given)
+
         def command(**given: Any) -> None:
-            if by:
-                for name, value in table[given[by]].items():
-                    if given[name] is None:
-                        given[name] = due(value, given)
+            settle(given)
             for group, (default, names) in groups.items():
                 given[group] = replace(default, **{name: given.pop(name) for name in names})
             run(**given)
@@ -94,6 +98,7 @@ def grouped(by: str = "", usual: Table | None = None) -> Callable[[Command], Com
         command.__doc__, command.__module__ = run.__doc__, run.__module__
         command.__name__ = command.__qualname__ = run.__name__
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.settle = settle  # type: ignore[attr-defined]
         command.__annotations__ = {option.name: option.annotation for option in parameters}
         return command
 

@@ -27,7 +27,6 @@ from ._chain import (
     until,
 )
 from ._classifiers import starts_as_probe
-from ._grouped import due
 from ._training_options import ValSplit
 
 if TYPE_CHECKING:
@@ -179,17 +178,12 @@ def _recipe(stage: Stage, flags: str) -> dict[str, int]:
     The latter passes: over the validation images, and of a head's probe over the others.
     """
     options = parse(stage, flags)
-    usual = getattr(stage.module, "DEFAULTS", {}).get(options.get("method"), {})
-    epochs, batch = (
-        due(usual[name.replace("-", "_")], options) if options[name] is None else options[name]
-        for name in ("epochs", "batch-size")
-    )
-    every = options.get("val-every", 0)
+    epochs, every = options["epochs"], options.get("val-every", 0)
     return {
         "epochs": epochs,
         "validations": -(-epochs // every) if every else 0,
         "probes": int(_probes(options)),
-        "parallel": -(-batch // options["accumulate"]),
+        "parallel": -(-options["batch-size"] // options["accumulate"]),
     }
 
 

@@ -99,10 +99,9 @@ def run(
 ) -> None:
     """Train a classifier of image tags, whose activation maps `make-cam` draws.
 
-    Images are scaled to a longer side of 0.625 to 1.25 times --crop (seam: 1 to 1.71;
-    oaa, iam: 1) unless --long-side says otherwise, mirrored at random and cropped. Where images
-    are few, it is the probe that counts: --epochs 0 stops after it. Interrupted, the same command
-    goes on.
+    Images are seen whole, their longer side scaled to --crop (seam: to 1 to 1.71 times that, and
+    cropped) unless --long-side says otherwise, and mirrored at random. Where images are few, it is
+    the probe that counts: --epochs 0 stops after it. Interrupted, the same command goes on.
 
     Example: wsss train-cls --data data.h5 --backbone resnet50 -o cls.pt
     """
