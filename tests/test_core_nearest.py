@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from wsss_cli.core.nearest import NearestParams, assign_nearest, mean_similarity, sure_cells
@@ -105,6 +107,66 @@ def test_what_is_sure() -> None:
     assert sure_cells(cam, params).tolist() == [[1, 2, 0, 255]]
     assert sure_cells(torch.zeros(2, 1, 3), params).tolist() == [[0, 0, 0]]
     assert sure_cells(torch.zeros(1, 1, 3), NearestParams(0, 0)).tolist() == [[255] * 3]
+
+
+def sure_by_loops(cam: list[list[float]], fg: float, bg: float) -> list[int]:
+    """Sure cells of K maps of n cells, one class and one cell at a time."""
+    cells = range(len(cam[0]))
+    found = []
+    for cell in cells:
+        scores = [one[cell] for one in cam]
+        top = max(scores)
+        sure = top >= fg and top > 0
+        found.append(scores.index(top) + 1 if sure else 0 if top < bg else 255)
+    for k in sorted(range(len(cam)), key=lambda k: -max(cam[k])):
+        if k + 1 in found or max(cam[k]) == 0:
+            continue
+
+        def wish(cell: int, scores: list[float] = cam[k]) -> tuple[bool, bool, float, int]:
+            return (scores[cell] > 0, found[cell] in (0, 255), scores[cell], -cell)
+
+        open_to_it = [c for c in cells if found[c] in (0, 255) or found.count(found[c]) > 1]
+        if open_to_it:
+            found[max(open_to_it, key=wish)] = k + 1
+    return found
+
+
+@given(st.data(), st.integers(1, 5), st.integers(1, 3), st.integers(1, 3), st.booleans())
+def test_no_class_that_responds_is_lost(
+    data: st.DataObject, k: int, h: int, w: int, ties: bool
+) -> None:
+    one = st.integers(0, 4).map(lambda v: v / 4) if ties else st.floats(0, 1, width=32)
+    maps = data.draw(
+        st.lists(st.lists(one, min_size=h * w, max_size=h * w), min_size=k, max_size=k)
+    )
+    cam = torch.tensor(maps).view(k, h, w)
+    label = sure_cells(cam, NearestParams(0.3, 0.05)).flatten().tolist()
+    assert label == sure_by_loops(maps, 0.3, 0.05)
+    responding = {i + 1 for i in range(k) if max(maps[i]) > 0}
+    kept = set(label) - {0, 255}
+    assert kept <= responding
+    assert len(kept) == min(len(responding), h * w)
+
+
+def test_a_class_takes_no_other_class_s_last_cell() -> None:
+    params = NearestParams(0.3, 0.05)
+    for maps, expected in (
+        ([[0.9, 0.1, 0], [0.25, 0.1, 0]], [1, 2, 0]),
+        ([[0.25, 0.1, 0], [0.9, 0.1, 0]], [2, 1, 0]),
+        ([[0.9, 0.1, 0.04], [0.2, 0, 0.03], [0.1, 0.05, 0.01]], [1, 3, 2]),
+        ([[0.9, 0.8, 0.1], [0.5, 0.1, 0.06]], [1, 1, 2]),  # its strongest that is not taken
+        ([[0.9, 0.8, 0], [0.1, 0.2, 0]], [1, 2, 0]),  # of the class that has two
+        ([[0.9, 0, 0], [0.2, 0, 0]], [1, 2, 0]),  # nothing else is left
+        ([[0.1, 0.05], [0.1, 0.2], [0.2, 0.3]], [2, 3]),  # fewer cells than classes
+    ):
+        label = sure_cells(torch.tensor(maps)[:, None], params)
+        assert label.tolist() == [expected]
+    shares = mean_similarity(
+        torch.rand(4, 1, 3, generator=torch.Generator().manual_seed(0)),
+        sure_cells(torch.tensor([[[0.9, 0.1, 0]], [[0.25, 0.1, 0]]]), params),
+        3,
+    )
+    assert (shares.amax((1, 2)) > 0).all()
 
 
 def test_from_maps_to_scores() -> None:

@@ -43,8 +43,11 @@ class NearestParams:
 def sure_cells(cam: Tensor, params: NearestParams) -> Tensor:
     """(h, w) uint8: 0 sure background, k + 1 surely the k-th map's class, 255 unsure.
 
-    A class that is sure nowhere but responds somewhere is sure of its strongest cell (the first
-    of equals), so that no class of an image is lost.
+    A class that is sure nowhere but responds somewhere is sure of one cell, so that no class of an
+    image is lost: of its strongest (the first of equals) among those that no other class is sure
+    of. Where there is none that it responds to, another class gives one up, but never its last;
+    failing that too, it is one without response. Classes choose in order of their highest score,
+    falling. Only where cells are fewer than classes can one remain without.
 
     Args:
         cam: (K, h, w) float in [0, 1], K <= 254.
@@ -57,10 +60,27 @@ def sure_cells(cam: Tensor, params: NearestParams) -> Tensor:
     label[strongest < params.bg] = BACKGROUND
     sure = (strongest >= params.fg) & (strongest > 0)
     label[sure] = which[sure] + 1
-    for index, one in enumerate(cam):
-        if not bool((label == index + 1).any()) and bool((one > 0).any()):
-            label.view(-1)[one.argmax()] = index + 1
+    _give_each_a_cell(label.view(-1), cam.flatten(1))
     return label.to(torch.uint8)
+
+
+def _give_each_a_cell(label: Tensor, cam: Tensor) -> None:
+    """Makes (n,) int64 labels hold each class that responds, as `sure_cells` says; cam (K, n)."""
+    counts = torch.bincount(label, minlength=IGNORE + 1)
+    order = cam.amax(dim=1).sort(descending=True, stable=True)
+    lost = order.indices[(order.values > 0) & (counts[order.indices + 1] == 0)]
+    for index in lost.tolist():
+        scores = cam[index]
+        free = (label == IGNORE) | (label == BACKGROUND)
+        spare = free | (counts[label] > 1)
+        responds = scores > 0
+        for cells in (free & responds, spare & responds, free, spare):
+            if bool(cells.any()):
+                cell = scores.masked_fill(~cells, -1).argmax()
+                counts[label[cell]] -= 1
+                counts[index + 1] += 1
+                label[cell] = index + 1
+                break
 
 
 @torch.no_grad()
