@@ -111,6 +111,35 @@ def test_maps_that_stand_there_are_not_replaced() -> None:
     )
 
 
+def test_what_accumulates_nothing_is_refused_before_training() -> None:
+    refused = command(*OAA, "--attention-from", "9", "--epochs", "2", expect=2).stderr
+    assert "--attention-from 9: no map of 2 epochs counts" in refused
+    refused = command(*OAA, "--maps", "data.h5", "--force", expect=2).stderr
+    assert "data.h5: is an input" in refused
+    assert not list(Path().glob("*.pt*"))
+
+
+@pytest.mark.parametrize(
+    ("method", "option"),
+    [
+        ("cam", "--er-weight 5"),
+        ("cam", "--no-gate"),
+        ("cam", "--layers 3"),
+        ("cam", "--maps zz.h5"),
+        ("seam", "--attention-drop 0.5"),
+        ("seam", "--subtract-min"),
+        ("oaa", "--pair-scale 0.5"),
+        ("iam --targets x.h5", "--attention-stride 3"),
+        ("iam --targets x.h5", "--no-suppress"),
+    ],
+)
+def test_options_of_another_method_are_refused(method: str, option: str) -> None:
+    words = ["--method", *method.split(), *option.split()]
+    refused = command("train-cls", *TINY.split(), *words, expect=2).stderr
+    name = option.split()[0].replace("--no-", "--")
+    assert f"{name}: --method {method.split()[0]} has no such thing" in refused
+
+
 def test_the_maps_are_learned_and_drawn() -> None:
     command(*OAA, "-o", "oaa.pt")
     command(*IAM, "--targets", "oaa.cam.h5", "-o", "iam.pt", "--epochs", "12")

@@ -235,7 +235,7 @@ def test_an_image_its_colours_and_its_place(folder: Path) -> None:
         (["--energy-srgb", "nan"], "--energy-srgb nan: out of range"),
         (["--classify-first", "1"], "--classify-first 1.0: must be 0 or more, below 1"),
         (["--classify-lr", "0"], "--classify-lr 0.0: must be above 0"),
-        (["--cam-scales", "1,x"], "--scales 1,x: need numbers"),
+        (["--cam-scales", "1,x"], "--cam-scales 1,x: need numbers"),
         (["--epochs", "0"], "--epochs: must be at least 1"),
     ],
 )
@@ -260,6 +260,10 @@ def test_classifiers_that_do_not_fit_are_refused() -> None:
         state_dict=state,
     )
     assert "does not stand on the backbone" in train(*start, expect=3).stderr
+    learned = "--epochs 4 --classify-first 0"
+    for option in (["--classify-lr", "0.5"], ["--flat-restart"]):
+        refused = train(*learned.split(), *option, expect=2).stderr
+        assert f"{option[0]}: in no epoch tags alone teach" in refused
     assert "no such file" in train("--data", "other.h5", expect=3).stderr
 
 

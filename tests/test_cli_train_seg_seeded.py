@@ -16,6 +16,7 @@ from wsss_cli.artifacts import LABEL, create, load_weights, open_artifact, open_
 from wsss_cli.cli import app
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.stages import _seeded
+from wsss_cli.training import seeded
 from wsss_cli.training.augment import Augment
 
 ARGUMENTS = (
@@ -195,6 +196,15 @@ def test_tags_stand_in_where_labels_name_no_classes(folder: Path) -> None:
         (["--loss", "sec", "--crf", "none"], "--terms constrain: needs a CRF"),
         (["--loss", "sec", "--decay-fg", "1.5"], "--decay-fg 1.5: must lie in 0..1"),
         (["--loss", "dsrg", "--grow-bg", "nan"], "--grow-bg nan"),
+        (["--loss", "sec", "--grow-fg", "0.5"], "--grow-fg: nothing grows"),
+        (["--loss", "dsrg", "--no-grow", "--grow-scores", "network"], "--grow-scores: nothing"),
+        (["--loss", "dsrg", "--decay-bg", "0.5"], "--decay-bg: no term is expand"),
+        (
+            ["--loss", "dsrg", "--terms", "balanced", "--crf", "none", "--grow-scores", "crf"],
+            "--grow-scores crf: needs a CRF",
+        ),
+        (["--loss", "dsrg", "--probe-decay", "0.5"], "--probe-decay: there is no probe"),
+        (["--loss", "dsrg", "--supervision", "s.h5", "--val-every", "0"], "leaves no epoch"),
         (["--loss", "dsrg", "--grid-stride", "2"], "must lie in 4..16"),
         (["--loss", "dsrg", "--crop", "2048"], "too many for a CRF"),
         (["--loss", "dsrg", "--rescale", "1,1", "--long-side", "9,9"], "give one of them"),
@@ -206,6 +216,31 @@ def test_tags_stand_in_where_labels_name_no_classes(folder: Path) -> None:
 )
 def test_what_is_refused(options: list[str], said: str) -> None:
     assert said in train(*options, expect=2).stderr
+
+
+def test_files_of_supervision_are_refused_before_training() -> None:
+    seeds = Path("seeds.h5").read_bytes()
+    Path("sup-2.h5").write_text("mine")
+    options = ["--loss", "dsrg", "--epochs", "2", "-q", "--supervision"]
+    assert "sup-2.h5: exists already" in train(*options, "sup.h5", expect=2).stderr
+    assert Path("sup-2.h5").read_text() == "mine"
+    assert "nowhere: no such folder" in train(*options, "nowhere/sup.h5", expect=3).stderr
+    Path("own-1.h5").write_bytes(seeds)
+    own = ["--labels", "own-1.h5", "--force"]
+    assert "own-1.h5: is an input" in train(*own, *options, "own.h5", expect=2).stderr
+    assert Path("own-1.h5").read_bytes() == seeds
+    assert not Path("seg.pt").exists()
+    train(*options, "sup.h5", "--force")
+    with open_artifact("sup-2.h5", LABEL) as written:
+        assert len(written) > 0
+
+
+def test_no_crf_is_run_that_nothing_goes_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unwanted(*_: object) -> None:
+        raise AssertionError("a CRF that nobody asked for")
+
+    monkeypatch.setattr(seeded, "mean_field", unwanted)
+    train("--loss", "dsrg", "--terms", "balanced", "--no-grow", "--epochs", "1", "-q")
 
 
 def test_other_sums_of_terms_and_a_growth_without_a_crf() -> None:

@@ -154,6 +154,8 @@ def test_without_data_and_with_other_weights() -> None:
     wsss(f"{TRAIN} --epochs 1")
     wsss("predict --data data.h5 --split train --scales 1 -q")
     wsss(f"{labels} --crop 48 --epochs 1 --model gated -q -o labels.pt --val-every 0")
+    told = "predict --data data.h5 -w labels.pt -o p.h5 --restrict-to-tags --min-class 0.3"
+    assert "--min-class: with --restrict-to-tags" in wsss(told, expect=2).stderr
     refused = wsss("predict --data data.h5 -w labels.pt -o p.h5 --min-class 0.3", expect=2)
     assert "--min-class: labels.pt is not of `train-seg --method single-stage`" in refused.stderr
     wsss("predict --data data.h5 -w labels.pt -o p.h5 --scales 1 -q")

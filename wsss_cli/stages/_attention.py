@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..console import log
 from ..errors import UsageError, WsssError
 from ._classifiers import Attention
-from ._training import Job
+from ._training import Job, check_beside
 from ._training_options import Recipe, Setting
 
 if TYPE_CHECKING:
@@ -56,18 +56,33 @@ def accumulate(
     """A job of tags as one that accumulates its maps on the way and writes them at the end."""
     reader: Any = job.inputs[0]  # the data set that a job of tags reads
     model: Any = job.model
-    path = maps_path(attention, job.out, setting.force)
+    if 0 < recipe.epochs <= attention.attention_from:
+        raise UsageError(
+            f"--attention-from {attention.attention_from}: no map of {recipe.epochs} epochs counts",
+            f"--attention-from {recipe.epochs - 1} takes those of the last",
+        )
+    path = attention.maps or job.out.with_suffix(".cam.h5")
+    check_beside(path, job.out, setting.force, job.inputs)
+    quiet = setting.quiet or not team.leads
     store = attention_store(
         reader,
         job.ids,
         attention,
-        setting.quiet or not team.leads,
+        quiet,
     )
     names = ("attention_stride", "attention_from", "gate", "drop", "drop_above")
     params = {**job.params, **{name: getattr(attention, name) for name in names}}
     described = {**params, **asdict(recipe), "subtract_min": attention.subtract_min}
     write = partial(
-        finish_maps, reader, job.ids, store, augment.crop, path, attention.subtract_min, described
+        finish_maps,
+        reader,
+        job.ids,
+        store,
+        augment.crop,
+        path,
+        attention.subtract_min,
+        described,
+        quiet,
     )
     return replace(
         job,
@@ -98,22 +113,6 @@ def published_recipe() -> dict[str, Any]:
     from ..training.schedule import Drop
 
     return {"schedule": Drop, "nesterov": True, "grouping": {"bias_decay": True}}
-
-
-def maps_path(attention: Attention, out: Path, force: bool) -> Path:
-    """Where accumulated maps go; what would be lost there is refused.
-
-    Raises:
-        UsageError, WsssError: as `check_target`. A file that an interrupted run has written just
-            before its weights may stand there.
-    """
-    from ..artifacts.writer import check_target, partial_path
-
-    path = attention.maps or out.with_suffix(".cam.h5")
-    if path == out:
-        raise UsageError(f"--maps {path}: is where the weights go")
-    check_target(path, force or partial_path(out).exists())
-    return path
 
 
 def attention_store(
@@ -258,6 +257,7 @@ def finish_maps(
     path: Path,
     subtract: bool,
     params: Mapping[str, Any],
+    quiet: bool,
     seed: int,
     model: Classifier,
     compute: Compute,
@@ -290,6 +290,7 @@ def finish_maps(
                 classes=store.classes[index].astype(np.uint16),
                 size=np.array(reader.size(image_id), np.int32),
             )
+    log(f"train-cls: maps of {len(ids)} images -> {path}", quiet)
 
 
 def spread(maps: np.ndarray) -> np.ndarray:
@@ -304,8 +305,10 @@ def spread(maps: np.ndarray) -> np.ndarray:
     return np.rint(values * (255 / np.maximum(high, 1))).astype(np.uint8)
 
 
-def targeted_ids(reader: DatasetReader, targets: Artifact, ids: Sequence[str]) -> list[str]:
-    """The training images that have maps.
+def targeted_ids(
+    reader: DatasetReader, targets: Artifact, ids: Sequence[str], quiet: bool
+) -> list[str]:
+    """The training images that have maps; says how many have none.
 
     Raises:
         WsssError: there are none, or the maps are of other classes.
@@ -319,6 +322,8 @@ def targeted_ids(reader: DatasetReader, targets: Artifact, ids: Sequence[str]) -
             f"{targets.path}: has maps of none of the {len(ids)} training images",
             "`wsss train-cls --method oaa` writes maps of what it trains on; see --split",
         )
+    if missing := len(ids) - len(kept):
+        log(f"train-cls: left out: {missing} images of which {targets.path} has no maps", quiet)
     return kept
 
 

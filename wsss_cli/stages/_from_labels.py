@@ -99,7 +99,9 @@ class FromLabels:
             val_every=task.val_every,
             after=None
             if lesson is None or self.seeded.supervision is None
-            else supervision(self.seeded.supervision, lesson, reader, target, ids, task.crops.crop),
+            else supervision(
+                self.seeded.supervision, lesson, reader, target, ids, task.crops.crop
+            ).refused_early(task),
         )
 
     def _params(self) -> dict[str, Any]:

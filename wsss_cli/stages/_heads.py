@@ -62,7 +62,11 @@ class Start:
         if self.probe and not possible:
             raise UsageError(f"--probe: the head of {model} on {body.backbone} has several layers")
         usual = usual and possible and body.weights != "random"
-        return self.probe_decay if (usual if self.probe is None else self.probe) else None
+        if usual if self.probe is None else self.probe:
+            return self.probe_decay
+        if self.probe_decay != PROBE_DECAY:
+            raise UsageError("--probe-decay: there is no probe")
+        return None
 
 
 def check_decay(decay: float) -> None:

@@ -79,8 +79,8 @@ class Copies(Protocol):
 Seen = TypeVar("Seen", bound=Copies)
 
 
-def parse_scales(text: str) -> tuple[float, ...]:
-    """The numbers of --scales.
+def parse_scales(text: str, option: str = "--scales") -> tuple[float, ...]:
+    """The numbers of --scales, or of another option.
 
     Raises:
         UsageError: not different numbers above 0, at most 16.
@@ -90,9 +90,9 @@ def parse_scales(text: str) -> tuple[float, ...]:
     except ValueError:
         scales = ()
     if not scales or not all(0 < scale <= 16 for scale in scales):  # NaN fails too
-        raise UsageError(f"--scales {text}: need numbers above 0, at most 16, commas between")
+        raise UsageError(f"{option} {text}: need numbers above 0, at most 16, commas between")
     if len(set(scales)) < len(scales):
-        raise UsageError(f"--scales {text}: names one twice")
+        raise UsageError(f"{option} {text}: names one twice")
     return scales
 
 

@@ -90,7 +90,9 @@ class FromTags:
         crf = _chosen_crf(self.crf, self.stride, self.task.crops.crop)
         object.__setattr__(self, "mining", options.mining(crf))
         object.__setattr__(self, "energy", options.energy())
-        object.__setattr__(self, "scales", SCALES if given is None else parse_scales(given))
+        object.__setattr__(
+            self, "scales", SCALES if given is None else parse_scales(given, "--cam-scales")
+        )
 
     @property
     def stride(self) -> int:
@@ -116,6 +118,11 @@ class FromTags:
         if taken:
             log(f"{NAME}: goes on from the classifier {task.body.weights}", not team.leads)
         alone = self._alone(taken)
+        if not alone and (options.classify_lr is not None or options.flat_restart is not None):
+            option = "flat-restart" if options.classify_lr is None else "classify-lr"
+            raise UsageError(
+                f"--{option}: in no epoch tags alone teach", "--classify-first says in how many"
+            )
         loss = self._loss(model, alone, team.device)
         first = CLASSIFY_LR if options.classify_lr is None else options.classify_lr
         return Job(
@@ -232,7 +239,7 @@ class FromTags:
             load=partial(tagged_whole, reader, side),
             cells=lambda logits, batch: loss.mine(batch),
             present=reader.tags,
-        )
+        ).refused_early(self.task)
 
 
 def _chosen_crf(options: CrfOptions, stride: int, crop: int) -> CrfParams:

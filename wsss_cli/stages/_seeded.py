@@ -82,7 +82,8 @@ class Seeded:
         float | None, typer.Option(help="Score above which background grows. Default: 0.99.")
     ] = None
     grow_scores: Annotated[
-        Scores | None, typer.Option(help="Whose scores these are. Default: crf.")
+        Scores | None,
+        typer.Option(help="Whose scores these are. Default: crf, where there is one."),
     ] = None
     decay_fg: Annotated[
         float | None,
@@ -137,6 +138,13 @@ class Seeded:
         params = crf.chosen("sec-train")
         if params is None and (found := set(terms) & set(OF_CRF)):
             raise UsageError(f"--terms {min(found)}: needs a CRF", f"--crf {NONE} leaves none")
+        if params is None and given.get("grow_scores") == Scores.crf.value:
+            raise UsageError("--grow-scores crf: needs a CRF", f"--crf {NONE} leaves none")
+        for name in given:
+            if name.startswith("grow") and not grow:
+                raise UsageError(f"--{name.replace('_', '-')}: nothing grows", "--grow has it grow")
+            if name.startswith("decay") and "expand" not in terms:
+                raise UsageError(f"--{name.replace('_', '-')}: no term is expand", "see --terms")
         _check(given, stride, crop)
         return SeededLoss(terms, grow, crf=params, stride=stride, aux_weight=aux_weight, **given)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -130,22 +130,3 @@ class Head:
         """The weight of the auxiliary loss."""
         given = self.aux_weight
         return AUX_WEIGHT.get(self.model, 0.0) if given is None else given
-
-
-def refuse(method: Method, groups: Sequence[Any], usual: Sequence[Any], **single: Any) -> None:
-    """Raise UsageError for an option of another method, where it is not what it is by default.
-
-    Args:
-        method: the one chosen.
-        groups: options that it does not have, in groups.
-        usual: the same as they are when none is given.
-        single: others, which are None then.
-    """
-    for name, value in single.items():
-        if value is not None:
-            raise UsageError(f"--{name}: --method {method.value} has no such thing")
-    for group, default in zip(groups, usual, strict=True):
-        for field in fields(group):
-            if getattr(group, field.name) != getattr(default, field.name):
-                option = field.name.replace("_", "-")
-                raise UsageError(f"--{option}: --method {method.value} has no such thing")

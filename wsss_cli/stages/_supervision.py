@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
+from ._training import check_beside
+
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from ..artifacts.provenance import Source
     from ..training.compute import Compute
     from ..training.data import Load, Sample
+    from ._segmenting import Task
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,19 @@ class Supervision:
     cells: Callable[[Tensor, Sample], Tensor]
     present: Callable[[str], np.ndarray]
 
+    def refused_early(self, task: Task) -> Supervision:
+        """Itself, unless a file of an epoch could not be written, or would replace another.
+
+        Raises:
+            UsageError, WsssError: as `check_beside`; or no epoch is validated.
+        """
+        if not task.val_every:
+            raise UsageError("--supervision: --val-every 0 leaves no epoch to write it after")
+        for epoch in range(task.recipe.epochs + 1):
+            if epoch % task.val_every == 0 or epoch == task.recipe.epochs:
+                check_beside(self._place(epoch), task.out, task.setting.force, self.inputs)
+        return self
+
     def __call__(self, model: nn.Module, compute: Compute, epoch: int) -> None:
         """Write the file of an epoch."""
         from ..training.compute import predictions
@@ -59,11 +76,14 @@ class Supervision:
         if compute.team.leads:
             self._write({name: one for share in shares for name, one in share.items()}, epoch)
 
+    def _place(self, epoch: int) -> Path:
+        return self.path.with_name(f"{self.path.stem}-{epoch}{self.path.suffix}")
+
     def _write(self, found: Mapping[str, Any], epoch: int) -> None:
         from ..artifacts import LABEL, create
 
         with create(
-            self.path.with_name(f"{self.path.stem}-{epoch}{self.path.suffix}"),
+            self._place(epoch),
             LABEL,
             classes=self.data.classes,
             params={"epoch": epoch, **self.params},

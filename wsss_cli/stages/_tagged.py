@@ -39,10 +39,15 @@ def take_classifier(model: TaggedSegmenter, source: str, classes: list[str]) -> 
         return False
     weights = load_weights(source, "wsss/cls")
     weight = weights.state_dict.get("head.weight")
+    if weights.config.get("method") == "iam":
+        raise WsssError(
+            f"{source}: its classifier learned maps, not tags",
+            "weights of `wsss train-cls --method cam`, seam or oaa serve",
+        )
     if weight is None or weights.config.get("layers") or weight.shape[1:] != _head(model).shape[1:]:
         raise WsssError(
             f"{source}: its classifier does not stand on the backbone",
-            "weights of `wsss train-cls --method cam` or seam do",
+            "weights of `wsss train-cls --method cam`, seam, or oaa without --layers do",
         )
     if weights.classes != classes:
         raise WsssError(f"{source}: knows other classes than the data set's")

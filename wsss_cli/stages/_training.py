@@ -108,6 +108,27 @@ def begin(out: Path, recipe: Recipe, setting: Setting, fewest_epochs: int = 1) -
         yield team
 
 
+def check_beside(path: Path, out: Path, force: bool, inputs: Sequence[Source]) -> None:
+    """Refuse early what a training is to write beside its weights, as `check_target` does.
+
+    A file that an interrupted run has written may stand there.
+
+    Args:
+        path: of the file.
+        out: of the weights.
+        force: whether either may exist.
+        inputs: what the training reads.
+
+    Raises:
+        UsageError, WsssError: as `check_target`; or it is where the weights go.
+    """
+    from ..artifacts.writer import check_target, partial_path
+
+    if path == out:
+        raise UsageError(f"{path}: is where the weights go", "give it another name")
+    check_target(path, force or partial_path(out).exists(), [source.path for source in inputs])
+
+
 def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[str, Any]]:
     """Run a job to the end, from wherever an earlier attempt was stopped.
 

@@ -114,6 +114,8 @@ def run(
         raise UsageError("--out and --png: give one")
     if images:
         refuse_beside_files(ctx, split, restrict_to_tags)
+    if restrict_to_tags and presence.min_class is not None:
+        raise UsageError("--min-class: with --restrict-to-tags, tags say which classes there are")
 
     from ..artifacts import Shard, load_weights
     from ..nets.precision import autocast_type

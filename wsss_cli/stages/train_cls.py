@@ -24,7 +24,7 @@ from ._classifiers import (
     layered,
     starts_as_probe,
 )
-from ._grouped import Help, Without, grouped
+from ._grouped import Help, Without, grouped, refuse
 from ._heads import check_decay, probe_tags
 from ._training import Job, begin, train
 from ._training_inputs import held_out_split, keep_pixels, tagged_ids
@@ -111,8 +111,16 @@ def run(
     if probe and layered(method, attention.layers):
         raise UsageError("--probe: needs --layers 0 with this method")
     check_decay(probe_decay)
+    if probe_decay != PROBE_DECAY and not probe:
+        raise UsageError("--probe-decay: there is no probe")
     if (method is Method.iam) != (attention.targets is not None):
         raise UsageError("--method iam and --targets go together")
+    if method is not Method.seam:
+        refuse(method, [seam], [SEAM])
+    if method is not Method.oaa:
+        own = ("layers", "targets") if method is Method.iam else ()
+        others = replace(attention, **{name: getattr(ATTENTION, name) for name in own})
+        refuse(method, [others], [ATTENTION])
     fewest = 0 if probe else 1
     with (
         begin(out, recipe, setting, fewest) as team,
@@ -128,7 +136,7 @@ def run(
         targets = None
         if attention.targets is not None:
             targets = inputs.enter_context(open_artifact(attention.targets, CAM))
-            ids = online.targeted_ids(reader, targets, ids)
+            ids = online.targeted_ids(reader, targets, ids, setting.quiet or not team.leads)
         learner = _learner(method, body, len(reader.classes), dropout, seam, attention)
         job = Job(
             name=NAME,

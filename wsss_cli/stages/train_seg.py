@@ -12,12 +12,12 @@ import typer
 from ..options import Data, Split
 from ._crf import CrfOptions
 from ._from_labels import FromLabels
-from ._grouped import Help, Without, grouped
+from ._grouped import Help, Without, grouped, refuse
 from ._heads import Start
 from ._rrm import FromTags
 from ._rrm_options import Rrm
 from ._seeded import Seeded
-from ._segmenters import DEFAULTS, JITTER, Head, Method, refuse
+from ._segmenters import DEFAULTS, JITTER, Head, Method
 from ._segmenting import NAME, Lesson, Task
 from ._single_stage import SelfTaught, SingleStage
 from ._training import begin, train

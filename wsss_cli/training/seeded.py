@@ -65,6 +65,12 @@ class SeededLoss:
     stride: int = 8
     aux_weight: float = 0.0
 
+    @property
+    def needs_crf(self) -> bool:
+        """Whether there is a CRF, and growing or a term goes by it."""
+        grows = self.grow and self.grow_scores == "crf"
+        return self.crf is not None and (grows or not set(OF_CRF).isdisjoint(self.terms))
+
     def share(self, outputs: Tensor | dict[str, Tensor], batch: Sample, count: Tensor) -> Tensor:
         """A part's share of the loss, as `training.losses.Loss` has it; with `count_images`.
 
@@ -85,7 +91,7 @@ class SeededLoss:
         f = f.detach()
         labels = torch.arange(f.shape[1], device=f.device)[:, None, None]
         seeds = batch["label"][:, None] == labels
-        q = self._refined(f, batch) if self.crf is not None else None
+        q = self._refined(f, batch) if self.needs_crf else None
         if self.grow:
             scores = f if q is None or self.grow_scores == "network" else q
             seeds = self._grown(scores, seeds, batch)
