@@ -11,8 +11,14 @@ import torch
 import torchvision.models as zoo
 from torch import Tensor, nn
 
+from ..core.images import IMAGENET_MEAN, IMAGENET_STD
+
 WRAPPED = "module."  # before each key, where DistributedDataParallel was saved
 NESTED = ("state_dict", "model")  # of a checkpoint that holds more
+# Ported from TensorFlow: torchvision builds them so for published weights, and otherwise only
+# if told to. Heads that only training uses are in some of their files.
+PORTED = {"transform_input": True, "aux_logits": False, "init_weights": False}
+AUXILIARY = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
 
 
 def classifier_names() -> list[str]:
@@ -43,16 +49,19 @@ def load_classifier(name: str, state: Mapping[str, Tensor]) -> tuple[nn.Module, 
 
     Args:
         name: one of `classifier_names()`.
-        state: its tensors; half precision becomes float32.
+        state: its tensors, with or without those of auxiliary heads, which are left out; half
+            precision becomes float32.
 
     Returns:
-        the network in eval mode on the CPU, and how many outputs it has.
+        the network in eval mode on the CPU, and how many outputs it has. It takes what `to_input`
+        gives, whatever normalisation torchvision's preset for its default weights has.
 
     Raises:
         ValueError: an unknown name, or tensors that are not such a network's.
     """
     if name not in classifier_names():
         raise ValueError(f"torchvision has no classifier {name!r}")
+    state = {k: v for k, v in state.items() if not k.startswith(AUXILIARY.get(name, ()))}
     one, other = (_shapes(name, outputs) for outputs in (2, 3))
     head = [key for key in one if one[key] != other[key] and key in state]
     outputs = len(state[head[-1]]) if head and state[head[-1]].dim() else 0
@@ -73,6 +82,7 @@ def load_classifier(name: str, state: Mapping[str, Tensor]) -> tuple[nn.Module, 
     filled = OrderedDict(state)
     filled._metadata = wanted._metadata  # type: ignore[attr-defined]  # of versions: this one
     model.load_state_dict(filled, strict=False)
+    _take_input(model, name)
     return model.eval(), outputs
 
 
@@ -89,7 +99,28 @@ def _shapes(name: str, outputs: int) -> dict[str, torch.Size]:
 def _build(name: str, outputs: int) -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of how some will be initialised one day
-        return zoo.get_model(name, weights=None, num_classes=outputs)
+        options = PORTED if name in AUXILIARY else {}
+        return zoo.get_model(name, weights=None, num_classes=outputs, **options)
+
+
+def _take_input(model: nn.Module, name: str) -> None:
+    """Lets a network whose preset normalises images otherwise take those of `to_input`.
+
+    By a hook, which leaves the paths of its layers and the keys of its tensors as they are. Into
+    the first convolution it could not be folded, whose padding is 0 after normalisation.
+    """
+    preset = zoo.get_model_weights(name).DEFAULT.transforms()
+    mean, std = tuple(preset.mean), tuple(preset.std)
+    if (mean, std) == (IMAGENET_MEAN, IMAGENET_STD):
+        return
+    scale = [ours / theirs for ours, theirs in zip(IMAGENET_STD, std, strict=True)]
+    shift = [(o - t) / d for o, t, d in zip(IMAGENET_MEAN, mean, std, strict=True)]
+
+    def normalise_again(module: nn.Module, inputs: tuple[Tensor]) -> Tensor:
+        (x,) = inputs
+        return x * x.new_tensor(scale)[:, None, None] + x.new_tensor(shift)[:, None, None]
+
+    model.register_forward_pre_hook(normalise_again)
 
 
 def _fits(value: Tensor, like: Tensor) -> bool:
