@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from wsss_cli.core.crf import PRESETS, dense_crf, unary_from_labels, unary_from_scores
 from wsss_cli.core.labels import IGNORE
-from wsss_cli.core.seeds import MODES, OVERLAPS, irn_seeds, psa_scores, psa_seeds, threshold_seeds
+from wsss_cli.core.seeds import (
+    MODES,
+    OVERLAPS,
+    irn_seeds,
+    oaa_labels,
+    psa_scores,
+    psa_seeds,
+    threshold_seeds,
+)
 
 VALUES = np.array([0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.31, 0.7, 1], np.float32)
 
@@ -292,3 +300,49 @@ def test_what_the_crf_seeds_refuse() -> None:
         irn_seeds(image[1:], cam, classes)
     with pytest.raises(ValueError, match="does not fit an image"):
         psa_seeds(image[1:], cam, classes)
+
+
+def brute_oaa_labels(cam: np.ndarray, classes: np.ndarray, saliency: np.ndarray) -> np.ndarray:
+    """Pixel by pixel, channel by channel."""
+    found = np.zeros(saliency.shape, np.uint8)
+    for y, x in np.ndindex(saliency.shape):
+        channels = [1 - saliency[y, x] / 255]
+        for one in cam.astype(np.float64):
+            spread = one.max() - one.min()
+            channels.append((one[y, x] - one.min()) / spread if spread else 0.0)
+        kept = [value if value >= 0.3 else 0.0 for value in channels]
+        best = kept.index(max(kept))
+        found[y, x] = 0 if best == 0 else classes[best - 1] + 1
+        salient = 255 * max([float(value > 0.8) for value in channels[1:]], default=0)
+        if best == 0 and max(saliency[y, x], salient) >= 32:
+            found[y, x] = IGNORE
+        if sum(value > 0.9 for value in kept) >= 2:
+            found[y, x] = IGNORE
+    labelled = [value for value in found.flat if value not in (0, IGNORE)]
+    if len(labelled) < 0.01 * found.size:
+        found[:] = IGNORE
+    return found
+
+
+@given(k=st.integers(0, 3), seed=st.integers(0, 2**20), share=st.sampled_from([0.004, 0.02, 1]))
+@settings(max_examples=80, deadline=None)
+def test_oaa_labels_are_those_of_a_loop(k: int, seed: int, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    cam, classes = random_cam(k, (12, 16), seed)
+    cam = cam.astype(np.float64) * (rng.random(cam.shape) < share)  # few pixels, or many
+    saliency = rng.choice([0, 20, 31, 32, 178, 179, 240, 255], (12, 16)).astype(np.uint8)
+    assert np.array_equal(
+        oaa_labels(cam, classes, saliency), brute_oaa_labels(cam, classes, saliency)
+    )
+
+
+def test_oaa_labels_of_a_scene() -> None:
+    _, cam, classes, truth = scene()
+    label = oaa_labels(cam, classes, np.where(truth > 0, 255, 0).astype(np.uint8))
+    assert (label[truth == 6] == 6).all()
+    assert (label[truth == 16] == 16).all()
+    assert (label[truth == 0] == 0).mean() > 0.9
+    with pytest.raises(ValueError, match="saliency of"):
+        oaa_labels(cam, classes, np.zeros((2, 2), np.uint8))
+    nothing = oaa_labels(cam[:0], classes[:0], np.zeros((12, 16), np.uint8))
+    assert (nothing == IGNORE).all()

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made import wsss
+from made import random_cams, write_cam, wsss
 from PIL import Image
 
 from wsss_cli.artifacts import LABEL, open_artifact, open_dataset
+from wsss_cli.core.cam import dequantise
+from wsss_cli.core.grid import upsample_grid
 from wsss_cli.core.labels import IGNORE
+from wsss_cli.core.seeds import oaa_labels
 from wsss_cli.datasets.cues import GRID, read_cues
 from wsss_cli.errors import WsssError
 from wsss_cli.stages._cues import Ground
@@ -175,6 +178,40 @@ def test_background_where_nothing_catches_the_eye(tiny_data: Path) -> None:
         Ground(folder / "eye", 0.5)("b", label)
     with pytest.raises(WsssError, match="saliency of"):
         Ground(folder / "eye", 0.5)("a/0", label[1:])
+
+
+def test_oaa_labels_maps_against_saliency(tiny_data: Path) -> None:
+    folder = tiny_data.parent
+    write_cam(folder / "cam.h5", tiny_data, random_cams(tiny_data))
+    options = ["--cam", folder / "cam.h5", "-o", folder / "oaa.h5", "-q", "--method", "oaa"]
+    assert "--method oaa: needs --saliency" in wsss("make-seeds", *options).stderr
+    (folder / "eye" / "a").mkdir(parents=True)
+    options += ["--saliency", folder / "eye"]
+    refused = wsss("make-seeds", *options)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (3, 1)
+    assert "a/0: no such image" in refused.stderr
+    assert not (folder / "oaa.h5").exists()
+    rng = np.random.default_rng(0)
+    for index in range(6):
+        grey = rng.integers(0, 256, (32, 48)).astype(np.uint8)
+        Image.fromarray(grey).save(folder / "eye" / "a" / f"{index}.png")
+    assert "--saliency-below" in wsss("make-seeds", *options, "--saliency-below", "0.1").stderr
+    assert wsss("make-seeds", *options).exit_code == 0
+    with open_artifact(folder / "oaa.h5", LABEL) as made, open_artifact(folder / "cam.h5") as cam:
+        assert set(made.params) >= {"method", "saliency"}
+        assert "saliency_below" not in made.params
+        for image_id in made.ids:
+            item = cam[image_id]
+            grey = np.array(Image.open(folder / "eye" / f"{image_id}.png"))
+            scores = upsample_grid(dequantise(item["cam"]), (32, 48), int(cam.params["stride"]))
+            wanted = oaa_labels(scores.numpy(), item["classes"], grey)
+            assert np.array_equal(made[image_id]["label"], wanted)
+            assert np.array_equal(made[image_id]["present"], item["classes"])
+        first = made.run
+    Image.fromarray(255 - grey).save(folder / "eye" / "a" / "5.png")
+    assert wsss("make-seeds", *options, "--force").exit_code == 0
+    with open_artifact(folder / "oaa.h5", LABEL) as made:
+        assert made.run != first, "another saliency makes another run"
 
 
 def test_what_does_not_fit_is_refused(tiny_data: Path) -> None:

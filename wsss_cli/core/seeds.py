@@ -21,6 +21,8 @@ MODES: dict[str, tuple[float, float]] = {
 }
 OVERLAPS = ("strongest", "smallest-first")
 IRN_FG, IRN_BG = 0.30, 0.05
+OAA_FLOOR, OAA_CONFLICT, OAA_MAP = 0.3, 0.9, 0.8  # of scores in 0..1
+OAA_SALIENT, OAA_SHARE = 32, 0.01  # of 255; of pixels
 PSA_ALPHA_LOW, PSA_ALPHA_HIGH = 4.0, 32.0  # the paper has 24, its code 32
 
 
@@ -223,6 +225,44 @@ def psa_scores(
     if crf is not None:
         stacks = refine_scores(image, stacks, crf)
     return stacks[0], stacks[1]
+
+
+def oaa_labels(cam: np.ndarray, classes: np.ndarray, saliency: np.ndarray) -> np.ndarray:
+    """Pseudo masks of OAA: the strongest of the maps and of background, where nothing is salient.
+
+    With S the saliency in 0..1 and A_c a map stretched from its minimum and maximum to 0..1, the
+    scores are 1 - S and A_c, where they reach 0.3, and else 0; the highest (of equals, the first)
+    is the label. IGNORE where two scores exceed 0.9; where background is salient (S at least
+    32 / 255) or a map exceeds 0.8; and everywhere, if less than a hundredth of the pixels has a
+    class.
+
+    Args:
+        cam: (K, H, W) floating.
+        classes: (K,) class indices.
+        saliency: (H, W) uint8, 255 for what stands out most.
+
+    Returns:
+        (H, W) uint8 labels.
+
+    Raises:
+        ValueError: shapes that disagree, or a cam that is not floating.
+
+    Source: `gen_gt.py` of OAA's published code (Jiang et al., ICCV 2019).
+    """
+    _check(cam, classes)
+    if cam.shape[1:] != saliency.shape:
+        raise ValueError(f"saliency of {saliency.shape} for maps of {cam.shape[1:]}")
+    low, high = cam.min((1, 2), keepdims=True), cam.max((1, 2), keepdims=True)
+    maps = np.where(high > low, (cam - low) / np.where(high > low, high - low, 1), 0)
+    scores = np.concatenate([(1 - saliency / 255)[None], maps])
+    scores[scores < OAA_FLOOR] = 0
+    label = local_to_labels(scores.argmax(0), classes)
+    salient = (saliency >= OAA_SALIENT) | (maps > OAA_MAP).any(0)
+    label[(label == BACKGROUND) & salient] = IGNORE
+    label[(scores > OAA_CONFLICT).sum(0) > 1] = IGNORE
+    if ((label != BACKGROUND) & (label != IGNORE)).mean() < OAA_SHARE:
+        label[:] = IGNORE
+    return label
 
 
 def _check(cam: np.ndarray, classes: np.ndarray, image: np.ndarray | None = None) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..artifacts import DatasetReader
     from ..datasets.cues import Cues
+    from ..datasets.files import ImageFolder
 
 BELOW = 0.06
 
@@ -47,8 +51,12 @@ class Published:
         typer.Option(help=f"Background below this part of white. Default: {BELOW}."),
     ] = None
 
-    def check(self, of_cues: bool) -> None:
+    def check(self, of_cues: bool, of_oaa: bool) -> None:
         """Raise UsageError for files that are missing, or of another method."""
+        if of_oaa and self.saliency is None:
+            raise UsageError("--method oaa: needs --saliency", "the other methods do without")
+        if of_oaa and self.saliency_below is not None:
+            raise UsageError("--saliency-below: --method oaa has its own rule")
         named = self.cues is not None, self.cues_list is not None
         if of_cues and not all(named):
             raise UsageError("--method cues: needs --cues and --cues-list")
@@ -86,21 +94,56 @@ class Ground:
         Raises:
             WsssError: no map, or one that cannot be read or has another size.
         """
-        from ..core.images import decode_image
         from ..core.seeds import background_by_saliency
+
+        with self._named(image_id):
+            return background_by_saliency(label, self._grey(image_id), self.below)
+
+    def masks(self, image_id: str, cam: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        """OAA's pseudo masks (H, W) of maps (K, H, W).
+
+        Raises:
+            WsssError: as above.
+        """
+        from ..core.seeds import oaa_labels
+
+        with self._named(image_id):
+            return oaa_labels(cam, classes, self._grey(image_id))
+
+    def params(self, ids: Sequence[str]) -> dict[str, Any]:
+        """For provenance: the saliency of all images, by its bytes.
+
+        Raises:
+            WsssError: an image has none.
+        """
+        digest = hashlib.sha256()
+        for image_id in ids:
+            with self._named(image_id):
+                digest.update(hashlib.sha256(self._images.find(image_id).read_bytes()).digest())
+        return {"saliency": f"{self.folder.name} sha256:{digest.hexdigest()[:16]}"}
+
+    def background(self, ids: Sequence[str]) -> dict[str, Any]:
+        """The same where it marks the background."""
+        return {**self.params(ids), "saliency_below": self.below}
+
+    @cached_property
+    def _images(self) -> ImageFolder:
         from ..datasets.files import ImageFolder
 
+        return ImageFolder(self.folder)
+
+    def _grey(self, image_id: str) -> np.ndarray:
+        from ..core.images import decode_image
+
+        return decode_image(self._images.find(image_id).read_bytes())[..., 0]
+
+    @contextmanager
+    def _named(self, image_id: str) -> Iterator[None]:
         try:
-            path = ImageFolder(self.folder).find(image_id)
-            grey = decode_image(path.read_bytes())[..., 0]
-            return background_by_saliency(label, grey, self.below)
+            yield
         except (LookupError, OSError, ValueError) as err:
             reason = err.args[0] if isinstance(err, LookupError) else err
             raise WsssError(f"{self.folder}: {image_id}: {reason}") from None
-
-    def params(self) -> dict[str, Any]:
-        """For provenance."""
-        return {"saliency": self.folder.name, "saliency_below": self.below}
 
 
 def seeds_from_cues(
@@ -134,7 +177,7 @@ def seeds_from_cues(
             out,
             LABEL,
             classes=reader.classes,
-            params=params | (ground.params() if ground is not None else {}),
+            params=params | (ground.background(wanted) if ground is not None else {}),
             inputs=[reader],
             ids=wanted,
             shard=part,

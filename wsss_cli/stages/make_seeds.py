@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,6 +35,7 @@ class Method(str, enum.Enum):
     threshold = "threshold"
     irn = "irn"
     psa = "psa"
+    oaa = "oaa"
     cues = "cues"
 
 
@@ -58,6 +59,7 @@ SETTINGS: dict[Method, tuple[str, ...]] = {
     Method.threshold: ("mode", "low", "high", "overlap"),
     Method.irn: ("fg", "bg"),
     Method.psa: ("alpha_low", "alpha_high"),
+    Method.oaa: (),
     Method.cues: (),
 }
 EVEN_SHARE = 0.5  # where the best class and the background are equal
@@ -65,6 +67,7 @@ DEFAULT_CRF = {
     Method.threshold: NONE,
     Method.irn: "irn",
     Method.psa: "psa",
+    Method.oaa: NONE,
     Method.cues: NONE,
 }
 
@@ -141,6 +144,8 @@ class Rule:
         Raises:
             UsageError: settings that the method's function refuses.
         """
+        if self.method is Method.oaa:
+            return {}
         found = {**_defaults(self.method, self.mode, has_background), **self.given()}
         check_settings(self.method, found)
         return found
@@ -179,7 +184,8 @@ def run(
     irn compares two thresholds, psa two strengths of background, each after a CRF of the same
     name, or PAMR; threshold refines nothing. Of maps that hold their own background (psa's random
     walk), threshold takes the classes' shares against it: 0.5 is where both are equal, and the
-    default. cues takes no maps but SEC's published cues.
+    default. oaa labels whole images, by maps against saliency. cues takes no maps but SEC's
+    published cues.
 
     Example: wsss make-seeds --cam cam.h5 -o seeds.h5 --method irn --fg 0.3 --bg 0.05
     """
@@ -187,7 +193,7 @@ def run(
     from ._pool import WorkerPool, worker_count
 
     refine = rule.refine(refinement, device)
-    published.check(rule.method is Method.cues)
+    published.check(rule.method is Method.cues, rule.method is Method.oaa)
     if rule.method is Method.cues:
         seeds_from_cues(published, data, out, ids, shard, force, quiet)
         return
@@ -205,7 +211,7 @@ def run(
                 "method": rule.method.value,
                 **settings,
                 **recorded(refine),
-                **(ground.params() if ground is not None else {}),
+                **_salient(ground, rule.method, wanted),
             },
             inputs=[reader, maps],
             ids=wanted,
@@ -222,6 +228,13 @@ def run(
                 ):
                     target.put(image_id, **item)
         log(f"{NAME}: {len(target)} items -> {out}", quiet)
+
+
+def _salient(ground: Ground | None, method: Method, ids: Sequence[str]) -> dict[str, Any]:
+    """What the artifact records of saliency."""
+    if ground is None:
+        return {}
+    return ground.params(ids) if method is Method.oaa else ground.background(ids)
 
 
 def _option(name: str) -> str:
@@ -280,6 +293,10 @@ class SeedMaker:
         item, size = checked_item(self.maps, image_id)
         stride = cam_stride(self.maps)
         scores = upsample_grid(dequantise(item["cam"]), size, stride)
+        if self.method is Method.oaa:
+            assert self.ground is not None
+            label = self.ground.masks(image_id, scores.numpy(), item["classes"])
+            return {"label": label, "present": item["classes"]}
         image = None
         if self.method is not Method.threshold:
             image = fitting_image(self.data, self.maps, image_id, size)
