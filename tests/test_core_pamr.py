@@ -28,16 +28,24 @@ def neighbours(y: int, x: int, dilations: list[int], h: int, w: int) -> list[tup
 
 
 def by_loops(
-    image: np.ndarray, scores: np.ndarray, iterations: int, dilations: list[int]
+    image: np.ndarray,
+    scores: np.ndarray,
+    iterations: int,
+    dilations: list[int],
+    seen: np.ndarray | None = None,
 ) -> np.ndarray:
     """Pixel by pixel, sample by sample."""
     channels, h, w = image.shape
+    seen = np.ones((h, w), bool) if seen is None else seen
     state = scores.copy()
     for _ in range(iterations):
         following = np.zeros_like(state)
         for y in range(h):
             for x in range(w):
-                near = neighbours(y, x, dilations, h, w)
+                near = [at for at in neighbours(y, x, dilations, h, w) if seen[at]]
+                if not seen[y, x] or not near:
+                    following[:, y, x] = state[:, y, x]
+                    continue
                 logits = []
                 sigma = [
                     np.std(
@@ -117,6 +125,67 @@ def test_brightness_and_contrast_do_not_matter() -> None:
     torch.testing.assert_close(
         pamr(image * gain + 17, scores), pamr(image, scores), rtol=1e-5, atol=1e-6
     )
+
+
+def partly_seen(seed: int, h: int, w: int) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(seed).random((h, w)) < 0.5)
+
+
+@pytest.mark.parametrize(("dilations", "iterations"), [([1], 1), ([1, 2], 3), ([2, 9], 2)])
+@pytest.mark.parametrize("kind", ["padded", "ragged"])
+def test_what_is_not_seen_as_plain_loops(kind: str, dilations: list[int], iterations: int) -> None:
+    image, scores = scene(6, 7)
+    seen = torch.zeros(6, 7, dtype=torch.bool)
+    seen[1:4, 2:] = True
+    if kind == "ragged":
+        seen = partly_seen(5, 6, 7)
+    image[:, ~seen] += 40
+    expected = by_loops(image.numpy(), scores.numpy(), iterations, dilations, seen.numpy())
+    found = pamr(image, scores, iterations=iterations, dilations=dilations, seen=seen)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-11)
+    assert torch.equal(found[:, ~seen], scores[:, ~seen])
+    assert not torch.equal(found[:, seen], scores[:, seen])
+
+
+@given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 9), st.integers(1, 4))
+def test_what_is_not_seen_counts_for_nothing(seed: int, h: int, w: int, iterations: int) -> None:
+    image, scores = (maps.float() for maps in scene(h, w, seed=seed))
+    scores /= scores.sum(0)
+    seen = partly_seen(seed, h, w)
+    found = pamr(image, scores, iterations=iterations, seen=seen)
+    if seen.any():
+        for one, source in zip(found[:, seen], scores[:, seen], strict=True):
+            assert source.min() <= one.min()
+            assert one.max() <= source.max()
+        torch.testing.assert_close(found.sum(0), torch.ones(h, w), rtol=1e-5, atol=0)
+    for value in (7.0, math.nan, math.inf):
+        other, more = image.masked_fill(~seen, value), scores.masked_fill(~seen, value)
+        again = pamr(other, more, iterations=iterations, seen=seen)
+        assert torch.equal(again[:, seen], found[:, seen])
+
+
+def test_a_pixel_that_sees_none_keeps_its_scores() -> None:
+    image, scores = scene(5, 5)
+    seen = torch.zeros(5, 5, dtype=torch.bool)
+    seen[2, 2] = True
+    assert torch.equal(pamr(image, scores, dilations=[1], seen=seen), scores)
+    assert torch.equal(pamr(image, scores, seen=torch.zeros_like(seen)), scores)
+
+
+def test_where_all_is_seen_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    (image, one), (other, more) = scene(9, 8), scene(9, 8, seed=1)
+    images, scores = torch.stack([image, other]).float(), torch.stack([one, more]).float()
+    seen = torch.ones(2, 9, 8, dtype=torch.bool)
+    plain = pamr(images, scores, iterations=3)
+    assert torch.equal(pamr(images, scores, iterations=3, seen=seen), plain)
+    seen[1, 7:] = False  # of the other image
+    found = pamr(images, scores, iterations=3, seen=seen)
+    assert torch.equal(found[0], plain[0])
+    assert not torch.equal(found[1, :, :7], plain[1, :, :7])
+    monkeypatch.setattr(module, "KEPT", 100)
+    monkeypatch.setattr(module, "AT_ONCE", 2 * 48 * 8 * 4)  # four rows
+    rows = pamr(images, scores, iterations=3, seen=seen)
+    torch.testing.assert_close(rows, found, rtol=1e-6, atol=0)
 
 
 def test_linear_and_channel_by_channel() -> None:
@@ -223,5 +292,7 @@ def test_shapes_that_do_not_fit() -> None:
     for one, other in ((image, scores[:, 1:]), (image[None], scores), (image[0], scores[0])):
         with pytest.raises(ValueError, match="do not fit"):
             pamr(one, other)
+    with pytest.raises(ValueError, match="seen pixels do not fit"):
+        pamr(image, scores, seen=torch.ones(5, 4, dtype=torch.bool))
     with pytest.raises(ValueError, match="iterations"):
         pamr(image, scores, iterations=-1)

@@ -62,6 +62,60 @@ def test_labels_are_those_of_loops(rule: SelfLabels, seed: int) -> None:
     assert torch.equal(self_labels(image, masks, PRESENT, SIZE, STRIDE, rule), expected)
 
 
+def enlarged_by_loops(maps: Tensor, cells: Tensor) -> Tensor:
+    """Bilinear between the centres of cells that are seen, of one image (n, h, w)."""
+    large = torch.zeros(len(maps), *SIZE, dtype=maps.dtype)
+    for i in range(SIZE[0]):
+        for j in range(SIZE[1]):
+            y, x = (i + 0.5) / STRIDE - 0.5, (j + 0.5) / STRIDE - 0.5
+            total = 0.0
+            for a in (math.floor(y), math.floor(y) + 1):
+                for b in (math.floor(x), math.floor(x) + 1):
+                    at = (min(max(a, 0), H - 1), min(max(b, 0), W - 1))
+                    if cells[at]:
+                        weight = (1 - abs(y - a)) * (1 - abs(x - b))
+                        large[:, i, j] += weight * maps[(slice(None), *at)]
+                        total += weight
+            large[:, i, j] /= total or 1
+    return large
+
+
+def with_padding() -> tuple[Tensor, Tensor]:
+    """Pixels of three images, and the cells that hold some: aligned, across cells, a sliver."""
+    seen = torch.zeros(3, *SIZE, dtype=torch.bool)
+    seen[0, :8, 4:] = seen[1, 2:7, :10] = seen[2, :, 11:13] = True
+    cells = torch.zeros(3, H, W, dtype=torch.bool)
+    cells[0, :2, 1:] = cells[1, :2, :3] = cells[2, :, 2:4] = True
+    return seen, cells
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_padding_has_no_part_in_labels(seed: int) -> None:
+    image, masks = problem(seed)
+    seen, cells = with_padding()
+    found = self_labels(image, masks, PRESENT, SIZE, STRIDE, RULE, seen)
+    refined = pamr(image, masks, iterations=3, dilations=(1, 2), seen=cells)
+    refined[:, 1:] *= PRESENT[:, :, None, None]
+    large = torch.stack([enlarged_by_loops(*one) for one in zip(refined, cells, strict=True)])
+    assert torch.equal(found, by_loops(large, RULE, seen))
+    assert (found[seen] != IGNORE).any()
+    outside = ~cells[:, None]
+    for value in (0.0, 1.0, 50.0):
+        changed = image.masked_fill(outside, -value), masks.masked_fill(outside, value)
+        assert torch.equal(self_labels(*changed, PRESENT, SIZE, STRIDE, RULE, seen), found)
+
+
+def test_where_all_is_seen_nothing_changes() -> None:
+    image, masks = problem()
+    seen = torch.ones(3, *SIZE, dtype=torch.bool)
+    found = self_labels(image, masks, PRESENT, SIZE, STRIDE, RULE)
+    assert torch.equal(self_labels(image, masks, PRESENT, SIZE, STRIDE, RULE, seen), found)
+    seen[1] = False
+    other = self_labels(image, masks, PRESENT, SIZE, STRIDE, RULE, seen)
+    assert torch.equal(other[[0, 2]], found[[0, 2]])
+    assert (other[1] == IGNORE).all()
+
+
 def test_absent_classes_never_come_out_and_do_not_change_anything() -> None:
     image, masks = problem()
     labels = self_labels(image, masks, PRESENT, SIZE, STRIDE, RULE)

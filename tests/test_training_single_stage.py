@@ -50,10 +50,13 @@ def plain_tag_loss(logits: Tensor, rows: int, tags: Tensor) -> float:
 
 
 def plain_mask_loss(logits: Tensor, image: Tensor, seen: Tensor, tags: Tensor) -> float:
-    colours = F.avg_pool2d(image, 4)
-    refined = pamr(colours, logits.softmax(0), iterations=2, dilations=(1, 2))
+    """Of an image that ends with a row of cells."""
+    colours, cells = F.avg_pool2d(image, 4), seen[::4, ::4]
+    refined = pamr(colours, logits.softmax(0), iterations=2, dilations=(1, 2), seen=cells)
     refined[1:] *= tags[:, None, None]
-    scores = upsample_grid(refined, (16, 20), 4) * seen
+    rows = int(cells[:, 0].sum())
+    scores = torch.zeros(4, 16, 20, dtype=torch.float64)
+    scores[:, : 4 * rows] = upsample_grid(refined[:, :rows], (4 * rows, 20), 4)
     parts = [0.7, 0.6, 0.6, 0.6]
     sure = torch.stack(
         [one > max(0.2, part * float(one.max())) for one, part in zip(scores, parts, strict=True)]
@@ -82,6 +85,20 @@ def test_the_loss_of_a_step() -> None:
     logits, batch = lesson(epoch=3)
     expected = tags + 0.5 * sum(masks) / 2
     assert math.isclose(float(LOSS.share(logits, batch, count)), expected, rel_tol=1e-9)
+
+
+def test_padding_has_no_part_in_labels() -> None:
+    logits, batch = lesson(epoch=9)
+    batch["inside"][0, :5] = False  # across cells
+    batch["inside"][0, :, 14:] = False
+    labels = LOSS.labels(logits, batch)
+    assert len(labels[0].unique()) > 2
+    cells = F.max_pool2d(batch["inside"][:, None].double(), 4) > 0
+    for value in (-9.0, 9.0):
+        image = batch["image"].masked_fill(~batch["inside"][:, None], value)
+        masks = logits.clone()
+        masks[:, 1:] = logits[:, 1:].masked_fill(~cells, value)
+        assert torch.equal(LOSS.labels(masks, {**batch, "image": image}), labels)
 
 
 def test_parts_of_a_batch_add_up_and_labels_have_no_gradient() -> None:

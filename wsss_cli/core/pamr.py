@@ -66,13 +66,15 @@ def pamr(
     *,
     iterations: int = ITERATIONS,
     dilations: Sequence[int] = DILATIONS,
+    seen: Tensor | None = None,
 ) -> Tensor:
     """Average scores over neighbours of like colour, `iterations` times.
 
     The weight of neighbour n of pixel p is a softmax over the neighbours of the mean over colour
     channels of -|I(p) - I(n)| / (EPS + SHARPNESS * s(p)), s the unbiased standard deviation of
     that channel over all 3 x 3 neighbourhoods of p, one a dilation. The pixel itself is not among
-    its neighbours. Beyond its border an image goes on as at the border.
+    its neighbours. Beyond its border an image goes on as at the border. What is not seen is no
+    neighbour and no part of s: whatever it holds, it changes nothing elsewhere.
 
     Args:
         image: (C, H, W) or (B, C, H, W) float, in any range: an affine change of a channel's
@@ -80,10 +82,12 @@ def pamr(
         scores: (n, H, W) or (B, n, H, W) float, same device. Channels do not mix.
         iterations: 0 or more.
         dilations: distances of the neighbours.
+        seen: (H, W) or (B, H, W) bool, pixels of the image and not of its padding; None for all.
 
     Returns:
-        Shaped as `scores`, float64 where they are, else float32; each map within its range, and
-        where channels sum to one constant they still do. No gradients.
+        Shaped as `scores`, float64 where they are, else float32; each map within its range over
+        the pixels seen, and where channels sum to one constant they still do. Pixels that are not
+        seen, or that see no neighbour, keep their scores. No gradients.
 
     Raises:
         ValueError: shapes that do not fit, or parameters out of range.
@@ -102,18 +106,47 @@ def pamr(
         raise ValueError(
             f"scores {tuple(scores.shape)} do not fit an image of {tuple(image.shape)}"
         )
+    if seen is not None and seen.shape != scores.shape[:-3] + scores.shape[-2:]:
+        raise ValueError(f"{tuple(seen.shape)} seen pixels do not fit {tuple(scores.shape)} scores")
     dtype = torch.float64 if scores.dtype == torch.float64 else torch.float32
     state = scores.to(dtype)
     if iterations == 0 or scores.numel() == 0:
         return state.clone()
+    hidden = None if seen is None or bool(seen.all()) else ~seen.unsqueeze(-3)
     if scores.dim() == 3:
-        return _averaged(image[None].to(dtype), state[None], iterations, dilations)[0]
-    return _averaged(image.to(dtype), state, iterations, dilations)
+        hidden = None if hidden is None else hidden[None]
+        return _averaged(image[None].to(dtype), state[None], iterations, dilations, hidden)[0]
+    return _averaged(image.to(dtype), state, iterations, dilations, hidden)
 
 
-def _averaged(image: Tensor, scores: Tensor, iterations: int, dilations: Sequence[int]) -> Tensor:
-    """`pamr` of batches."""
-    windows = _Windows(dilations, *scores.shape[-2:])
+def _averaged(
+    image: Tensor,
+    scores: Tensor,
+    iterations: int,
+    dilations: Sequence[int],
+    hidden: Tensor | None,
+) -> Tensor:
+    """`pamr` of batches; hidden is (B, 1, H, W) bool."""
+    height, width = scores.shape[-2:]
+    windows = _Windows(dilations, height, width, hidden)
+    if hidden is None:
+        return _ranged(_iterated(image, scores, iterations, windows), scores, scores)
+    # Weights of 0 do not silence what is not a number
+    image, known = image.masked_fill(hidden, 0), scores.masked_fill(hidden, 0)
+    state = _iterated(image, known, iterations, windows)
+    inf = float("inf")
+    state = _ranged(state, scores.masked_fill(hidden, inf), scores.masked_fill(hidden, -inf))
+    return torch.where(hidden | (windows.neighbours == 0), scores, state)
+
+
+def _ranged(state: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """A state within the range of each map, the least of `low` and the highest of `high`."""
+    # A mean cannot leave the range of its terms; rounded weights, which miss 1 by a little, can.
+    return state.clamp_(low.amin((-2, -1), keepdim=True), high.amax((-2, -1), keepdim=True))
+
+
+def _iterated(image: Tensor, scores: Tensor, iterations: int, windows: _Windows) -> Tensor:
+    """One or more averagings."""
     around = windows.padded(image)
     bands = windows.bands(len(image))
     kept: dict[int, Tensor] = {}
@@ -131,18 +164,43 @@ def _averaged(image: Tensor, scores: Tensor, iterations: int, dilations: Sequenc
                 neighbours = windows.at(source, offset, top, bottom)
                 target.addcmul_(weights[:, index : index + 1], neighbours)
         state = following
-    # A mean cannot leave the range of its terms; rounded weights, which miss 1 by a little, can.
-    return state.clamp_(scores.amin((-2, -1), keepdim=True), scores.amax((-2, -1), keepdim=True))
+    return state
 
 
 class _Windows:
-    """Every pixel's neighbours, as shifted views of padded maps."""
+    """Every pixel's neighbours, as shifted views of padded maps.
 
-    def __init__(self, dilations: Sequence[int], height: int, width: int) -> None:
+    Attributes:
+        offsets: (dy, dx) of each neighbour.
+        neighbours: how many there are, (B, 1, H, W) where some are hidden.
+    """
+
+    def __init__(
+        self, dilations: Sequence[int], height: int, width: int, hidden: Tensor | None = None
+    ) -> None:
         self.offsets = [(y * d, x * d) for d in dilations for y, x in _DIRECTIONS]
-        self.samples = (len(_DIRECTIONS) + 1) * len(dilations)  # the centre is in each 3 x 3
         self.reach = max(dilations)
         self.height, self.width = height, width
+        self._centres = len(dilations)  # the centre is in each 3 x 3
+        self.neighbours: Tensor | int = len(self.offsets)
+        self._hidden = None if hidden is None else self.padded(hidden.float()).bool()
+        if self._hidden is not None:
+            for offset in self.offsets:
+                self.neighbours = self.neighbours - self.at(self._hidden, offset, 0, height).int()
+
+    def samples(self, top: int, bottom: int) -> Tensor | int:
+        """How many values the neighbourhoods of the pixels in rows top..bottom hold."""
+        if isinstance(self.neighbours, int):
+            return self.neighbours + self._centres
+        return self.neighbours[..., top:bottom, :] + self._centres
+
+    def hide_(
+        self, values: Tensor, filler: float, offset: tuple[int, int], top: int, bottom: int
+    ) -> Tensor:
+        """Fills in values (B, n, h, W) of the neighbours at an offset where these are hidden."""
+        if self._hidden is None:
+            return values
+        return values.masked_fill_(self.at(self._hidden, offset, top, bottom), filler)
 
     def padded(self, maps: Tensor) -> Tensor:
         """(B, n, H, W) maps continued beyond the border as at the border."""
@@ -167,14 +225,18 @@ def _weights(padded: Tensor, windows: _Windows, top: int, bottom: int) -> Tensor
     total, squares = torch.zeros_like(centre), torch.zeros_like(centre)
     for offset in windows.offsets:
         difference = windows.at(padded, offset, top, bottom) - centre
+        windows.hide_(difference, 0, offset, top, bottom)
         total += difference
         squares.addcmul_(difference, difference)
-    samples = windows.samples
+    samples = windows.samples(top, bottom)
     variance = (squares - total.square() / samples).clamp_min_(0) / (samples - 1)
     scale = -1 / (EPS + SHARPNESS * variance.sqrt_())
     batch, _, rows, width = centre.shape
+    lowest = torch.finfo(centre.dtype).min
     logits = centre.new_empty((batch, len(windows.offsets), rows, width))
     for index, offset in enumerate(windows.offsets):
         difference = windows.at(padded, offset, top, bottom) - centre
         torch.mean(difference.abs_().mul_(scale), dim=1, out=logits[:, index])
+        # Not -inf, which would leave a pixel without neighbours without numbers
+        windows.hide_(logits[:, index : index + 1], lowest, offset, top, bottom)
     return logits.softmax(dim=1)

@@ -53,7 +53,8 @@ def self_labels(
     """Labels of the pixels that a network is sure of, among the labels that an image may have.
 
     Masks of background and present classes are refined by PAMR, enlarged to pixels, and cut off
-    each at its own threshold. Pixels above none or above several are ignored.
+    each at its own threshold. Pixels above none or above several are ignored. Cells without a pixel
+    that is seen have no part in it.
 
     Args:
         image: (B, 3, h, w) float colours of the grid's cells, in any range.
@@ -78,10 +79,27 @@ def self_labels(
     numbers, kept = _channels(present)
     rows = torch.arange(len(masks), device=masks.device)[:, None]
     chosen = masks[rows, numbers] * kept[:, :, None, None]
-    chosen = pamr(image, chosen, iterations=rule.iterations, dilations=rule.dilations)
-    local = sure_channels(upsample_grid(chosen, size, stride), rule, seen)
+    cells = None if seen is None else _seen_cells(seen, stride)
+    chosen = pamr(image, chosen, iterations=rule.iterations, dilations=rule.dilations, seen=cells)
+    local = sure_channels(_enlarged(chosen, size, stride, cells), rule, seen)
     table = F.pad(numbers.to(torch.uint8), (0, 1), value=IGNORE)  # for the channel after the last
     return table.gather(1, local.flatten(1)).view(local.shape)
+
+
+def _seen_cells(seen: Tensor, stride: int) -> Tensor:
+    """(B, h, w) bool cells that hold a pixel that is seen, of (B, H, W)."""
+    return F.max_pool2d(seen[:, None].float(), stride, ceil_mode=True)[:, 0] > 0
+
+
+def _enlarged(maps: Tensor, size: tuple[int, int], stride: int, cells: Tensor | None) -> Tensor:
+    """`upsample_grid` of (B, n, h, w), with the weights of cells that are seen summing to 1."""
+    if cells is None:
+        return upsample_grid(maps, size, stride)
+    hidden = ~cells[:, None]
+    missing = upsample_grid(hidden.to(maps.dtype), size, stride)
+    large = upsample_grid(maps.masked_fill(hidden, 0), size, stride)
+    # A seen pixel's own cell has more than a quarter: the bound is for the others
+    return large / (1 - missing.clamp(max=0.75))
 
 
 def _channels(present: Tensor) -> tuple[Tensor, Tensor]:

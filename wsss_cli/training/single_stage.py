@@ -59,9 +59,12 @@ class SingleStageLoss:
 
     def labels(self, logits: Tensor, batch: Sample) -> Tensor:
         """(B, H, W) uint8 labels that the network gives itself, IGNORE where it is not sure."""
-        image = batch["image"]
+        image, inside = batch["image"], batch["inside"][:, None]
+        # Colours of cells across the border of the image: of the pixels that are in it
+        part = to_cells(inside.to(image.dtype), self.stride)
+        colours = to_cells(image * inside, self.stride) / part.clamp(min=self.stride**-2)
         return self_labels(
-            to_cells(image, self.stride),
+            colours,
             logits.detach().softmax(1),
             batch["tags"],
             (image.shape[-2], image.shape[-1]),
