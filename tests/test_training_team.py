@@ -267,7 +267,7 @@ def test_one_speaks_for_both(together: list[str]) -> None:
         "wsss: warning: each process's batch norms see its own images only; on CUDA they see all"
     ]
     finished = [arguments for arguments, _, code in JOBS if code == 0]
-    ends = [line.rpartition(" -> ")[2] for line in together if " -> " in line]
+    ends = [line.rpartition(" -> ")[2] for line in together if " epochs -> " in line]
     assert ends == [arguments[arguments.index("-o") + 1] for arguments in finished]
 
 
