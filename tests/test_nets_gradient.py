@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections import OrderedDict
 from typing import Any
 
@@ -267,6 +268,15 @@ def test_auxiliary_heads_have_no_part(name: str) -> None:
     lacking = {k: v for k, v in state.items() if k != "fc.bias"}
     with pytest.raises(ValueError, match=f"does not fit {name}: 1 tensors, first fc.bias"):
         load_classifier(name, lacking)
+
+
+def test_densenet_as_its_published_files_name_it() -> None:
+    state = zoo.densenet121(num_classes=2).state_dict()
+    old = {re.sub(r"(denselayer\d+\.\w+?)([12])\.", r"\1.\2.", k): v for k, v in state.items()}
+    assert "features.denseblock1.denselayer1.norm.1.weight" in old
+    model, outputs = load_classifier("densenet121", old)
+    assert outputs == 2
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
 
 
 def test_auxiliary_heads_of_a_network_without_them() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ NESTED = ("state_dict", "model")  # of a checkpoint that holds more
 # if told to. Heads that only training uses are in some of their files.
 PORTED = {"transform_input": True, "aux_logits": False, "init_weights": False}
 AUXILIARY = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
+# DenseNet's layers as published files call them: norm.1 is norm1 since PyTorch 0.4.
+DENSE_LAYER = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 
 
 def classifier_names() -> list[str]:
@@ -61,7 +64,11 @@ def load_classifier(name: str, state: Mapping[str, Tensor]) -> tuple[nn.Module, 
     """
     if name not in classifier_names():
         raise ValueError(f"torchvision has no classifier {name!r}")
-    state = {k: v for k, v in state.items() if not k.startswith(AUXILIARY.get(name, ()))}
+    state = {
+        DENSE_LAYER.sub(r"\1\2.", key): value
+        for key, value in state.items()
+        if not key.startswith(AUXILIARY.get(name, ()))
+    }
     one, other = (_shapes(name, outputs) for outputs in (2, 3))
     head = [key for key in one if one[key] != other[key] and key in state]
     outputs = len(state[head[-1]]) if head and state[head[-1]].dim() else 0
