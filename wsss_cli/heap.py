@@ -15,7 +15,7 @@ def keep_heap() -> bool:
 
     glibc maps each block above 32 MiB anew and gives it back when freed, and a network's maps on
     the CPU are many such blocks: a quarter of a training step goes to the kernel, which clears
-    their pages. Kept, they cost up to a tenth more memory. MALLOC_TRIM_THRESHOLD_ or
+    their pages. Kept, they cost up to a sixth more memory. MALLOC_TRIM_THRESHOLD_ or
     MALLOC_MMAP_THRESHOLD_, where one of them is set, says otherwise; where there is no glibc,
     nothing is done.
     """

@@ -64,12 +64,7 @@ def accumulate(
     path = attention.maps or job.out.with_suffix(".cam.h5")
     check_beside(path, job.out, setting.force, job.inputs)
     quiet = setting.quiet or not team.leads
-    store = attention_store(
-        reader,
-        job.ids,
-        attention,
-        quiet,
-    )
+    store = attention_store(reader, job.ids, attention, quiet)
     names = ("attention_stride", "attention_from", "gate", "drop", "drop_above")
     params = {**job.params, **{name: getattr(attention, name) for name in names}}
     described = {**params, **asdict(recipe), "subtract_min": attention.subtract_min}

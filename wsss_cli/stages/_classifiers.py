@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ._grouped import Due
+from ._grouped import Due, refuse
 
 
 class Method(str, enum.Enum):
@@ -187,3 +187,14 @@ class Attention:
     targets: Annotated[
         Path | None, typer.Option("--targets", metavar="FILE", help="iam: maps to learn from.")
     ] = None
+
+
+def refuse_others(method: Method, seam: Seam, attention: Attention) -> None:
+    """Raise UsageError for an option that only other methods have."""
+    usual = Attention()
+    if method is not Method.seam:
+        refuse(method, [seam], [Seam()])
+    if method is Method.iam:
+        attention = replace(attention, layers=usual.layers, targets=usual.targets)
+    if method is not Method.oaa:
+        refuse(method, [attention], [usual])

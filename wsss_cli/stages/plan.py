@@ -191,7 +191,7 @@ def _probes(options: Mapping[str, Any]) -> bool:
     """Whether training starts from a linear probe, as train-cls and train-seg decide it."""
     probe = options.get("probe", False)
     weights = options["backbone-weights"]
-    if "model" not in options and "layers" in options:
+    if "layers" in options:  # of train-cls
         return starts_as_probe(probe, weights, options["method"], options["layers"])
     if probe is not None or weights == "random":
         return bool(probe)

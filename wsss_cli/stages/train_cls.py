@@ -22,9 +22,10 @@ from ._classifiers import (
     Method,
     Seam,
     layered,
+    refuse_others,
     starts_as_probe,
 )
-from ._grouped import Help, Without, grouped, refuse
+from ._grouped import Help, Without, grouped
 from ._heads import check_decay, probe_tags
 from ._training import Job, begin, train
 from ._training_inputs import held_out_split, keep_pixels, tagged_ids
@@ -115,12 +116,7 @@ def run(
         raise UsageError("--probe-decay: there is no probe")
     if (method is Method.iam) != (attention.targets is not None):
         raise UsageError("--method iam and --targets go together")
-    if method is not Method.seam:
-        refuse(method, [seam], [SEAM])
-    if method is not Method.oaa:
-        own = ("layers", "targets") if method is Method.iam else ()
-        others = replace(attention, **{name: getattr(ATTENTION, name) for name in own})
-        refuse(method, [others], [ATTENTION])
+    refuse_others(method, seam, attention)
     fewest = 0 if probe else 1
     with (
         begin(out, recipe, setting, fewest) as team,
