@@ -60,8 +60,10 @@ FLAGS_relabel ?= $(FLAGS_pred)
 FLAGS_retrain ?= $(FLAGS_seg)
 FLAGS_eval  ?=
 FLAGS_view  ?= --limit 6
-# What `best` gives train-seg before FLAGS_seg, which so counts more.
-USUAL_seg   ?=
+# What `best` gives before FLAGS_seg, FLAGS_relabel and FLAGS_retrain, which so count more.
+USUAL_seg     ?=
+USUAL_relabel ?=
+USUAL_retrain ?=
 
 # `make demo`: a small network that learns from scratch, on scenes drawn by rule. Its classes are
 # told by a badge on a plain body, so the maps find badges and the walk has bodies to win.
@@ -91,8 +93,8 @@ args_aff   = --data $(DATA) $(FLAGS_aff)
 args_walk  = --data $(DATA) $(FLAGS_walk)
 args_seg   = --labels $(RUN)/$(TARGET).h5 --data $(DATA) $(val) $(USUAL_seg) $(FLAGS_seg)
 args_pred  = --data $(DATA) --split $(VAL) $(FLAGS_pred)
-args_relabel = --data $(DATA) $(train) --restrict-to-tags $(FLAGS_relabel)
-args_retrain = --data $(DATA) $(val) $(FLAGS_retrain)
+args_relabel = --data $(DATA) $(train) --restrict-to-tags $(USUAL_relabel) $(FLAGS_relabel)
+args_retrain = --data $(DATA) $(val) $(USUAL_retrain) $(FLAGS_retrain)
 args_eval  = --data $(DATA) $(FLAGS_eval)
 args_view  = --data $(DATA) $(FLAGS_view)
 
@@ -182,11 +184,18 @@ $(foreach stage,data $(STAGES) eval view,$(eval $(call flag_file,$(stage))))
 FORCE:
 
 # The chain that scored best for what it costs: a network that grows the seeds while it learns from
-# them, in place of boundaries and walk. FLAGS_seg and all else may be given as ever: VGG-16 wants
-# --no-probe.
-BEST := --loss dsrg --probe --model deeplabv2 --output-stride 16 --crop 321 --epochs 6
+# them, in place of boundaries and walk, and another that learns from the pixels of which that one is
+# sure. FLAGS_seg and all else may be given as ever, ROUNDS too: VGG-16 wants --no-probe.
+BEST_NET := --model deeplabv2 --output-stride 16 --crop 321 --epochs 6
+define BEST
+TARGET=seeds
+ROUNDS=$(if $(filter file,$(origin ROUNDS)),1,$(ROUNDS))
+USUAL_seg='--loss dsrg --probe $(BEST_NET)'
+USUAL_relabel='--scales 0.75,1,1.25 --min-confidence 0.8'
+USUAL_retrain='$(BEST_NET)'
+endef
 best: | $(WSSS)
-	@$(MAKE) --no-print-directory -f $(firstword $(MAKEFILE_LIST)) TARGET=seeds USUAL_seg='$(BEST)' all
+	@$(MAKE) --no-print-directory -f $(firstword $(MAKEFILE_LIST)) $(strip $(BEST)) all
 
 # Demo, tests, upkeep
 

@@ -111,18 +111,36 @@ def make(tmp_path: Path) -> Make:
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
-def test_best_learns_from_seeds_and_does_not_walk(make: Make) -> None:
+def test_best_learns_from_seeds_then_from_its_sure_pixels(make: Make) -> None:
+    def stages(ran: list[str]) -> list[str]:
+        return [line.split()[0] for line in ran if not line.startswith("eval")]
+
+    maps = ["train-cls", "make-cam", "make-seeds"]
+    first, labels, second = "train-seg predict", "predict", "train-seg predict"
+    assert stages(make("best", "ROUNDS=0")) == [*maps, *first.split()]  # one network alone
     ran = make("best")
-    stages = [line.split()[0] for line in ran if not line.startswith("eval")]
-    assert stages == ["train-cls", "make-cam", "make-seeds", "train-seg", "predict"]
-    (learns,) = [line for line in ran if line.startswith("train-seg")]
-    assert learns.startswith("train-seg --labels run/seeds.h5 --data data.h5 --val-split val ")
-    assert " --loss dsrg --probe " in learns
-    assert learns.endswith(" --lr 1 -o run/seg.pt")  # the user's own options come last, and count
+    assert stages(ran) == [labels, *second.split()]
+    (relabel, *_), (learns,) = ran, [line for line in ran if line.startswith("train-seg")]
+    assert relabel.startswith("predict --weights run/seg.pt --data data.h5 --split train ")
+    assert "--restrict-to-tags" in relabel
+    assert "--min-confidence 0.8" in relabel
+    assert learns.startswith("train-seg --labels run/round1.h5 --data data.h5 --val-split val ")
+    assert "--model deeplabv2" in learns
+    assert "--loss" not in learns
+    assert learns.endswith(" --lr 1 -o run/round1.pt")
     assert make("best") == []
+
+    ran = make("best", "FLAGS_seg=--lr 2", "FLAGS_retrain=--lr 3", "FLAGS_relabel=--scales 1")
+    first_net, second_net = (line for line in ran if line.startswith("train-seg"))
+    assert first_net.startswith("train-seg --labels run/seeds.h5 --data data.h5 --val-split val ")
+    assert " --loss dsrg --probe " in first_net
+    # the user's own options come last, and count
+    assert first_net.endswith(" --lr 2 -o run/seg.pt")
+    assert second_net.endswith(" --lr 3 -o run/round1.pt")
+    (relabel,) = (line for line in ran if "--restrict-to-tags" in line)
+    assert relabel.endswith("--min-confidence 0.8 --scales 1 -o run/round1.h5")
     # the plain chain in the same folder: all that was missing, and its own network
-    stages = [line.split()[0] for line in make() if not line.startswith("eval")]
-    assert stages == ["train-aff", "random-walk", "train-seg", "predict"]
+    assert stages(make()) == ["train-aff", "random-walk", "train-seg", "predict"]
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
