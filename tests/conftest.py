@@ -44,6 +44,28 @@ def encode_png(image: np.ndarray) -> np.ndarray:
     return np.frombuffer(stream.getvalue(), np.uint8)
 
 
+def colour_classifier(classes: list[str] = CLASSES) -> None:
+    """cls.pt, an untrained one on the tiny backbone."""
+    import torch
+
+    from wsss_cli.artifacts import save_weights
+    from wsss_cli.nets.backbones import build_backbone
+    from wsss_cli.nets.classifier import Classifier
+
+    torch.manual_seed(0)
+    model = Classifier(build_backbone("tiny", 8, True), len(classes))
+    save_weights(
+        "cls.pt",
+        kind="wsss/cls",
+        config={"backbone": "tiny", "output_stride": 8, "dilated": True, "dropout": 0.0},
+        classes=classes,
+        params={},
+        seed=0,
+        inputs=[],
+        state_dict=model.state_dict(),
+    )
+
+
 @pytest.fixture(scope="session")
 def tiny_data_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tiny") / "data.h5"

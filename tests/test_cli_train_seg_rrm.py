@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import CLASSES, tiny_scene
+from conftest import CLASSES, colour_classifier, tiny_scene
 from typer.testing import CliRunner, Result
 
 from wsss_cli.artifacts import LABEL, load_weights, open_artifact, open_dataset, save_weights
 from wsss_cli.cli import app
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.nets.backbones import build_backbone
-from wsss_cli.nets.classifier import Classifier
 from wsss_cli.stages import _rrm, train_seg
 from wsss_cli.stages._tagged import tagged_crop
 from wsss_cli.training.augment import Augment
@@ -44,22 +43,6 @@ def folder(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tiny_data.parent)
     monkeypatch.delenv("WSSS_DATA", raising=False)
     return tiny_data.parent
-
-
-def colour_classifier(classes: list[str] = CLASSES) -> None:
-    """cls.pt, an untrained one."""
-    torch.manual_seed(0)
-    model = Classifier(build_backbone("tiny", 8, True), len(classes))
-    save_weights(
-        "cls.pt",
-        kind="wsss/cls",
-        config={"backbone": "tiny", "output_stride": 8, "dilated": True, "dropout": 0.0},
-        classes=classes,
-        params={},
-        seed=0,
-        inputs=[],
-        state_dict=model.state_dict(),
-    )
 
 
 def test_it_learns_objects_from_tags(folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import CLASSES
+from conftest import CLASSES, colour_classifier
 from typer.testing import CliRunner, Result
 
 from wsss_cli.artifacts import LABEL, load_weights, open_artifact, open_dataset
@@ -108,6 +108,39 @@ def test_padding_is_told_from_the_image() -> None:
     assert "area" not in load_weights("seg.pt").params
 
 
+def test_a_head_of_one_layer_goes_on_from_a_classifier_s_maps() -> None:
+    colour_classifier()
+    command = f"{TRAIN[:-3]} --model deeplabv1 --backbone-weights cls.pt --epochs 1 --val-every 1"
+    said = wsss(f"{command} --lr 1e-9 --val-split train --split train").stderr
+    assert "goes on from the classifier cls.pt" in said
+    assert "epoch 0/1, val mIoU" in said
+    weights = load_weights("seg.pt")
+    assert weights.params["probe"] is True
+    assert "gate" not in weights.config
+    own = load_weights("cls.pt").state_dict["head.weight"].flatten(1)
+    head = weights.state_dict["head.branches.0.0.weight"]
+    centre = head[1:, :, 1, 1]
+    scale = float((centre * own).sum() / own.square().sum())
+    assert scale > 0
+    torch.testing.assert_close(centre, scale * own, rtol=1e-3, atol=1e-5)
+    biases = weights.state_dict["head.branches.0.0.bias"][1:]
+    torch.testing.assert_close(biases, biases[:1].expand(3), rtol=1e-4, atol=1e-5)
+    wsss("predict --data data.h5 --split train --scales 1 -q")
+    wsss(f"{command} --no-probe -q -o random.pt")
+    assert load_weights("random.pt").params["probe"] is False
+
+
+def test_without_a_classifier_a_linear_probe_of_tags_takes_its_place() -> None:
+    command = f"{TRAIN} --model deeplabv1 --probe --lr 1e-9 --epochs 1 --split train --val-every 0"
+    wsss(command)
+    head = load_weights("seg.pt").state_dict["head.branches.0.0.weight"][1:, :, 1, 1]
+    assert (head.abs().sum(1) > 0).all()
+    torch.manual_seed(0)
+    wsss(f"{command} --no-probe -o random.pt")
+    other = load_weights("random.pt").state_dict["head.branches.0.0.weight"]
+    assert not torch.allclose(other[1:, :, 1, 1], head)
+
+
 def test_other_settings() -> None:
     wsss(
         f"{TRAIN} --epochs 2 --tag-epochs 0 --gate 0 --focal-power 2 --focal-offset 0.1 "
@@ -126,7 +159,10 @@ def test_other_settings() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ("--model unet", "--model unet: --method single-stage trains gated"),
+        ("--model unet", "--model unet: --method single-stage trains one of gated, deeplabv1, dee"),
+        ("--model deeplabv1 --gate 0.2", "--gate: --model deeplabv1 has no gate"),
+        ("--probe", "--probe: the head of gated on tiny has several layers"),
+        ("--probe-decay 2", "--probe-decay: --method single-stage has no such thing"),
         ("--labels seeds.h5", "--labels: --method single-stage has no such thing"),
         ("--loss sec", "--loss: --method single-stage has no such thing"),
         ("--aux-weight 0.5", "--aux-weight: --method single-stage has no such thing"),

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from wsss_cli.core.ngwp import Pooling, class_scores, focal_penalty, tag_losses
+from wsss_cli.core.ngwp import (
+    Pooling,
+    class_scores,
+    fitted_logits,
+    focal_penalty,
+    tag_losses,
+    with_background,
+)
 
 PLAIN = Pooling()
 
@@ -108,3 +115,46 @@ def test_tag_losses_are_binary_cross_entropies() -> None:
         terms = [math.log1p(math.exp(-s if t else s)) for s, t in zip(own, truth, strict=True)]
         assert math.isclose(float(tag_losses(scores, tags)[row]), sum(terms) / 3)
     assert torch.allclose(tag_losses(0 * scores, tags), torch.full((2,), math.log(2.0)).double())
+
+
+def tagged_maps() -> tuple[Tensor, Tensor, Tensor]:
+    """Maps (20, 3, 6, 7) with a blob of each present class, tags, and cells that are seen."""
+    rng = torch.Generator().manual_seed(4)
+    tags = torch.rand(20, 3, generator=rng) < 0.4
+    maps = 5 * torch.randn(20, 3, 6, 7, generator=rng, dtype=torch.float64) - 10
+    maps[:, :, 1:4, 2:5] += 15 * tags[:, :, None, None]
+    seen = torch.ones(20, 6, 7, dtype=torch.bool)
+    seen[::2, :, 5:] = False
+    return maps, tags.double(), seen
+
+
+@pytest.mark.parametrize("pooling", [PLAIN, Pooling(1.5, 0.1)])
+def test_maps_are_scaled_and_shifted_to_where_tags_are_told_best(pooling: Pooling) -> None:
+    maps, tags, seen = tagged_maps()
+
+    def loss(scale: float, offset: float) -> float:
+        logits = with_background(scale * maps + offset)
+        return float(tag_losses(class_scores(logits, pooling, seen), tags).mean())
+
+    scale, offset = fitted_logits(maps, tags, pooling, seen)
+    assert scale > 0
+    tried = [loss(a / 100, b / 4) for a in range(2, 200, 6) for b in range(-60, 20, 4)]
+    assert loss(scale, offset) <= min(tried)
+    nearby = [loss(scale * a, offset + b) for a in (0.99, 1, 1.01) for b in (-0.02, 0, 0.02)]
+    assert min(nearby) == nearby[4]
+
+
+def test_a_fit_follows_the_unit_of_maps_and_leaves_out_what_is_not_seen() -> None:
+    maps, tags, seen = tagged_maps()
+    scale, offset = fitted_logits(maps, tags, PLAIN, seen)
+    other = maps.masked_fill(~seen[:, None], 1e6)
+    again = fitted_logits(40 * other, tags, PLAIN, seen)
+    assert again == pytest.approx((scale / 40, offset), rel=1e-6)
+
+
+def test_maps_without_spread_stay_and_infinite_ones_are_refused() -> None:
+    maps, tags, _ = tagged_maps()
+    assert fitted_logits(torch.full_like(maps, 7), tags, PLAIN) == (1, 0)
+    maps[0, 0, 0, 0] = math.inf
+    with pytest.raises(ValueError, match="not finite"):
+        fitted_logits(maps, tags, PLAIN)

@@ -180,10 +180,35 @@ def test_among_given_labels_no_class_is_found_absent() -> None:
                 torch.testing.assert_close(found[b], expected)
 
 
-def test_it_is_for_the_gated_head() -> None:
+def test_only_a_gated_head_has_a_gate() -> None:
     plain = build_segmenter("unet", build_backbone("tiny", 16), 3)
     with pytest.raises(ValueError, match="gated head"):
         SingleStageNet(plain, Pooling(), 0.3)
+    gated = build_segmenter("gated", build_backbone("tiny", 16), 3)
+    with pytest.raises(ValueError, match="gated head"):
+        SingleStageNet(gated, Pooling(), None)
+
+
+def test_another_head_gives_the_classes_alone_and_the_background_is_fixed() -> None:
+    torch.manual_seed(0)
+    backbone = build_backbone("tiny", 8, dilated=True)
+    freeze_batchnorm(backbone, affine=False)
+    plain = build_segmenter("deeplabv1", backbone, N)
+    net = SingleStageNet(plain, Pooling(2, 0.1), None).double()
+    x = random(2, 3, 30, 44)
+    with torch.no_grad():
+        classes = plain.head(net.maps(x), (30, 44))[:, 1:]
+        logits = torch.cat([torch.ones(2, 1, 4, 6), classes], 1)
+        torch.testing.assert_close(net(x), logits)
+        masks = upsample_grid(logits.softmax(1), (30, 44), 8)
+        scores = class_scores(logits, Pooling(2, 0.1))
+        expected = ruled(masks, scores, PresenceRule())
+        torch.testing.assert_close(net.eval()(x), expected)
+    config = {"backbone": "tiny", "output_stride": 8, "dilated": True, "model": "deeplabv1"}
+    config |= {"norm": "group", "method": "single-stage", "focal_power": 2.0, "focal_offset": 0.1}
+    again = rebuild_segmenter(config, N, net.state_dict()).double()
+    with torch.no_grad():
+        torch.testing.assert_close(again(x), expected, atol=1e-5, rtol=1e-4)  # kept in float32
 
 
 def test_it_is_rebuilt_with_its_own_rule() -> None:

@@ -24,10 +24,14 @@ LOSS = SingleStageLoss(4, Pooling(2, 0.05), RULE, tag_epochs=3, mask_weight=0.5)
 TAGS = torch.tensor([[1.0, 0, 1], [0, 1, 0]])
 
 
-def lesson(epoch: int) -> tuple[Tensor, Sample]:
-    """Logits at stride 4 of two images of 16 x 20, in double precision."""
+COARSE = SingleStageLoss(8, Pooling(2, 0.05), RULE, tag_epochs=3, mask_weight=0.5)
+
+
+def lesson(epoch: int, stride: int = 4) -> tuple[Tensor, Sample]:
+    """Logits of two images of 16 x 20, in double precision."""
     rng = torch.Generator().manual_seed(1)
-    logits = 3 * torch.randn(2, 4, 4, 5, generator=rng, dtype=torch.float64)
+    cells = (2, 4, 16 // stride, -(-20 // stride))
+    logits = 3 * torch.randn(*cells, generator=rng, dtype=torch.float64)
     logits[:, 0] = 1
     image = torch.randn(2, 3, 16, 20, generator=rng, dtype=torch.float64)
     seen = torch.ones(2, 16, 20, dtype=torch.bool)
@@ -87,18 +91,38 @@ def test_the_loss_of_a_step() -> None:
     assert math.isclose(float(LOSS.share(logits, batch, count)), expected, rel_tol=1e-9)
 
 
-def test_padding_has_no_part_in_labels() -> None:
-    logits, batch = lesson(epoch=9)
+def test_masks_of_large_cells_are_refined_on_smaller_ones() -> None:
+    logits, batch = lesson(epoch=9, stride=8)
+    batch["inside"][:] = True
+    labels = COARSE.labels(logits, batch)
+    fine = upsample_grid(logits.softmax(1), (4, 5), 2)
+    colours = F.avg_pool2d(batch["image"], 4)
+    refined = pamr(colours, fine, iterations=2, dilations=(1, 2))
+    for b in range(2):
+        allowed = torch.cat([torch.ones(1), TAGS[b]])[:, None, None]
+        scores = upsample_grid(refined[b : b + 1], (16, 20), 4)[0] * allowed
+        parts = [0.7, 0.6, 0.6, 0.6]
+        sure = torch.stack(
+            [one > max(0.2, p * float(one.max())) for one, p in zip(scores, parts, strict=True)]
+        )
+        expected = torch.where(sure.sum(0) == 1, sure.int().argmax(0), IGNORE)
+        assert torch.equal(labels[b].long(), expected)
+    assert len(labels.unique()) > 2
+
+
+@pytest.mark.parametrize(("stride", "loss"), [(4, LOSS), (8, COARSE)])
+def test_padding_has_no_part_in_labels(stride: int, loss: SingleStageLoss) -> None:
+    logits, batch = lesson(epoch=9, stride=stride)
     batch["inside"][0, :5] = False  # across cells
     batch["inside"][0, :, 14:] = False
-    labels = LOSS.labels(logits, batch)
-    assert len(labels[0].unique()) > 2
-    cells = F.max_pool2d(batch["inside"][:, None].double(), 4) > 0
+    labels = loss.labels(logits, batch)
+    assert len(labels.unique()) > 2
+    cells = F.max_pool2d(batch["inside"][:, None].double(), stride, ceil_mode=True) > 0
     for value in (-9.0, 9.0):
         image = batch["image"].masked_fill(~batch["inside"][:, None], value)
         masks = logits.clone()
         masks[:, 1:] = logits[:, 1:].masked_fill(~cells, value)
-        assert torch.equal(LOSS.labels(masks, {**batch, "image": image}), labels)
+        assert torch.equal(loss.labels(masks, {**batch, "image": image}), labels)
 
 
 def test_parts_of_a_batch_add_up_and_labels_have_no_gradient() -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .probe import minimise
+
 POWER, OFFSET = 3.0, 0.01
+BACKGROUND_LOGIT = 1.0  # of every cell: classes are told from it, not it from them
+STARTS = [(gain, shift) for gain in (0.5, 1.0, 2.0, 4.0) for shift in (-8.0, -4.0, -2.0, 0.0)]
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,54 @@ def class_scores(logits: Tensor, pooling: Pooling, seen: Tensor | None = None) -
     masks, values = masks[:, 1:].flatten(2), logits[:, 1:].flatten(2)
     size = masks.sum(-1)
     return (values * masks).sum(-1) / (1 + size) + focal_penalty(size / cells, pooling)
+
+
+def with_background(classes: Tensor) -> Tensor:
+    """Logits (B, C + 1, h, w) of background and classes, of the classes' (B, C, h, w)."""
+    return F.pad(classes, (0, 0, 0, 0, 1, 0), value=BACKGROUND_LOGIT)
+
+
+def fitted_logits(
+    maps: Tensor, tags: Tensor, pooling: Pooling, seen: Tensor | None = None
+) -> tuple[float, float]:
+    """The scale and offset that make class maps the logits whose scores tell tags best.
+
+    A classifier's maps rank cells, but mean nothing beside a background of BACKGROUND_LOGIT. So
+    scale * maps + offset is taken for the logits, with the two numbers, shared by all classes, at
+    which `tag_losses` of their `class_scores` are least in the mean.
+
+    Args:
+        maps: (B, C, h, w) float.
+        tags: (B, C) of 0 and 1.
+        pooling: as in training.
+        seen: as `class_scores` has it.
+
+    Returns:
+        the scale, above 0, and the offset. Scale 1 and offset 0 for maps without any spread.
+
+    Raises:
+        ValueError: numbers that are not finite.
+    """
+    if not bool(maps.isfinite().all()):
+        raise ValueError("maps are not finite")
+    maps = maps.detach().double()
+    values = maps if seen is None else maps.movedim(1, -1)[seen]
+    spread = float(values.std(correction=0)) if values.numel() else 0.0
+    if not spread:
+        return 1.0, 0.0
+
+    def loss(gain: Tensor, shift: Tensor) -> Tensor:
+        logits = with_background(gain.exp() / spread * maps + shift)
+        return tag_losses(class_scores(logits, pooling, seen), tags).mean()
+
+    def start(gain: float, shift: float) -> list[Tensor]:
+        return [maps.new_tensor(math.log(gain)), maps.new_tensor(shift)]
+
+    with torch.no_grad():
+        best = min((start(*pair) for pair in STARTS), key=lambda pair: float(loss(*pair)))
+    gain, shift = (number.requires_grad_() for number in best)
+    minimise([gain, shift], lambda: loss(gain, shift))
+    return math.exp(float(gain.detach())) / spread, float(shift.detach())
 
 
 def focal_penalty(size: Tensor, pooling: Pooling) -> Tensor:

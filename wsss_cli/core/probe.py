@@ -53,7 +53,7 @@ def linear_probe(features: Tensor, tags: Tensor, decay: float) -> Tensor:
         fit = F.binary_cross_entropy_with_logits(x @ weight.T, y)
         return fit + decay / (2 * y.shape[1]) * weight.pow(2).sum()
 
-    _minimise([weight], loss)
+    minimise([weight], loss)
     return (weight.detach() / spread).float()
 
 
@@ -98,7 +98,7 @@ def pixel_probe(
         fit = F.cross_entropy(x @ weight.T + bias, target)
         return fit + decay / (2 * len(held)) * weight.pow(2).sum()
 
-    _minimise([weight, bias], loss)
+    minimise([weight, bias], loss)
     found = weight.detach() / spread
     offset = bias.detach() - found @ mean
     weights = x.new_zeros(n_labels, x.shape[1])
@@ -122,8 +122,8 @@ def _standardised(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return x / spread, mean, spread
 
 
-def _minimise(parameters: list[Tensor], loss: Callable[[], Tensor]) -> None:
-    """Bring parameters, in place, to where a convex loss is least."""
+def minimise(parameters: list[Tensor], loss: Callable[[], Tensor]) -> None:
+    """Bring parameters, in place, to where a smooth loss is least near them."""
     optimizer = torch.optim.LBFGS(
         parameters,
         max_iter=MAX_ITERATIONS,

@@ -49,6 +49,7 @@ def self_labels(
     stride: int,
     rule: SelfLabels,
     seen: Tensor | None = None,
+    side: int | None = None,
 ) -> Tensor:
     """Labels of the pixels that a network is sure of, among the labels that an image may have.
 
@@ -57,13 +58,15 @@ def self_labels(
     that is seen have no part in it.
 
     Args:
-        image: (B, 3, h, w) float colours of the grid's cells, in any range.
+        image: (B, 3, h', w') float colours of cells of `side` pixels, in any range.
         masks: (B, C + 1, h, w) float in [0, 1], background first.
         present: (B, C) bool, or 0 and 1.
         size: (H, W) of the labels.
-        stride: pixels per cell.
+        stride: pixels per cell of the masks.
         rule: refinement and thresholds.
         seen: (B, H, W) bool, pixels of the image and not of its padding; None for all.
+        side: pixels per cell of the grid that masks are refined on, a divisor of stride; None for
+            stride.
 
     Returns:
         (B, H, W) uint8, IGNORE where unsure or not seen.
@@ -80,6 +83,10 @@ def self_labels(
     rows = torch.arange(len(masks), device=masks.device)[:, None]
     chosen = masks[rows, numbers] * kept[:, :, None, None]
     cells = None if seen is None else _seen_cells(seen, stride)
+    if side is not None and side < stride:
+        grid = (image.shape[-2], image.shape[-1])
+        chosen = _enlarged(chosen, grid, stride // side, cells)
+        stride, cells = side, None if seen is None else _seen_cells(seen, side)
     chosen = pamr(image, chosen, iterations=rule.iterations, dilations=rule.dilations, seen=cells)
     local = sure_channels(_enlarged(chosen, size, stride, cells), rule, seen)
     table = F.pad(numbers.to(torch.uint8), (0, 1), value=IGNORE)  # for the channel after the last

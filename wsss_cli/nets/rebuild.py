@@ -14,6 +14,7 @@ from .backbones import Backbone, build_backbone
 from .classifier import Classifier
 from .seam import SeamNet
 from .segmentation import Segmenter, build_segmenter
+from .segmentation_gated import GatedHead
 from .single_stage import SINGLE_STAGE, SingleStageNet
 from .tagged import TAG_PREFIX
 
@@ -81,7 +82,8 @@ def rebuild_segmenter(
     Args:
         config: as for `rebuild_classifier`, and `model` and `norm` as `build_segmenter` takes them;
             `method` where it is one that predicts in its own way, for single-stage with
-            `focal_power`, `focal_offset` and `gate` as `SingleStageNet` takes them.
+            `focal_power`, `focal_offset` and, for a gated head, `gate` as `SingleStageNet` takes
+            them.
         n_labels: background included.
         state_dict: the network's tensors.
 
@@ -93,7 +95,8 @@ def rebuild_segmenter(
     )
     if config.get("method") == SINGLE_STAGE:
         pooling = Pooling(_entry(config, "focal_power"), _entry(config, "focal_offset"))
-        model = SingleStageNet(model, pooling, _entry(config, "gate"))
+        gate = _entry(config, "gate") if isinstance(model.head, GatedHead) else None
+        model = SingleStageNet(model, pooling, gate)
     own = {k: t for k, t in state_dict.items() if not k.startswith(("aux_head.", TAG_PREFIX))}
     _fill(model, own)
     return model

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.segmentation.deeplabv3 import ASPP
 
+from ..core.ngwp import with_background
 from .base import Backbone
 from .grids import to_stride
 from .segmentation_base import Head, conv_norm_relu
@@ -14,7 +15,6 @@ from .segmentation_deeplab import LOW_LEVEL_CHANNELS, LOW_LEVEL_STAGE, norm_each
 
 WIDTH = 256
 SHALLOW = 0.3  # part of the shallow features in the mix
-BACKGROUND_LOGIT = 1.0
 
 
 class StochasticGate(nn.Module):
@@ -84,7 +84,7 @@ class GatedHead(Head):
     """DeepLab v3+'s deep features, mixed with shallow ones that know of the whole image.
 
     Then twice 3 x 3 with normalisation, ReLU and dropout, and 1 x 1 to the classes' logits; the
-    background's is always BACKGROUND_LOGIT.
+    background's is always core.ngwp's BACKGROUND_LOGIT.
 
     Args:
         backbone: of any output stride; rates are those of stride 8, 12 to 36, scaled.
@@ -119,5 +119,4 @@ class GatedHead(Head):
         low = maps[LOW_LEVEL_STAGE]
         deep = to_stride(self.aspp(maps[-1]), self.coarse, self.stride, size)
         deep = self.join(torch.cat([deep, self.reduce(low)], dim=1))
-        classes = self.decode(self.gate(deep, self.cues(low, deep)))
-        return F.pad(classes, (0, 0, 0, 0, 1, 0), value=BACKGROUND_LOGIT)
+        return with_background(self.decode(self.gate(deep, self.cues(low, deep))))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..core.grid import upsample_grid
-from ..core.ngwp import Pooling, class_scores
+from ..core.ngwp import Pooling, class_scores, with_background
 from .precision import full_precision
 from .segmentation import Segmenter
 from .segmentation_gated import GatedHead
@@ -55,27 +55,29 @@ def ruled(masks: Tensor, scores: Tensor | None, rule: PresenceRule) -> Tensor:
 
 
 class SingleStageNet(Segmenter):
-    """A gated network that tells which classes an image holds from the masks it gives them.
+    """A network that tells which classes an image holds from the masks it gives them.
 
     Args:
-        net: with a `GatedHead`; its parts are taken over.
+        net: its backbone and head are taken over; of the head's logits, those of the classes.
         pooling: from masks to scores.
-        shallow: of the head's gate.
+        shallow: of the gate of a `GatedHead`; None for other heads, which have none.
 
     Raises:
-        ValueError: another head.
+        ValueError: a gate too many, or too few.
     """
 
-    def __init__(self, net: Segmenter, pooling: Pooling, shallow: float) -> None:
-        if not isinstance(net.head, GatedHead):
-            raise ValueError("the single-stage method is for the gated head")
+    def __init__(self, net: Segmenter, pooling: Pooling, shallow: float | None) -> None:
         super().__init__(net.backbone, net.head, None)
         self.pooling = pooling
-        net.head.gate.shallow = shallow
+        if isinstance(net.head, GatedHead) != (shallow is not None):
+            raise ValueError("a gated head, and no other, needs the part of its gate")
+        if isinstance(net.head, GatedHead) and shallow is not None:
+            net.head.gate.shallow = shallow
 
     def cells(self, x: Tensor) -> Tensor:
         """Logits (B, n_labels, h, w) float32 at head.stride of images (B, 3, H, W)."""
-        return full_precision(self.head(self.backbone(x), (x.shape[-2], x.shape[-1])))
+        logits = full_precision(self.head(self.maps(x), (x.shape[-2], x.shape[-1])))
+        return with_background(logits[:, 1:])
 
     def seen(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Masks (B, n_labels, H, W), and each class's score (B, n_labels - 1)."""

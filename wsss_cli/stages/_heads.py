@@ -38,8 +38,9 @@ class Start:
         typer.Option(
             "--probe/--no-probe",
             help="Start the head as a linear probe of the features at labelled cells (deeplabv1, "
-            "deeplabv2, not on vgg16). Default: there, with pretrained features, ce or rrm; rrm's "
-            "head of tags starts so on any network.",
+            "deeplabv2, not on vgg16), with single-stage as one of tags. Default: there, with "
+            "pretrained features, ce, rrm or single-stage; rrm's head of tags starts so on any "
+            "network.",
         ),
     ] = None
     probe_decay: Annotated[

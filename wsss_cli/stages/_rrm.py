@@ -22,11 +22,11 @@ from ._seeded import Seeded, check_cells
 from ._segmenting import KIND, NAME, Task
 from ._supervision import Supervision
 from ._tagged import (
+    classifier_head,
     probe_segments,
     probe_tag_head,
     tagged_crop,
     tagged_whole,
-    take_classifier,
 )
 from ._training import Job
 from ._training_inputs import tagged_ids
@@ -114,8 +114,11 @@ class FromTags:
         measure = task.measure(reader, ids, team)
         net, pretrained = task.network(len(reader.classes) + 1, team)
         model = TaggedSegmenter(net, len(reader.classes), options.tag_dropout or 0.0)
-        taken = take_classifier(model, task.body.weights, reader.classes)
-        if taken:
+        channels = net.backbone.channels[-1]
+        head = classifier_head(task.body.weights, channels, reader.classes)
+        taken = head is not None
+        if head is not None:
+            model.tag_head.load_state_dict({"weight": head})
             log(f"{NAME}: goes on from the classifier {task.body.weights}", not team.leads)
         alone = self._alone(taken)
         if not alone and (options.classify_lr is not None or options.flat_restart is not None):

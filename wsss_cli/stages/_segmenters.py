@@ -31,13 +31,21 @@ def _rate(options: Mapping[str, Any]) -> float:
 
     For the last see networks.md.
     """
-    linear = has_linear_head(options["model"], options["backbone"])
-    if linear and options["backbone"].startswith("mobilenet"):
+    if _delicate(options):
         return 1e-4
     return 5e-4 if options["loss"] == "dsrg" else 1e-3
 
 
+def _delicate(options: Mapping[str, Any]) -> bool:
+    linear = has_linear_head(options["model"], options["backbone"])
+    return linear and options["backbone"].startswith("mobilenet")
+
+
 RATE = Due(_rate, "0.001 (dsrg: 0.0005), or 0.0001 for deeplabv1 and deeplabv2 on MobileNets")
+TAG_RATE = Due(
+    lambda options: 1e-4 if _delicate(options) else 1e-3,
+    "0.001, or 0.0001 for deeplabv1 and deeplabv2 on MobileNets",
+)
 
 # rrm: as its code trains from ImageNet, but for a tenth of its rates, since that goes without
 # momentum, and they spoil the maps that labels are mined from. single-stage: as published.
@@ -62,7 +70,7 @@ DEFAULTS: dict[Method, dict[str, Any]] = {
         "model": "gated",
         "epochs": 24,
         "batch_size": 16,
-        "lr": 1e-3,
+        "lr": TAG_RATE,
         "weight_decay": 5e-4,
         "jitter": JITTER,
     },

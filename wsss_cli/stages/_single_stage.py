@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..console import log
 from ..errors import UsageError, WsssError
+from ..nets.names import has_linear_head
 from ._from_labels import scaled, schedule_of
 from ._grouped import given
 from ._segmenting import KIND, NAME, Task
-from ._tagged import tagged_crop
+from ._tagged import classifier_head, probe_masks, tagged_crop
 from ._training import Job
 from ._training_inputs import tagged_ids
 from ._training_options import interval
@@ -22,12 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
 
+    from ..artifacts import DatasetReader
+    from ..nets.segmentation import Segmenter
+    from ..nets.single_stage import SingleStageNet
     from ..training.augment import Augment
+    from ..training.compute import Compute
     from ..training.schedule import Schedule
     from ..training.single_stage import SingleStageLoss
     from ..training.team import Team
 
-MODEL = "gated"
+MODELS = ("gated", "deeplabv1", "deeplabv2")
 AREA = "0.9,1"
 
 
@@ -53,7 +59,7 @@ class SingleStage:
     gate: Annotated[
         float | None,
         typer.Option(
-            help="single-stage: share of shallow features, 0 or more, below 1. Default: 0.3."
+            help="single-stage, gated: share of shallow features, 0 or more, below 1. Default: 0.3."
         ),
     ] = None
     focal_power: Annotated[
@@ -122,6 +128,10 @@ class SingleStage:
 class SelfTaught:
     """A network that learns from tags by the single-stage method.
 
+    Attributes:
+        task, options, stairs: what was asked for.
+        probe: start a head of one layer as a linear probe of the tags; None where it helps.
+
     Raises:
         UsageError: options that contradict or are out of range.
     """
@@ -129,16 +139,24 @@ class SelfTaught:
     task: Task
     options: SingleStage
     stairs: str | None
+    probe: bool | None
     augment: Augment = field(init=False)
     schedule: Callable[[int, int], Schedule] = field(init=False)
     fewest_epochs = 1
 
     def __post_init__(self) -> None:
-        head, gate = self.task.head, self.options.gate
-        if head.model != MODEL:
-            raise UsageError(f"--model {head.model}: --method single-stage trains {MODEL}")
+        task, head, gate = self.task, self.task.head, self.options.gate
+        if head.model not in MODELS:
+            names = ", ".join(MODELS)
+            raise UsageError(f"--model {head.model}: --method single-stage trains one of {names}")
         if head.aux_weight:
             raise UsageError("--aux-weight: --method single-stage has no such thing")
+        if self.probe and not has_linear_head(head.model, task.body.backbone):
+            raise UsageError(
+                f"--probe: the head of {head.model} on {task.body.backbone} has several layers"
+            )
+        if gate is not None and head.model != "gated":
+            raise UsageError(f"--gate: --model {head.model} has no gate")
         if gate is not None and not 0 <= gate < 1:
             raise UsageError(f"--gate {gate}: must be 0 or more, below 1")
         self.options.loss(1)
@@ -178,12 +196,14 @@ class SelfTaught:
         measure = task.measure(reader, ids, team)
         plain, pretrained = task.network(len(reader.classes) + 1, team)
         loss = self.options.loss(plain.head.stride)
-        gate = SHALLOW if self.options.gate is None else self.options.gate
+        gate = None
+        if task.head.model == "gated":
+            gate = SHALLOW if self.options.gate is None else self.options.gate
         own = {
             "method": SINGLE_STAGE,
             "focal_power": loss.pooling.power,
             "focal_offset": loss.pooling.offset,
-            "gate": gate,
+            **({} if gate is None else {"gate": gate}),
         }
         stairs = {} if self.stairs is None else {"stairs": self.stairs}
         return Job(
@@ -192,18 +212,47 @@ class SelfTaught:
             out=task.out,
             model=SingleStageNet(plain, loss.pooling, gate),
             config={**task.config, **own},
-            params={**task.params, **asdict(self.augment), **own, **asdict(loss), **stairs},
+            params={
+                **task.params,
+                **asdict(self.augment),
+                **own,
+                **asdict(loss),
+                **stairs,
+                "probe": self.probes,
+            },
             classes=reader.classes,
             inputs=[reader],
             ids=ids,
             load=partial(tagged_crop, reader, self.augment),
             loss=Loss(count_images, loss.share),
             grouping={"pretrained": pretrained},
+            start=self._start(reader, ids, plain, loss, team) if self.probes else None,
             measure=measure,
             val_every=task.val_every,
             schedule=self.schedule,
             keyed=True,
         )
+
+    @property
+    def probes(self) -> bool:
+        """Whether the head starts as a linear probe."""
+        head, body = self.task.head, self.task.body
+        usual = has_linear_head(head.model, body.backbone) and body.weights != "random"
+        return usual if self.probe is None else self.probe
+
+    def _start(
+        self,
+        reader: DatasetReader,
+        ids: list[str],
+        net: Segmenter,
+        loss: SingleStageLoss,
+        team: Team,
+    ) -> Callable[[SingleStageNet, Compute], None]:
+        """First touch to the network: its masks are a classifier's maps."""
+        source = self.task.body.weights
+        weight = classifier_head(source, net.backbone.channels[-1], reader.classes)
+        log(f"{NAME}: goes on from the classifier {source}", not team.leads or weight is None)
+        return partial(probe_masks, reader, ids, self.task.crops.crop, loss.pooling, weight)
 
 
 def _constant(steps: int, warmup: int) -> Schedule:

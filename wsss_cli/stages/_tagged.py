@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import WsssError
 from ._attention import tag_vector
-from ._heads import start_from_cells
+from ._heads import probe_tags, seen_by, start_from_cells
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
     from ..artifacts import DatasetReader
+    from ..core.ngwp import Pooling
+    from ..nets.single_stage import SingleStageNet
     from ..nets.tagged import TaggedSegmenter
     from ..training.augment import Augment
     from ..training.compute import Compute
     from ..training.data import Sample
     from ..training.reliable import ReliableLoss
 
+FITTED = 512  # images that tell the scale of masks, at most
 
-def take_classifier(model: TaggedSegmenter, source: str, classes: list[str]) -> bool:
-    """Have the tags' head go on from that of a trained classifier, if the source is one.
+
+def classifier_head(source: str, channels: int, classes: list[str]) -> Tensor | None:
+    """Weights (C, channels, 1, 1) of a trained classifier's head, if the source is a classifier.
+
+    Args:
+        source: of the backbone's weights.
+        channels: of the backbone's last map.
+        classes: that there are to be.
 
     Raises:
         WsssError: a classifier of other classes, or one that does not stand on the backbone.
     """
-    import torch
-
     from ..artifacts.weights import load_weights, read_torch
 
     if source in ("imagenet", "random"):
-        return False
+        return None
     found = read_torch(Path(source))
     if not isinstance(found, dict) or found.get("kind") != "wsss/cls":
-        return False
+        return None
     weights = load_weights(source, "wsss/cls")
     weight = weights.state_dict.get("head.weight")
     if weights.config.get("method") == "iam":
@@ -44,20 +52,15 @@ def take_classifier(model: TaggedSegmenter, source: str, classes: list[str]) -> 
             f"{source}: its classifier learned maps, not tags",
             "weights of `wsss train-cls --method cam`, seam or oaa serve",
         )
-    if weight is None or weights.config.get("layers") or weight.shape[1:] != _head(model).shape[1:]:
+    fits = weight is not None and weight.shape[1:] == (channels, 1, 1)
+    if weight is None or weights.config.get("layers") or not fits:
         raise WsssError(
             f"{source}: its classifier does not stand on the backbone",
             "weights of `wsss train-cls --method cam`, seam, or oaa without --layers do",
         )
     if weights.classes != classes:
         raise WsssError(f"{source}: knows other classes than the data set's")
-    with torch.no_grad():
-        _head(model).copy_(weight)
-    return True
-
-
-def _head(model: TaggedSegmenter) -> Tensor:
-    return model.tag_head.weight
+    return weight
 
 
 def probe_tag_head(
@@ -67,6 +70,66 @@ def probe_tag_head(
     from .train_cls import PROBE_DECAY, PROBE_SIDE, fit_head
 
     fit_head(reader, ids, PROBE_SIDE * crop, PROBE_DECAY, model.classifier, compute)
+
+
+def probe_masks(
+    reader: DatasetReader,
+    ids: list[str],
+    side: int,
+    pooling: Pooling,
+    weight: Tensor | None,
+    model: SingleStageNet,
+    compute: Compute,
+) -> None:
+    """Make a one-layer head's masks the maps of a classifier, scaled and shifted to suit tags.
+
+    Args:
+        reader: of the images.
+        ids: of the images to train on; evenly spread ones tell scale and offset.
+        side: of their longer side.
+        pooling: from masks to scores, of the training to come.
+        weight: (C, D, 1, 1) of the classifier's head; None to fit a linear probe.
+        model: whose head it is.
+        compute: where.
+    """
+    import torch
+    from torch.nn import functional
+
+    from ..core.ngwp import BACKGROUND_LOGIT, fitted_logits
+    from .train_cls import PROBE_DECAY, PROBE_SIDE, load_scaled
+
+    if weight is None:
+        load = partial(load_scaled, reader, PROBE_SIDE * side)
+        weight = probe_tags(load, ids, PROBE_DECAY, model.backbone, compute)[:, :, None, None]
+    own = weight.to(compute.device)
+
+    def mapped(features: Tensor, batch: Sample) -> tuple[Tensor, ...]:
+        return functional.conv2d(features.float(), own)[0], batch["tags"][0]
+
+    some = ids[:: -(-len(ids) // FITTED)]
+    found = seen_by(model.backbone, partial(load_scaled, reader, side), some, mapped, compute)
+    maps, seen = padded([one for one, _ in found])
+    tags = torch.stack([tag for _, tag in found])
+    leads = compute.team.leads
+    fit = fitted_logits(maps, tags, pooling, seen) if leads else (1.0, 0.0)
+    scale, offset = compute.team.share(fit)
+    bias = own.new_full((len(own) + 1,), offset)
+    bias[0] = BACKGROUND_LOGIT
+    flat = scale * own.flatten(1)
+    model.head.start_from(torch.cat([torch.zeros_like(flat[:1]), flat]), bias)
+
+
+def padded(maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Maps (C, h, w) of several sizes as one (B, C, h', w'), and (B, h', w') where they are."""
+    import torch
+
+    sides = [max(one.shape[axis] for one in maps) for axis in (1, 2)]
+    whole = maps[0].new_zeros(len(maps), len(maps[0]), *sides)
+    seen = torch.zeros(len(maps), *sides, dtype=torch.bool)
+    for i, one in enumerate(maps):
+        h, w = one.shape[1:]
+        whole[i, :, :h, :w], seen[i, :h, :w] = one, True
+    return whole, seen
 
 
 def probe_segments(

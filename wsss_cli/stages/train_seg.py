@@ -107,9 +107,9 @@ def run(
         refuse(method, [rrm, single], [RRM, SINGLE])
         lesson = FromLabels(task, labels or Path("pseudo.h5"), start, seeded, crf, stairs)
     elif method is Method.single_stage:
-        groups = seeded, crf, rrm, start
+        groups = seeded, crf, rrm, replace(start, probe=None)
         refuse(method, groups, (SEEDED, CRF, RRM, START), labels=labels)
-        lesson = SelfTaught(task, single, stairs)
+        lesson = SelfTaught(task, single, stairs, start.probe)
     else:
         others = replace(seeded, grid_stride=None, supervision=None), replace(start, probe=None)
         refuse(method, [*others, single], [SEEDED, START, SINGLE], labels=labels, stairs=stairs)

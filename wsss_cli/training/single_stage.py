@@ -14,6 +14,7 @@ from .losses import nearest_labels
 from .seeded import to_cells
 
 TAG_EPOCHS = 5
+REFINED = 4  # pixels per cell of the masks that PAMR refines, where the logits' are not smaller
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,10 @@ class SingleStageLoss:
     def labels(self, logits: Tensor, batch: Sample) -> Tensor:
         """(B, H, W) uint8 labels that the network gives itself, IGNORE where it is not sure."""
         image, inside = batch["image"], batch["inside"][:, None]
+        side = min(self.stride, REFINED)
         # Colours of cells across the border of the image: of the pixels that are in it
-        part = to_cells(inside.to(image.dtype), self.stride)
-        colours = to_cells(image * inside, self.stride) / part.clamp(min=self.stride**-2)
+        part = to_cells(inside.to(image.dtype), side)
+        colours = to_cells(image * inside, side) / part.clamp(min=side**-2)
         return self_labels(
             colours,
             logits.detach().softmax(1),
@@ -71,4 +73,5 @@ class SingleStageLoss:
             self.stride,
             self.rule,
             batch["inside"],
+            side,
         )
