@@ -351,6 +351,33 @@ def test_a_one_layer_head_starts_as_a_probe_of_cells(folder: Path) -> None:
     )
 
 
+def test_an_fcn_starts_as_a_probe_unless_its_head_has_learned(folder: Path) -> None:
+    file = backbone_file(folder)
+    train("--model", "fcn32s", "--backbone-weights", file, "--epochs", "0")
+    first = load_weights("seg.pt", "wsss/seg")
+    assert first.params["probe_decay"] == 0.3
+    score = first.state_dict["head.score.weight"]
+    assert score.any()
+    finer = "--model fcn8s --epochs 0 -o 8.pt --force --backbone-weights".split()
+    train(*finer, file)
+    probed = load_weights("8.pt", "wsss/seg").state_dict
+    assert torch.allclose(probed["head.score.weight"], score)
+    assert not probed["head.skips.0.weight"].any()
+    torch.save({**torch.load("seg.pt"), "state_dict": doubled(first.state_dict)}, "learned.pt")
+    train(*finer, "learned.pt")
+    second = load_weights("8.pt", "wsss/seg")
+    assert second.params["probe_decay"] is None
+    assert torch.equal(second.state_dict["head.score.weight"], 2 * score)
+    train(*finer, "learned.pt", "--probe")
+    again = load_weights("8.pt", "wsss/seg")
+    assert again.params["probe_decay"] == 0.3
+    assert torch.allclose(again.state_dict["head.score.weight"], score)
+
+
+def doubled(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: 2 * t if name.startswith("head.") else t for name, t in state.items()}
+
+
 def test_a_probe_that_was_interrupted_ends_in_the_same_weights(folder: Path) -> None:
     file = backbone_file(folder)
     train(*PROBED, file)

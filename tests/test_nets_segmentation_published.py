@@ -168,6 +168,22 @@ def test_v3plus_by_hand() -> None:
     assert rates == [6, 12, 18]
 
 
+def test_an_fcn_that_starts_from_a_classifier_is_one() -> None:
+    bias = random(3, seed=3)
+    net = build_segmenter("fcn8s", tiny(32), 3).double().eval()
+    weight = random(3, net.backbone.channels[-1], seed=2)
+    net.head.start_from(weight, bias)
+    x = random(1, 3, 64, 96)
+    with torch.no_grad():
+        cells = F.conv2d(net.backbone(x)[4], weight[:, :, None, None], bias)
+        coarse = build_segmenter("fcn32s", net.backbone, 3).double().eval()
+        coarse.head.start_from(weight, bias)
+        torch.testing.assert_close(coarse.head(coarse.maps(x), (64, 96)), cells)
+    vgg = build_segmenter("fcn32s", build_backbone("vgg16", 32), 2)
+    with pytest.raises(ValueError, match="several layers"):
+        vgg.head.start_from(weight, bias)
+
+
 def test_fcn8s_without_skips_is_fcn32s_in_steps() -> None:
     """Skips start from zero: then three enlargements by 2, 2 and 8 are all that happens."""
     net = build_segmenter("fcn8s", tiny(32), 3).double().eval()

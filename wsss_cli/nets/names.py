@@ -21,6 +21,12 @@ SEGMENTERS = tuple(SEGMENTER_STRIDES)
 HEAD_NORMS = ("group", "batch")
 
 
+LINEAR = ("deeplabv1", "deeplabv2", "fcn32s", "fcn8s")  # but on VGG-16, where these have fc6
+
+
 def has_linear_head(model: str, backbone: str) -> bool:
-    """Whether a segmentation network's head is one layer, which a linear probe can start."""
-    return model in ("deeplabv1", "deeplabv2") and backbone != "vgg16"
+    """Whether one layer makes a segmentation network's logits, which a linear probe can start.
+
+    FCN-8s counts: its other score layers start from zero.
+    """
+    return model in LINEAR and backbone != "vgg16"

@@ -24,7 +24,7 @@ class Head(nn.Module):
     frame: int = 0
 
     def start_from(self, weight: Tensor, bias: Tensor) -> None:
-        """Make a head of one layer a classifier of single cells; context starts from zero.
+        """Make a head of one layer a classifier of the last map's cells; what else it sees, zero.
 
         Args:
             weight: (n_labels, channels of the last map).

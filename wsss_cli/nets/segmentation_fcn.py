@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.segmentation.fcn import FCNHead
@@ -48,6 +49,14 @@ class StridedHead(Head):
         self.skips = nn.ModuleList(_score(backbone.channels[k], n_labels) for k in self.sources)
         self.stride = SKIP_STRIDES[-1] if skips else backbone.output_stride
         self.coarse = backbone.output_stride
+
+    @torch.no_grad()
+    def start_from(self, weight: Tensor, bias: Tensor) -> None:
+        if self.pooled:
+            super().start_from(weight, bias)
+        assert self.score.bias is not None
+        self.score.weight.copy_(weight[:, :, None, None])
+        self.score.bias.copy_(bias)
 
     def forward(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
         scores, coarse = self.score(self.fc(maps[-1])), self.coarse

@@ -74,13 +74,16 @@ class FromLabels:
         ids = labelled_ids(reader, target, task.split, task.held_out(reader))
         measure = task.measure(reader, ids, team)
         net, pretrained = task.network(len(reader.classes) + 1, team)
+        # a head that has learned already, as FCN-8s takes FCN-32s's, is left as it is
+        learned = len(pretrained) > 1 and not self.start.probe
+        decay = None if learned else self.probe_decay
         return Job(
             name=NAME,
             kind=KIND,
             out=task.out,
             model=net,
             config=task.config,
-            params={**task.params, **asdict(augment), **self._params()},
+            params={**task.params, **asdict(augment), **self._params(decay)},
             classes=reader.classes,
             inputs=[reader, target],
             ids=ids,
@@ -89,8 +92,8 @@ class FromLabels:
             else partial(seeded_crop, reader, target, augment, lesson.stride),
             schedule=self.schedule,
             start=None
-            if self.probe_decay is None
-            else partial(start_head, reader, target, ids, task.crops.max_side, self.probe_decay),
+            if decay is None
+            else partial(start_head, reader, target, ids, task.crops.max_side, decay),
             loss=Loss(count_pixels, partial(label_loss, task.head.aux))
             if lesson is None
             else Loss(count_images, lesson.share),
@@ -104,11 +107,8 @@ class FromLabels:
             ).refused_early(task),
         )
 
-    def _params(self) -> dict[str, Any]:
-        params: dict[str, Any] = {
-            "loss": self.seeded.loss.value,
-            "probe_decay": self.probe_decay,
-        }
+    def _params(self, decay: float | None) -> dict[str, Any]:
+        params: dict[str, Any] = {"loss": self.seeded.loss.value, "probe_decay": decay}
         if self.stairs is not None:
             params["stairs"] = self.stairs
         return params if self.lesson is None else {**params, **asdict(self.lesson)}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
-from ..nets.names import has_linear_head
+from ..nets.names import LINEAR, has_linear_head
 from ._training_inputs import checked_label
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ class Start:
         bool | None,
         typer.Option(
             "--probe/--no-probe",
-            help="Start the head as a linear probe of the features at labelled cells (deeplabv1, "
-            "deeplabv2, not on vgg16), with single-stage as one of tags. Default: there, with "
-            "pretrained features, ce, rrm or single-stage; rrm's head of tags starts so on any "
-            "network.",
+            help="Start the head as a linear probe of the features at labelled cells "
+            f"({', '.join(LINEAR)}, not on vgg16), with single-stage as one of tags. Default: "
+            "there, with pretrained features, ce, rrm or single-stage; rrm's head of tags starts "
+            "so on any network.",
         ),
     ] = None
     probe_decay: Annotated[

@@ -126,6 +126,7 @@ class FromTags:
             raise UsageError(
                 f"--{option}: in no epoch tags alone teach", "--classify-first says in how many"
             )
+        learned = len(pretrained) > 1  # of the head, which then is left as it is
         loss = self._loss(model, alone, team.device)
         first = CLASSIFY_LR if options.classify_lr is None else options.classify_lr
         return Job(
@@ -140,7 +141,7 @@ class FromTags:
                 **self._params(),
                 "classify_epochs": alone,
                 "probe": self._probes(taken),
-                "probe_segments": self._probes_segments(alone),
+                "probe_segments": self._probes_segments(alone, learned),
             },
             classes=reader.classes,
             inputs=[reader],
@@ -154,7 +155,7 @@ class FromTags:
             ),
             loss=Loss(loss.prepare, loss.share),
             grouping={"pretrained": pretrained},
-            start=self._start(reader, ids, loss, taken),
+            start=self._start(reader, ids, loss, taken, learned),
             measure=None if measure is None else partial(measure_segments, measure, loss.begun),
             val_every=task.val_every,
             keyed=True,
@@ -174,22 +175,27 @@ class FromTags:
         usual = not taken and self.task.body.weights != "random"
         return usual if self.probe is None else self.probe
 
-    def _probes_segments(self, alone: int) -> bool:
+    def _probes_segments(self, alone: int, learned: bool) -> bool:
         """Whether the other head starts so, of what is mined: where both teach from the first."""
         task = self.task
         possible = has_linear_head(task.head.model, task.body.backbone)
         usual = possible and task.body.weights != "random" and not alone
-        return usual and self.probe is not False
+        return usual and self.probe is not False and not learned
 
     def _start(
-        self, reader: DatasetReader, ids: list[str], loss: ReliableLoss, taken: bool
+        self,
+        reader: DatasetReader,
+        ids: list[str],
+        loss: ReliableLoss,
+        taken: bool,
+        learned: bool,
     ) -> Callable[[Any, Compute], None] | None:
         """First touches to the network: its heads as linear probes."""
         side = self.task.crops.crop
         steps: list[Callable[[Any, Compute], None]] = []
         if self._probes(taken):
             steps.append(partial(probe_tag_head, reader, ids, side))
-        if self._probes_segments(loss.alone):
+        if self._probes_segments(loss.alone, learned):
             steps.append(partial(probe_segments, reader, ids, loss, side, PROBE_DECAY))
 
         def start(model: TaggedSegmenter, compute: Compute) -> None:

@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UsageError
-from ..nets.names import HEAD_NORMS, SEGMENTER_STRIDES, SEGMENTERS, has_linear_head
+from ..nets.names import HEAD_NORMS, SEGMENTER_STRIDES, SEGMENTERS
 from ..options import one_of
 from ._grouped import Due
 
 JITTER = "0.3,0.3,0.3,0.1"  # of single-stage
+ATROUS = ("deeplabv1", "deeplabv2")  # whose score layers' many taps bear a low rate only
 AUX_WEIGHT = {"deeplabv3": 0.5, "fcn": 0.5, "unet": 0.5}  # torchvision's; the others have none
 
 
@@ -37,8 +38,7 @@ def _rate(options: Mapping[str, Any]) -> float:
 
 
 def _delicate(options: Mapping[str, Any]) -> bool:
-    linear = has_linear_head(options["model"], options["backbone"])
-    return linear and options["backbone"].startswith("mobilenet")
+    return options["model"] in ATROUS and options["backbone"].startswith("mobilenet")
 
 
 RATE = Due(_rate, "0.001 (dsrg: 0.0005), or 0.0001 for deeplabv1 and deeplabv2 on MobileNets")

@@ -196,7 +196,7 @@ def _probes(options: Mapping[str, Any]) -> bool:
     if probe is not None or weights == "random":
         return bool(probe)
     linear = has_linear_head(options["model"], options["backbone"])
-    return linear and options["method"] == "labels" and options["loss"] == "ce"
+    return linear and (options["method"] != "labels" or options["loss"] == "ce")
 
 
 def _validated(stage: Stage, val: Images) -> int:
