@@ -358,7 +358,7 @@ def test_an_fcn_starts_as_a_probe_unless_its_head_has_learned(folder: Path) -> N
     assert first.params["probe_decay"] == 0.3
     score = first.state_dict["head.score.weight"]
     assert score.any()
-    finer = "--model fcn8s --epochs 0 -o 8.pt --force --backbone-weights".split()
+    finer = ["--model", "fcn8s", "--epochs", "0", "-o", "8.pt", "--force", "--backbone-weights"]
     train(*finer, file)
     probed = load_weights("8.pt", "wsss/seg").state_dict
     assert torch.allclose(probed["head.score.weight"], score)

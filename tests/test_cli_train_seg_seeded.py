@@ -102,6 +102,8 @@ def test_what_saw_images_whole_is_validated_and_predicts_at_their_size_there() -
     assert side == 32
     assert miou == pytest.approx(weights.history[-1]["val_miou"], abs=1e-6)
     assert predicted("--max-side", "0")[0] == 0
+    train(*small, "--long-side", "24,40", "-o", "sides.pt")
+    assert load_weights("sides.pt").params["max_side"] == 40
     train(*small, "--rescale", "1,1", "-o", "own.pt")
     assert load_weights("own.pt").params["max_side"] == 1024  # crops of images near their own size
 

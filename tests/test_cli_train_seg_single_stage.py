@@ -49,6 +49,7 @@ def test_tags_alone_teach_masks_and_predict_uses_them() -> None:
     assert weights.params["rule"]["top_fg"] == 0.6
     assert weights.params["pooling"] == {"power": 3.0, "offset": 0.01}
     assert tuple(weights.params["area"]) == (0.9, 1.0)
+    assert weights.params["max_side"] == 48  # what whole images are stretched to
     assert tuple(weights.params["jitter"]) == (0.3, 0.3, 0.3, 0.1)
     wsss("predict --data data.h5 --split train --scales 1,2 -q")
     wsss("predict --data data.h5 --split train --scales 1,2 -q --min-class 1 -o none.h5")
@@ -105,7 +106,9 @@ def test_padding_is_told_from_the_image() -> None:
         around = sample["image"].flatten(1)[:, ~sample["inside"].flatten()]
         assert (around == around[:, :1]).all()
     wsss(TRAIN, "--epochs", "1", "--long-side", "40,48", "--crop", "64")
-    assert "area" not in load_weights("seg.pt").params
+    params = load_weights("seg.pt").params
+    assert "area" not in params
+    assert params["max_side"] == 48
 
 
 def test_a_head_of_one_layer_goes_on_from_a_classifier_s_maps() -> None:

@@ -13,7 +13,8 @@ from .probe import minimise
 
 POWER, OFFSET = 3.0, 0.01
 BACKGROUND_LOGIT = 1.0  # of every cell: classes are told from it, not it from them
-STARTS = [(gain, shift) for gain in (0.5, 1.0, 2.0, 4.0) for shift in (-8.0, -4.0, -2.0, 0.0)]
+PEAK_PART = 0.3  # of a map's peak: what IRN takes for sure of a class
+GAINS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # where the search for a scale starts, per spread
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,12 @@ def with_background(classes: Tensor) -> Tensor:
 def fitted_logits(
     maps: Tensor, tags: Tensor, pooling: Pooling, seen: Tensor | None = None
 ) -> tuple[float, float]:
-    """The scale and offset that make class maps the logits whose scores tell tags best.
+    """The scale and offset that make a classifier's maps logits beside BACKGROUND_LOGIT.
 
-    A classifier's maps rank cells, but mean nothing beside a background of BACKGROUND_LOGIT. So
-    scale * maps + offset is taken for the logits, with the two numbers, shared by all classes, at
-    which `tag_losses` of their `class_scores` are least in the mean.
+    Both are shared by all classes. Logits cross the background's where a map has PEAK_PART of what
+    is usual for its highest value, the median over the images' present classes; of such pairs of
+    numbers, it is the one at which `tag_losses` of their `class_scores` are least in the mean. (To
+    let tags choose both gives masks that are far too large, which pooled scores hardly mind.)
 
     Args:
         maps: (B, C, h, w) float.
@@ -92,31 +94,35 @@ def fitted_logits(
         seen: as `class_scores` has it.
 
     Returns:
-        the scale, above 0, and the offset. Scale 1 and offset 0 for maps without any spread.
+        the scale, above 0, and the offset. 1 and 0 for maps without any spread, or no tag at all.
 
     Raises:
         ValueError: numbers that are not finite.
     """
     if not bool(maps.isfinite().all()):
         raise ValueError("maps are not finite")
-    maps = maps.detach().double()
-    values = maps if seen is None else maps.movedim(1, -1)[seen]
+    maps, present = maps.detach().double(), tags.bool()
+    if seen is None:
+        seen = torch.ones_like(maps[:, 0], dtype=torch.bool)
+    values = maps.movedim(1, -1)[seen]
     spread = float(values.std(correction=0)) if values.numel() else 0.0
-    if not spread:
+    if not spread or not bool(present.any()):
         return 1.0, 0.0
+    peaks = maps.masked_fill(~seen[:, None], -torch.inf).amax((-2, -1))[present]
+    level = PEAK_PART * float(peaks.median())
+    centred = (maps - level) / spread
 
-    def loss(gain: Tensor, shift: Tensor) -> Tensor:
-        logits = with_background(gain.exp() / spread * maps + shift)
+    def loss(gain: Tensor) -> Tensor:
+        logits = with_background(gain.exp() * centred + BACKGROUND_LOGIT)
         return tag_losses(class_scores(logits, pooling, seen), tags).mean()
 
-    def start(gain: float, shift: float) -> list[Tensor]:
-        return [maps.new_tensor(math.log(gain)), maps.new_tensor(shift)]
-
+    starts = [maps.new_tensor(math.log(gain)) for gain in GAINS]
     with torch.no_grad():
-        best = min((start(*pair) for pair in STARTS), key=lambda pair: float(loss(*pair)))
-    gain, shift = (number.requires_grad_() for number in best)
-    minimise([gain, shift], lambda: loss(gain, shift))
-    return math.exp(float(gain.detach())) / spread, float(shift.detach())
+        best = min(starts, key=lambda gain: float(loss(gain)))
+    best.requires_grad_()
+    minimise([best], lambda: loss(best))
+    scale = math.exp(float(best.detach())) / spread
+    return scale, BACKGROUND_LOGIT - scale * level
 
 
 def focal_penalty(size: Tensor, pooling: Pooling) -> Tensor:

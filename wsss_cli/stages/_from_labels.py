@@ -15,7 +15,7 @@ from ._seeded import LossName, Seeded, seeded_crop, supervision
 from ._segmenting import KIND, NAME, Task
 from ._training import Job
 from ._training_inputs import labelled_crop, labelled_ids
-from ._training_options import Crops
+from ._training_options import Crops, interval
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -135,17 +135,24 @@ def schedule_of(text: str) -> Callable[[int, int], Schedule]:
 def scaled(crops: Crops, dense: bool) -> Crops:
     """The crops, scaled as suits labels of most pixels (`dense`), or seeds and tags, if unsaid.
 
-    What a tag promises holds for a whole image only. `max_side` then is the size of these, for a
-    network has to be looked through at the size it was trained at.
+    What a tag promises holds for a whole image only. Where longer sides are known, `max_side` is
+    the highest of them at most: a network has to be looked through at a size it was trained at.
     """
     if crops.rescale is not None and crops.long_side is not None:
         raise UsageError("--rescale and --long-side: give one of them")
-    if crops.rescale is not None or crops.long_side is not None:
+    if crops.rescale is not None:
         return crops
-    if dense:
+    if crops.long_side is None and dense:
         return replace(crops, rescale=RESCALE)
-    side = min(crops.crop, crops.max_side or crops.crop)
-    return replace(crops, long_side=f"{crops.crop},{crops.crop}", max_side=side)
+    sides = crops.long_side or f"{crops.crop},{crops.crop}"
+    span = interval("--long-side", sides)
+    assert span is not None
+    return looked_at(replace(crops, long_side=sides), round(span[1]))
+
+
+def looked_at(crops: Crops, side: int) -> Crops:
+    """The crops, images validated and predicted at no longer side than this."""
+    return replace(crops, max_side=min(side, crops.max_side or side))
 
 
 def label_loss(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,13 +12,13 @@ import typer
 from ..console import log
 from ..errors import UsageError, WsssError
 from ..nets.names import has_linear_head
-from ._from_labels import scaled, schedule_of
+from ._from_labels import looked_at, scaled, schedule_of
 from ._grouped import given
 from ._segmenting import KIND, NAME, Task
 from ._tagged import classifier_head, probe_masks, tagged_crop
 from ._training import Job
 from ._training_inputs import tagged_ids
-from ._training_options import interval
+from ._training_options import Crops, interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,16 +145,16 @@ class SelfTaught:
     fewest_epochs = 1
 
     def __post_init__(self) -> None:
-        task, head, gate = self.task, self.task.head, self.options.gate
+        head, gate = self.task.head, self.options.gate
+        object.__setattr__(self, "task", replace(self.task, crops=self._crops()))
         if head.model not in MODELS:
             names = ", ".join(MODELS)
             raise UsageError(f"--model {head.model}: --method single-stage trains one of {names}")
         if head.aux_weight:
             raise UsageError("--aux-weight: --method single-stage has no such thing")
-        if self.probe and not has_linear_head(head.model, task.body.backbone):
-            raise UsageError(
-                f"--probe: the head of {head.model} on {task.body.backbone} has several layers"
-            )
+        body = self.task.body.backbone
+        if self.probe and not has_linear_head(head.model, body):
+            raise UsageError(f"--probe: the head of {head.model} on {body} has several layers")
         if gate is not None and head.model != "gated":
             raise UsageError(f"--gate: --model {head.model} has no gate")
         if gate is not None and not 0 <= gate < 1:
@@ -164,14 +164,21 @@ class SelfTaught:
         object.__setattr__(self, "augment", self._augment())
         object.__setattr__(self, "schedule", _constant if stairs is None else schedule_of(stairs))
 
+    def _crops(self) -> Crops:
+        """What was asked for, images looked at no larger than they are trained on."""
+        crops = self.task.crops
+        if crops.rescale is None and crops.long_side is None:
+            return looked_at(crops, crops.crop)
+        if self.options.area is not None:
+            raise UsageError("--area: goes with neither --rescale nor --long-side")
+        return scaled(crops, dense=False)
+
     def _augment(self) -> Augment:
         from ..training.stretch import Stretch
 
         crops, area = self.task.crops, self.options.area
         if crops.rescale is not None or crops.long_side is not None:
-            if area is not None:
-                raise UsageError("--area: goes with neither --rescale nor --long-side")
-            return scaled(crops, dense=False).augment()
+            return crops.augment()
         span = interval("--area", area or AREA)
         assert span is not None
         if span[1] > 1:
