@@ -241,6 +241,25 @@ def test_wrong_options_are_refused(tiny_data: Path) -> None:
 
 @pytest.mark.parametrize(
     ("flags", "expected"),
+    [
+        ("", 1),
+        ("--no-probe", 0),
+        ("--backbone-weights random", 0),
+        ("--model fcn8s", 1),
+        ("--model unet", 0),
+        ("--loss dsrg", 0),
+        ("--loss dsrg --probe", 1),
+        ("--method rrm --model unet", 1),
+        ("--method single-stage", 0),
+        ("--method single-stage --model deeplabv1", 1),
+    ],
+)
+def test_a_probe_is_counted_where_train_seg_fits_one(flags: str, expected: int) -> None:
+    assert _recipe(stage("train-seg"), flags)["probes"] == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
     [("", 1), ("--method oaa", 1), ("--method oaa --layers 3", 0), ("--no-probe", 0)],
 )
 def test_a_probe_is_counted_where_train_cls_fits_one(flags: str, expected: int) -> None:

@@ -368,6 +368,8 @@ def test_an_fcn_starts_as_a_probe_unless_its_head_has_learned(folder: Path) -> N
     second = load_weights("8.pt", "wsss/seg")
     assert second.params["probe_decay"] is None
     assert torch.equal(second.state_dict["head.score.weight"], 2 * score)
+    said = train(*finer, "learned.pt", "--probe-decay", "2", expect=2).stderr
+    assert "--probe-decay: the head has learned already" in said
     train(*finer, "learned.pt", "--probe")
     again = load_weights("8.pt", "wsss/seg")
     assert again.params["probe_decay"] == 0.3
@@ -412,3 +414,8 @@ def test_the_rate_follows_from_network_and_loss() -> None:
     assert rate("deeplabv2", "resnet50") == rate("deeplabv3", "mobilenet_v2") == 1e-3
     assert rate("deeplabv2", "resnet50", "dsrg") == 5e-4
     assert rate("deeplabv2", "mobilenet_v2") == rate("deeplabv1", "mobilenet_v2", "dsrg") == 1e-4
+    assert rate("fcn8s", "mobilenet_v2") == 1e-3
+    single = DEFAULTS[Method.single_stage]["lr"].of
+    assert single({"model": "deeplabv1", "backbone": "mobilenet_v2"}) == 1e-4
+    assert single({"model": "gated", "backbone": "mobilenet_v2"}) == 1e-3
+    assert single({"model": "deeplabv1", "backbone": "resnet50"}) == 1e-3

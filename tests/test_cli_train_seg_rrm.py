@@ -17,7 +17,7 @@ from wsss_cli.artifacts import LABEL, load_weights, open_artifact, open_dataset,
 from wsss_cli.cli import app
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.nets.backbones import build_backbone
-from wsss_cli.stages import _rrm, train_seg
+from wsss_cli.stages import _rrm, _segmenting, train_seg
 from wsss_cli.stages._tagged import tagged_crop
 from wsss_cli.training.augment import Augment
 from wsss_cli.training.reliable import ReliableLoss
@@ -224,6 +224,39 @@ def test_an_image_its_colours_and_its_place(folder: Path) -> None:
 )
 def test_what_is_refused(options: list[str], said: str) -> None:
     assert said in train(*options, expect=2).stderr
+
+
+def test_it_is_validated_at_the_size_that_predict_looks_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides: list[int] = []
+    whole = _segmenting.load_whole
+
+    def noted(data: Any, side: int, *rest: Any) -> Any:
+        sides.append(side)
+        return whole(data, side, *rest)
+
+    monkeypatch.setattr(_segmenting, "load_whole", noted)
+    short = ["--epochs", "1", "--classify-first", "0", "-q", "--val-split", "train", "-o"]
+    train(*short, "sides.pt", "--long-side", "24,24")
+    assert load_weights("sides.pt").params["max_side"] == 24
+    assert set(sides) == {24}
+    sides.clear()
+    train(*short, "own.pt")
+    assert load_weights("own.pt").params["max_side"] == 1024
+    assert set(sides) == {1024}
+
+
+def test_a_head_that_has_learned_is_not_probed() -> None:
+    fcn = ["--model", "fcn32s", "--epochs", "1", "-q", "--classify-first", "0", "--val-every", "0"]
+    train(*fcn, "-o", "first.pt")
+    tuned = [*fcn, "--lr", "1e-9", "--backbone-weights", "first.pt"]
+    train(*tuned, "-o", "second.pt")
+    train(*tuned, "--probe", "-o", "probed.pt")
+    first, second, probed = (load_weights(f"{n}.pt") for n in ("first", "second", "probed"))
+    assert second.params["probe_segments"] is False
+    assert probed.params["probe_segments"] is True
+    score = first.state_dict["head.score.weight"]
+    torch.testing.assert_close(second.state_dict["head.score.weight"], score, rtol=0, atol=1e-6)
+    assert not torch.allclose(probed.state_dict["head.score.weight"], score, atol=1e-6)
 
 
 def test_classifiers_that_do_not_fit_are_refused() -> None:

@@ -104,6 +104,9 @@ def test_what_saw_images_whole_is_validated_and_predicts_at_their_size_there() -
     assert predicted("--max-side", "0")[0] == 0
     train(*small, "--long-side", "24,40", "-o", "sides.pt")
     assert load_weights("sides.pt").params["max_side"] == 40
+    for own in (0, 64):
+        train(*small, "--max-side", str(own), "-o", f"own{own}.pt")
+        assert load_weights(f"own{own}.pt").params["max_side"] == own
     train(*small, "--rescale", "1,1", "-o", "own.pt")
     assert load_weights("own.pt").params["max_side"] == 1024  # crops of images near their own size
 

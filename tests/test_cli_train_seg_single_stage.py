@@ -9,12 +9,19 @@ import numpy as np
 import pytest
 import torch
 from conftest import CLASSES, colour_classifier
+from torch import Tensor
+from torch.nn import functional as F
 from typer.testing import CliRunner, Result
 
 from wsss_cli.artifacts import LABEL, load_weights, open_artifact, open_dataset
 from wsss_cli.cli import app
+from wsss_cli.core.images import to_input
+from wsss_cli.core.ngwp import Pooling, fitted_logits
+from wsss_cli.core.probe import linear_probe
 from wsss_cli.nets import segmentation_gated
+from wsss_cli.nets.rebuild import rebuild_segmenter
 from wsss_cli.stages import _tagged
+from wsss_cli.stages.train_cls import load_scaled
 from wsss_cli.training import loop
 from wsss_cli.training.augment import Augment
 
@@ -111,37 +118,102 @@ def test_padding_is_told_from_the_image() -> None:
     assert params["max_side"] == 48
 
 
-def test_a_head_of_one_layer_goes_on_from_a_classifier_s_maps() -> None:
-    colour_classifier()
-    command = f"{TRAIN[:-3]} --model deeplabv1 --backbone-weights cls.pt --epochs 1 --val-every 1"
-    said = wsss(f"{command} --lr 1e-9 --val-split train --split train").stderr
+START = f"{TRAIN} --model deeplabv1 --split train --epochs 0 --val-every 0"
+
+
+@pytest.fixture
+def cls(folder: Path) -> str:
+    """Weights of a classifier that tells the training images' colours, by a probe alone."""
+    wsss(
+        "train-cls --backbone tiny --backbone-weights random --batchnorm frozen --data data.h5 "
+        "--split train --probe --epochs 0 --crop 48 --workers 0 --val-every 0 -q"
+    )
+    return "cls.pt"
+
+
+def started(path: str) -> tuple[Tensor, Tensor]:
+    """Weights (n_labels, D) and biases of a one-layer head that sees no context."""
+    state = load_weights(path).state_dict
+    weight = state["head.branches.0.0.weight"].clone()
+    centre = weight[:, :, 1, 1].clone()
+    weight[:, :, 1, 1] = 0
+    assert not weight.any()
+    return centre, state["head.branches.0.0.bias"]
+
+
+def seen_by_backbone(path: str, side: float) -> tuple[list[Tensor], Tensor]:
+    """The last maps (D, h, w) of the training images, and their tags."""
+    weights = load_weights(path)
+    net = rebuild_segmenter(weights.config, len(CLASSES) + 1, weights.state_dict)
+    with open_dataset("data.h5") as data, torch.no_grad():
+        rng = np.random.default_rng(0)
+        samples = [load_scaled(data, side, image_id, rng) for image_id in data.split("train")]
+        images = [to_input(sample["image"].permute(1, 2, 0).numpy()) for sample in samples]
+        maps = [net.backbone(image[None])[-1][0] for image in images]
+        return maps, torch.stack([sample["tags"] for sample in samples])
+
+
+def expected_start(path: str, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Of class maps by such weights (C, D) without bias."""
+    features, tags = seen_by_backbone(path, 48)
+    maps = torch.stack([torch.einsum("cd,dhw->chw", weight, one) for one in features])
+    scale, offset = fitted_logits(maps, tags, Pooling())
+    assert scale * float(maps.std()) > 0.3  # no flat maps
+    bias = torch.tensor([1.0, *[offset] * len(weight)])
+    return F.pad(scale * weight, (0, 0, 1, 0)), bias
+
+
+def test_a_head_of_one_layer_goes_on_from_a_classifier_s_maps(cls: str) -> None:
+    command = f"{START.replace(' -q', '')} --backbone-weights {cls}"
+    said = wsss(f"{command} --val-split train --val-every 1").stderr
     assert "goes on from the classifier cls.pt" in said
-    assert "epoch 0/1, val mIoU" in said
+    assert "epoch 0/0, val mIoU" in said
     weights = load_weights("seg.pt")
-    assert weights.params["probe"] is True
+    assert weights.params["starts_from_maps"] is True
     assert "gate" not in weights.config
-    own = load_weights("cls.pt").state_dict["head.weight"].flatten(1)
-    head = weights.state_dict["head.branches.0.0.weight"]
-    centre = head[1:, :, 1, 1]
-    scale = float((centre * own).sum() / own.square().sum())
-    assert scale > 0
-    torch.testing.assert_close(centre, scale * own, rtol=1e-3, atol=1e-5)
-    biases = weights.state_dict["head.branches.0.0.bias"][1:]
-    torch.testing.assert_close(biases, biases[:1].expand(3), rtol=1e-4, atol=1e-5)
+    head = load_weights(cls).state_dict["head.weight"].flatten(1)
+    for found, expected in zip(started("seg.pt"), expected_start("seg.pt", head), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
     wsss("predict --data data.h5 --split train --scales 1 -q")
-    wsss(f"{command} --no-probe -q -o random.pt")
-    assert load_weights("random.pt").params["probe"] is False
+    assert wsss(f"{command} -q -o quiet.pt").stderr == ""
 
 
-def test_without_a_classifier_a_linear_probe_of_tags_takes_its_place() -> None:
-    command = f"{TRAIN} --model deeplabv1 --probe --lr 1e-9 --epochs 1 --split train --val-every 0"
-    wsss(command)
-    head = load_weights("seg.pt").state_dict["head.branches.0.0.weight"][1:, :, 1, 1]
-    assert (head.abs().sum(1) > 0).all()
-    torch.manual_seed(0)
-    wsss(f"{command} --no-probe -o random.pt")
-    other = load_weights("random.pt").state_dict["head.branches.0.0.weight"]
-    assert not torch.allclose(other[1:, :, 1, 1], head)
+def test_a_probe_of_tags_takes_the_place_of_a_classifier(cls: str) -> None:
+    wsss(f"{START} --backbone-weights {cls} --probe")
+    features, tags = seen_by_backbone("seg.pt", 1.25 * 48)
+    probe = linear_probe(torch.stack([one.mean((1, 2)) for one in features]), tags, 0.1)
+    for found, expected in zip(started("seg.pt"), expected_start("seg.pt", probe), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
+    colour_classifier()  # of no use to the next, as the first is to random weights
+    refused = wsss(f"{START} --no-probe -o none.pt", expect=2).stderr
+    assert "--epochs: must be at least 1" in refused
+    wsss(f"{TRAIN} --no-probe --model deeplabv2 --epochs 1 -o none.pt")
+    assert load_weights("none.pt").params["starts_from_maps"] is False
+
+
+def test_two_layers_share_the_maps_and_a_stride_of_16_is_refined_at_4(cls: str) -> None:
+    command = f"{TRAIN} --model deeplabv2 --output-stride 16 --backbone-weights {cls}"
+    wsss(f"{command} --tag-epochs 0 --lr 0.001 --epochs 2 --split train --val-every 0")
+    history = load_weights("seg.pt").history
+    assert [row["epoch"] for row in history][-2:] == [1, 2]
+    assert history[-1]["loss"] < history[-2]["loss"]
+
+
+def test_classifiers_that_do_not_fit_are_refused() -> None:
+    colour_classifier(["red", "green", "violet"])
+    said = wsss(f"{START} --backbone-weights cls.pt", expect=3).stderr
+    assert "cls.pt: knows other classes than the data set's" in said
+    wsss(f"{START} --backbone-weights cls.pt --probe")
+
+
+def test_maps_of_several_sizes_lie_side_by_side() -> None:
+    one, other = torch.rand(2, 3, 5), torch.rand(2, 4, 2)
+    maps, seen = _tagged.padded([one, other])
+    assert torch.equal(maps[0, :, :3], one)
+    assert torch.equal(maps[1, :, :, :2], other)
+    assert seen.sum((1, 2)).tolist() == [15, 8]
+    assert not maps.movedim(1, -1)[~seen].any()
+    assert maps.shape == (2, 2, 4, 5)
 
 
 def test_other_settings() -> None:

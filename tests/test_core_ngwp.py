@@ -121,8 +121,8 @@ def tagged_maps() -> tuple[Tensor, Tensor, Tensor]:
     """Maps (20, 3, 6, 7) with a blob of each present class, tags, and cells that are seen."""
     rng = torch.Generator().manual_seed(4)
     tags = torch.rand(20, 3, generator=rng) < 0.4
-    maps = 5 * torch.randn(20, 3, 6, 7, generator=rng, dtype=torch.float64) - 10
-    maps[:, :, 1:4, 2:5] += 15 * tags[:, :, None, None]
+    maps = 8 * torch.randn(20, 3, 6, 7, generator=rng, dtype=torch.float64) - 5
+    maps[:, :, 1:4, 2:5] += 8 * tags[:, :, None, None]
     seen = torch.ones(20, 6, 7, dtype=torch.bool)
     seen[::2, :, 5:] = False
     return maps, tags.double(), seen
@@ -152,10 +152,25 @@ def test_a_fit_follows_the_unit_of_maps_and_leaves_out_what_is_not_seen() -> Non
     assert again == pytest.approx((scale / 40, offset), rel=1e-6)
 
 
-def test_maps_without_spread_stay_and_infinite_ones_are_refused() -> None:
+def test_a_fit_without_spread_tags_or_sense() -> None:
     maps, tags, _ = tagged_maps()
-    assert fitted_logits(torch.full_like(maps, 7), tags, PLAIN) == (1, 0)
-    assert fitted_logits(maps, torch.zeros_like(tags), PLAIN) == (1, 0)
+    assert fitted_logits(torch.full_like(maps, 7), tags, PLAIN) == (1, -6)  # the background's 1
+    scale, offset = fitted_logits(maps, torch.zeros_like(tags), PLAIN)
+    assert scale * float(maps.max()) + offset == pytest.approx(1)
+    assert scale * float(maps.std(correction=0)) == pytest.approx(1)
+    scale, _ = fitted_logits(maps, 1 - tags, PLAIN)  # which the maps deny
+    assert scale * float(maps.std(correction=0)) == pytest.approx(0.25)
     maps[0, 0, 0, 0] = math.inf
     with pytest.raises(ValueError, match="not finite"):
         fitted_logits(maps, tags, PLAIN)
+
+
+def test_peaks_below_zero_are_crossed_below_themselves() -> None:
+    maps, tags, seen = tagged_maps()
+    maps -= float(maps.max()) + 3
+    scale, offset = fitted_logits(maps, tags, PLAIN, seen)
+    peaks = torch.stack([maps[b, c][seen[b]].max() for b, c in tags.nonzero().tolist()])
+    mean = maps.movedim(1, -1)[seen].mean()
+    level = float(mean + 0.3 * (peaks.median() - mean))
+    assert scale * level + offset == pytest.approx(1)
+    assert level < float(peaks.median())

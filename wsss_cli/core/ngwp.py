@@ -14,7 +14,7 @@ from .probe import minimise
 POWER, OFFSET = 3.0, 0.01
 BACKGROUND_LOGIT = 1.0  # of every cell: classes are told from it, not it from them
 PEAK_PART = 0.3  # of a map's peak: what IRN takes for sure of a class
-GAINS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # where the search for a scale starts, per spread
+GAINS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # spreads of logits that the search starts from
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,11 @@ def fitted_logits(
     """The scale and offset that make a classifier's maps logits beside BACKGROUND_LOGIT.
 
     Both are shared by all classes. Logits cross the background's where a map has PEAK_PART of what
-    is usual for its highest value, the median over the images' present classes; of such pairs of
-    numbers, it is the one at which `tag_losses` of their `class_scores` are least in the mean. (To
-    let tags choose both gives masks that are far too large, which pooled scores hardly mind.)
+    is usual for its highest value, the median over the images' present classes; if that is not
+    above 0, so far on the way to it from the mean. Of such pairs of numbers, it is the one at which
+    `tag_losses` of their `class_scores` are least in the mean, with a spread of maps between the
+    ends of GAINS. (To let tags choose both gives masks that are far too large, which pooled scores
+    hardly mind.)
 
     Args:
         maps: (B, C, h, w) float.
@@ -94,22 +96,26 @@ def fitted_logits(
         seen: as `class_scores` has it.
 
     Returns:
-        the scale, above 0, and the offset. 1 and 0 for maps without any spread, or no tag at all.
+        the scale, above 0, and the offset. Without any tag, a spread of 1 and no map above the
+        background; maps without any spread are set to its height.
 
     Raises:
-        ValueError: numbers that are not finite.
+        ValueError: numbers that are not finite, or nothing seen.
     """
-    if not bool(maps.isfinite().all()):
-        raise ValueError("maps are not finite")
-    maps, present = maps.detach().double(), tags.bool()
     if seen is None:
         seen = torch.ones_like(maps[:, 0], dtype=torch.bool)
+    maps, present = maps.detach().double(), tags.bool()
     values = maps.movedim(1, -1)[seen]
-    spread = float(values.std(correction=0)) if values.numel() else 0.0
-    if not spread or not bool(present.any()):
-        return 1.0, 0.0
+    if not values.numel() or not bool(values.isfinite().all()):
+        raise ValueError("maps are empty or not finite")
+    spread, mean = float(values.std(correction=0)), float(values.mean())
+    if not spread:
+        return 1.0, BACKGROUND_LOGIT - mean
+    if not bool(present.any()):
+        return 1 / spread, BACKGROUND_LOGIT - float(values.max()) / spread
     peaks = maps.masked_fill(~seen[:, None], -torch.inf).amax((-2, -1))[present]
-    level = PEAK_PART * float(peaks.median())
+    floor, peak = min(0.0, mean), float(peaks.median())
+    level = PEAK_PART * peak if peak > 0 else floor + PEAK_PART * (peak - floor)
     centred = (maps - level) / spread
 
     def loss(gain: Tensor) -> Tensor:
@@ -121,7 +127,8 @@ def fitted_logits(
         best = min(starts, key=lambda gain: float(loss(gain)))
     best.requires_grad_()
     minimise([best], lambda: loss(best))
-    scale = math.exp(float(best.detach())) / spread
+    gain = min(max(math.exp(float(best.detach())), GAINS[0]), GAINS[-1])
+    scale = gain / spread
     return scale, BACKGROUND_LOGIT - scale * level
 
 

@@ -18,10 +18,8 @@ SEGMENTER_STRIDES = {
     "gated": (16, 8, 32),
 }
 SEGMENTERS = tuple(SEGMENTER_STRIDES)
-HEAD_NORMS = ("group", "batch")
-
-
 LINEAR = ("deeplabv1", "deeplabv2", "fcn32s", "fcn8s")  # but on VGG-16, where these have fc6
+HEAD_NORMS = ("group", "batch")
 
 
 def has_linear_head(model: str, backbone: str) -> bool:

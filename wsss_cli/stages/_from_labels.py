@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ._crf import CrfOptions
-from ._heads import Start, start_head
+from ._heads import PROBE_DECAY, Start, start_head
 from ._seeded import LossName, Seeded, seeded_crop, supervision
 from ._segmenting import KIND, NAME, Task
 from ._training import Job
 from ._training_inputs import labelled_crop, labelled_ids
-from ._training_options import Crops, interval
+from ._training_options import MAX_SIDE, Crops, interval
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -77,6 +77,8 @@ class FromLabels:
         # a head that has learned already, as FCN-8s takes FCN-32s's, is left as it is
         learned = len(pretrained) > 1 and not self.start.probe
         decay = None if learned else self.probe_decay
+        if learned and self.start.probe_decay != PROBE_DECAY:
+            raise UsageError("--probe-decay: the head has learned already", "--probe fits it anew")
         return Job(
             name=NAME,
             kind=KIND,
@@ -93,7 +95,7 @@ class FromLabels:
             schedule=self.schedule,
             start=None
             if decay is None
-            else partial(start_head, reader, target, ids, task.crops.max_side, decay),
+            else partial(start_head, reader, target, ids, task.side, decay),
             loss=Loss(count_pixels, partial(label_loss, task.head.aux))
             if lesson is None
             else Loss(count_images, lesson.share),
@@ -135,24 +137,25 @@ def schedule_of(text: str) -> Callable[[int, int], Schedule]:
 def scaled(crops: Crops, dense: bool) -> Crops:
     """The crops, scaled as suits labels of most pixels (`dense`), or seeds and tags, if unsaid.
 
-    What a tag promises holds for a whole image only. Where longer sides are known, `max_side` is
-    the highest of them at most: a network has to be looked through at a size it was trained at.
+    What a tag promises holds for a whole image only. If unsaid, `max_side` is the highest of the
+    longer sides, where these are known: a network has to be looked through at a size it was trained
+    at.
     """
     if crops.rescale is not None and crops.long_side is not None:
         raise UsageError("--rescale and --long-side: give one of them")
     if crops.rescale is not None:
-        return crops
+        return looked_at(crops, MAX_SIDE)
     if crops.long_side is None and dense:
-        return replace(crops, rescale=RESCALE)
+        return looked_at(replace(crops, rescale=RESCALE), MAX_SIDE)
     sides = crops.long_side or f"{crops.crop},{crops.crop}"
     span = interval("--long-side", sides)
     assert span is not None
-    return looked_at(replace(crops, long_side=sides), round(span[1]))
+    return looked_at(replace(crops, long_side=sides), max(1, round(span[1])))
 
 
 def looked_at(crops: Crops, side: int) -> Crops:
-    """The crops, images validated and predicted at no longer side than this."""
-    return replace(crops, max_side=min(side, crops.max_side or side))
+    """The crops, images validated and predicted at no longer side than this, if none is given."""
+    return replace(crops, max_side=side if crops.max_side is None else crops.max_side)
 
 
 def label_loss(

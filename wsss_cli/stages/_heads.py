@@ -38,9 +38,10 @@ class Start:
         typer.Option(
             "--probe/--no-probe",
             help="Start the head as a linear probe of the features at labelled cells "
-            f"({', '.join(LINEAR)}, not on vgg16), with single-stage as one of tags. Default: "
-            "there, with pretrained features, ce, rrm or single-stage; rrm's head of tags starts "
-            "so on any network.",
+            f"({', '.join(LINEAR)}, not on vgg16); single-stage: of tags, in place of a "
+            "classifier's head (deeplabv1, deeplabv2). Default: there, with pretrained features, "
+            "ce, rrm or single-stage, unless the weights hold such a head; rrm's head of tags "
+            "starts so on any network.",
         ),
     ] = None
     probe_decay: Annotated[

@@ -80,6 +80,8 @@ class FromTags:
         from ..training.reliable import SCALES
 
         options, given = self.options, self.options.cam_scales
+        crops = near_own_size(self.task.crops)
+        object.__setattr__(self, "task", replace(self.task, crops=crops))
         for name in ("classify_first", "tag_dropout"):
             value = getattr(options, name)
             if value is not None and not 0 <= value < 1:
@@ -109,7 +111,7 @@ class FromTags:
 
         task, options = self.task, self.options
         reader = files.enter_context(open_dataset(task.data or Path("data.h5")))
-        augment = near_own_size(task.crops).augment()
+        augment = task.crops.augment()
         ids = tagged_ids(reader, task.split, task.held_out(reader))
         measure = task.measure(reader, ids, team)
         net, pretrained = task.network(len(reader.classes) + 1, team)
@@ -119,7 +121,8 @@ class FromTags:
         taken = head is not None
         if head is not None:
             model.tag_head.load_state_dict({"weight": head})
-            log(f"{NAME}: goes on from the classifier {task.body.weights}", not team.leads)
+            quiet = task.setting.quiet or not team.leads
+            log(f"{NAME}: goes on from the classifier {task.body.weights}", quiet)
         alone = self._alone(taken)
         if not alone and (options.classify_lr is not None or options.flat_restart is not None):
             option = "flat-restart" if options.classify_lr is None else "classify-lr"
@@ -180,7 +183,7 @@ class FromTags:
         task = self.task
         possible = has_linear_head(task.head.model, task.body.backbone)
         usual = possible and task.body.weights != "random" and not alone
-        return usual and self.probe is not False and not learned
+        return usual and self.probe is not False and (not learned or self.probe is True)
 
     def _start(
         self,
@@ -280,7 +283,7 @@ def _context(task: Task, device: torch.device) -> Callable[[], AbstractContextMa
 def near_own_size(crops: Crops) -> Crops:
     """The crops, of images a little smaller than they are, if nothing is said."""
     if crops.rescale is None and crops.long_side is None:
-        return replace(crops, rescale=RESCALE)
+        crops = replace(crops, rescale=RESCALE)
     return scaled(crops, dense=False)
 
 

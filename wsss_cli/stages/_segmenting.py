@@ -82,6 +82,13 @@ class Task:
             warn(f"{self.body.weights} holds no classifier of VGG-16: fc6 and fc7 start at random")
         return net, [net.backbone, *(filled or [])]
 
+    @property
+    def side(self) -> int:
+        """The longer side that longer images are shrunk to when looked at whole; 0: none are."""
+        side = self.crops.max_side
+        assert side is not None  # the methods settle it
+        return side
+
     def held_out(self, reader: DatasetReader) -> str | None:
         """The split to validate on."""
         return held_out_split(reader, self.val_split)
@@ -94,7 +101,7 @@ class Task:
         if self.val_every and held_out is not None:
             val = _with_masks(reader, held_out, team)
         keep_pixels(reader, [*ids, *val], self.setting.keep_pixels, team.world)
-        return partial(validate, reader, val, self.crops.max_side) if val else None
+        return partial(validate, reader, val, self.side) if val else None
 
 
 def load_whole(

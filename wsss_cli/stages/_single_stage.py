@@ -130,7 +130,8 @@ class SelfTaught:
 
     Attributes:
         task, options, stairs: what was asked for.
-        probe: start a head of one layer as a linear probe of the tags; None where it helps.
+        probe: start a head of one layer from class maps, of a linear probe (True), or of a
+            classifier where there is one (None, where it helps).
 
     Raises:
         UsageError: options that contradict or are out of range.
@@ -142,7 +143,6 @@ class SelfTaught:
     probe: bool | None
     augment: Augment = field(init=False)
     schedule: Callable[[int, int], Schedule] = field(init=False)
-    fewest_epochs = 1
 
     def __post_init__(self) -> None:
         head, gate = self.task.head, self.options.gate
@@ -225,7 +225,7 @@ class SelfTaught:
                 **own,
                 **asdict(loss),
                 **stairs,
-                "probe": self.probes,
+                "starts_from_maps": self.probes,
             },
             classes=reader.classes,
             inputs=[reader],
@@ -241,8 +241,13 @@ class SelfTaught:
         )
 
     @property
+    def fewest_epochs(self) -> int:
+        """Masks that are maps make a network too."""
+        return 0 if self.probes else 1
+
+    @property
     def probes(self) -> bool:
-        """Whether the head starts as a linear probe."""
+        """Whether the head starts from class maps."""
         head, body = self.task.head, self.task.body
         usual = has_linear_head(head.model, body.backbone) and body.weights != "random"
         return usual if self.probe is None else self.probe
@@ -255,11 +260,16 @@ class SelfTaught:
         loss: SingleStageLoss,
         team: Team,
     ) -> Callable[[SingleStageNet, Compute], None]:
-        """First touch to the network: its masks are a classifier's maps."""
-        source = self.task.body.weights
-        weight = classifier_head(source, net.backbone.channels[-1], reader.classes)
-        log(f"{NAME}: goes on from the classifier {source}", not team.leads or weight is None)
-        return partial(probe_masks, reader, ids, self.task.crops.crop, loss.pooling, weight)
+        """First touch to the network: its masks are class maps."""
+        task, weight = self.task, None
+        if not self.probe:
+            source = task.body.weights
+            weight = classifier_head(source, net.backbone.channels[-1], reader.classes)
+            quiet = task.setting.quiet or not team.leads or weight is None
+            log(f"{NAME}: goes on from the classifier {source}", quiet)
+        sides = interval("--long-side", task.crops.long_side)
+        side = task.crops.crop if sides is None else max(1, round(sides[1]))
+        return partial(probe_masks, reader, ids, side, loss.pooling, weight)
 
 
 def _constant(steps: int, warmup: int) -> Schedule:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ..training.data import Sample
     from ..training.reliable import ReliableLoss
 
-FITTED = 512  # images that tell the scale of masks, at most
+VALUES = 1 << 22  # of class maps that tell the scale of masks, at most: ten seconds
 
 
 def classifier_head(source: str, channels: int, classes: list[str]) -> Tensor | None:
@@ -59,7 +60,10 @@ def classifier_head(source: str, channels: int, classes: list[str]) -> Tensor | 
             "weights of `wsss train-cls --method cam`, seam, or oaa without --layers do",
         )
     if weights.classes != classes:
-        raise WsssError(f"{source}: knows other classes than the data set's")
+        raise WsssError(
+            f"{source}: knows other classes than the data set's",
+            "weights of `wsss train-cls` on this data set do, or of a backbone alone",
+        )
     return weight
 
 
@@ -85,7 +89,8 @@ def probe_masks(
 
     Args:
         reader: of the images.
-        ids: of the images to train on; evenly spread ones tell scale and offset.
+        ids: of the images to train on. Scale and offset follow from as many of them, evenly
+            spread, as have VALUES values.
         side: of their longer side.
         pooling: from masks to scores, of the training to come.
         weight: (C, D, 1, 1) of the classifier's head; None to fit a linear probe.
@@ -96,20 +101,23 @@ def probe_masks(
     from torch.nn import functional
 
     from ..core.ngwp import BACKGROUND_LOGIT, fitted_logits
+    from ..training.loop import check_finite
     from .train_cls import PROBE_DECAY, PROBE_SIDE, load_scaled
 
     if weight is None:
         load = partial(load_scaled, reader, PROBE_SIDE * side)
         weight = probe_tags(load, ids, PROBE_DECAY, model.backbone, compute)[:, :, None, None]
-    own = weight.to(compute.device)
+    own = weight.to(compute.device).float()
 
     def mapped(features: Tensor, batch: Sample) -> tuple[Tensor, ...]:
         return functional.conv2d(features.float(), own)[0], batch["tags"][0]
 
-    some = ids[:: -(-len(ids) // FITTED)]
+    values = len(own) * math.ceil(side / model.backbone.output_stride) ** 2  # of an image
+    some = ids[:: math.ceil(len(ids) * values / VALUES)]
     found = seen_by(model.backbone, partial(load_scaled, reader, side), some, mapped, compute)
     maps, seen = padded([one for one, _ in found])
     tags = torch.stack([tag for _, tag in found])
+    check_finite(bool(maps.isfinite().all()), "the classifier's maps are not finite")
     leads = compute.team.leads
     fit = fitted_logits(maps, tags, pooling, seen) if leads else (1.0, 0.0)
     scale, offset = compute.team.share(fit)

@@ -155,7 +155,7 @@ class Crops:
         str | None, typer.Option(metavar="LO,HI", help="Scale images by a factor in this range.")
     ] = None
     max_side: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=0,
             metavar="PIXELS",
@@ -185,7 +185,7 @@ class Crops:
             crop=self.crop,
             long_side=interval("--long-side", self.long_side),
             factor=interval("--rescale", self.rescale),
-            max_side=self.max_side,
+            max_side=self.max_side or 0,
             jitter=strength,  # type: ignore[arg-type]  # four, by the form
         )
 

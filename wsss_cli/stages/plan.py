@@ -196,7 +196,8 @@ def _probes(options: Mapping[str, Any]) -> bool:
     if probe is not None or weights == "random":
         return bool(probe)
     linear = has_linear_head(options["model"], options["backbone"])
-    return linear and (options["method"] != "labels" or options["loss"] == "ce")
+    by_method = {"labels": linear and options["loss"] == "ce", "single-stage": linear}
+    return by_method.get(options["method"], True)
 
 
 def _validated(stage: Stage, val: Images) -> int:

@@ -28,7 +28,7 @@ __all__ = ["DEFAULTS", "NAME", "run"]
 BODY = Body(dilated=True, freeze_stages=1)
 HEAD = Head()
 RECIPE = Recipe(epochs=30, batch_size=8, lr=0.001)
-CROPS = Crops(max_side=MAX_SIDE)
+CROPS = Crops(max_side=None)
 SETTING = Setting()
 START = Start()
 SEEDED, CRF, RRM, SINGLE = Seeded(), CrfOptions(), Rrm(), SingleStage()
@@ -86,6 +86,9 @@ def run(
             long_side="Scale images to a longer side in this range. Default: sec and dsrg see "
             "images whole, their longer side --crop, unless there is --rescale.",
             rescale="Scale images by a factor in this range. Default: 0.5,1.5 (ce), 0.5,1 (rrm).",
+            max_side="Shrink longer images to this before scaling, and where they are looked at "
+            "whole, in validation and by `predict`; 0: never. Default: the highest longer side "
+            f"that is trained on, or {MAX_SIDE} with --rescale.",
             jitter="Change brightness, contrast, saturation and hue by up to these parts. "
             f"Default: {JITTER} (single-stage), none.",
         ),
