@@ -144,6 +144,8 @@ def test_ctrl_c_stops_all_quietly_and_keeps_what_is_done(tiny_data: Path) -> Non
     process = subprocess.Popen(
         [*command, "--crf-iterations", "8000", "-o", str(tiny_data.with_name("seeds.h5"))],
         start_new_session=True,
+        # tests that run in a shell's background ignore it, and so would this
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
