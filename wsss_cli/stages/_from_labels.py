@@ -12,7 +12,7 @@ from ..errors import UsageError
 from ._crf import CrfOptions
 from ._heads import PROBE_DECAY, Start, start_head
 from ._seeded import LossName, Seeded, seeded_crop, supervision
-from ._segmenting import KIND, NAME, Task
+from ._segmenting import KIND, NAME, Task, head_learned
 from ._training import Job
 from ._training_inputs import labelled_crop, labelled_ids
 from ._training_options import MAX_SIDE, Crops, interval
@@ -74,8 +74,7 @@ class FromLabels:
         ids = labelled_ids(reader, target, task.split, task.held_out(reader))
         measure = task.measure(reader, ids, team)
         net, pretrained = task.network(len(reader.classes) + 1, team)
-        # a head that has learned already, as FCN-8s takes FCN-32s's, is left as it is
-        learned = len(pretrained) > 1 and not self.start.probe
+        learned = head_learned(pretrained) and not self.start.probe
         decay = None if learned else self.probe_decay
         if learned and self.start.probe_decay != PROBE_DECAY:
             raise UsageError("--probe-decay: the head has learned already", "--probe fits it anew")
@@ -148,9 +147,13 @@ def scaled(crops: Crops, dense: bool) -> Crops:
     if crops.long_side is None and dense:
         return looked_at(replace(crops, rescale=RESCALE), MAX_SIDE)
     sides = crops.long_side or f"{crops.crop},{crops.crop}"
-    span = interval("--long-side", sides)
-    assert span is not None
-    return looked_at(replace(crops, long_side=sides), max(1, round(span[1])))
+    return looked_at(replace(crops, long_side=sides), longest(crops))
+
+
+def longest(crops: Crops) -> int:
+    """The highest longer side of the images that are trained on; of whole ones, that of a crop."""
+    sides = interval("--long-side", crops.long_side)
+    return crops.crop if sides is None else max(1, round(sides[1]))
 
 
 def looked_at(crops: Crops, side: int) -> Crops:

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..console import log
 from ..errors import UsageError
 from ..nets.names import has_linear_head
 from ..options import resolve_precision
@@ -19,7 +18,7 @@ from ._heads import PROBE_DECAY
 from ._inference import parse_scales
 from ._rrm_options import Rrm
 from ._seeded import Seeded, check_cells
-from ._segmenting import KIND, NAME, Task
+from ._segmenting import KIND, NAME, Task, head_learned
 from ._supervision import Supervision
 from ._tagged import (
     classifier_head,
@@ -116,20 +115,17 @@ class FromTags:
         measure = task.measure(reader, ids, team)
         net, pretrained = task.network(len(reader.classes) + 1, team)
         model = TaggedSegmenter(net, len(reader.classes), options.tag_dropout or 0.0)
-        channels = net.backbone.channels[-1]
-        head = classifier_head(task.body.weights, channels, reader.classes)
+        head = classifier_head(task, net, reader.classes, team)
         taken = head is not None
         if head is not None:
             model.tag_head.load_state_dict({"weight": head})
-            quiet = task.setting.quiet or not team.leads
-            log(f"{NAME}: goes on from the classifier {task.body.weights}", quiet)
         alone = self._alone(taken)
         if not alone and (options.classify_lr is not None or options.flat_restart is not None):
             option = "flat-restart" if options.classify_lr is None else "classify-lr"
             raise UsageError(
                 f"--{option}: in no epoch tags alone teach", "--classify-first says in how many"
             )
-        learned = len(pretrained) > 1  # of the head, which then is left as it is
+        learned = head_learned(pretrained)
         loss = self._loss(model, alone, team.device)
         first = CLASSIFY_LR if options.classify_lr is None else options.classify_lr
         return Job(

@@ -32,20 +32,13 @@ def _rate(options: Mapping[str, Any]) -> float:
 
     For the last see networks.md.
     """
-    if _delicate(options):
+    if options["model"] in ATROUS and options["backbone"].startswith("mobilenet"):
         return 1e-4
-    return 5e-4 if options["loss"] == "dsrg" else 1e-3
-
-
-def _delicate(options: Mapping[str, Any]) -> bool:
-    return options["model"] in ATROUS and options["backbone"].startswith("mobilenet")
+    return 5e-4 if options.get("loss") == "dsrg" else 1e-3
 
 
 RATE = Due(_rate, "0.001 (dsrg: 0.0005), or 0.0001 for deeplabv1 and deeplabv2 on MobileNets")
-TAG_RATE = Due(
-    lambda options: 1e-4 if _delicate(options) else 1e-3,
-    "0.001, or 0.0001 for deeplabv1 and deeplabv2 on MobileNets",
-)
+TAG_RATE = Due(_rate, "0.001, or 0.0001 for deeplabv1 and deeplabv2 on MobileNets")
 
 # rrm: as its code trains from ImageNet, but for a tenth of its rates, since that goes without
 # momentum, and they spoil the maps that labels are mined from. single-stage: as published.

@@ -104,6 +104,14 @@ class Task:
         return partial(validate, reader, val, self.side) if val else None
 
 
+def head_learned(pretrained: Sequence[nn.Module]) -> bool:
+    """Whether `Task.network` filled part of the head too, as FCN-8s's from FCN-32s.
+
+    Such a head is left as it is, unless a probe is asked for.
+    """
+    return len(pretrained) > 1
+
+
 def load_whole(
     reader: DatasetReader, max_side: int, image_id: str, rng: np.random.Generator
 ) -> Sample:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..console import log
 from ..errors import UsageError, WsssError
 from ..nets.names import has_linear_head
-from ._from_labels import looked_at, scaled, schedule_of
+from ._from_labels import longest, looked_at, scaled, schedule_of
 from ._grouped import given
 from ._segmenting import KIND, NAME, Task
 from ._tagged import classifier_head, probe_masks, tagged_crop
@@ -168,7 +167,7 @@ class SelfTaught:
         """What was asked for, images looked at no larger than they are trained on."""
         crops = self.task.crops
         if crops.rescale is None and crops.long_side is None:
-            return looked_at(crops, crops.crop)
+            return looked_at(crops, longest(crops))
         if self.options.area is not None:
             raise UsageError("--area: goes with neither --rescale nor --long-side")
         return scaled(crops, dense=False)
@@ -263,13 +262,8 @@ class SelfTaught:
         """First touch to the network: its masks are class maps."""
         task, weight = self.task, None
         if not self.probe:
-            source = task.body.weights
-            weight = classifier_head(source, net.backbone.channels[-1], reader.classes)
-            quiet = task.setting.quiet or not team.leads or weight is None
-            log(f"{NAME}: goes on from the classifier {source}", quiet)
-        sides = interval("--long-side", task.crops.long_side)
-        side = task.crops.crop if sides is None else max(1, round(sides[1]))
-        return partial(probe_masks, reader, ids, side, loss.pooling, weight)
+            weight = classifier_head(task, net, reader.classes, team)
+        return partial(probe_masks, reader, ids, longest(task.crops), loss.pooling, weight)
 
 
 def _constant(steps: int, warmup: int) -> Schedule:

@@ -8,9 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..console import log
 from ..errors import WsssError
 from ._attention import tag_vector
 from ._heads import probe_tags, seen_by, start_from_cells
+from ._segmenting import NAME
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,29 +20,36 @@ if TYPE_CHECKING:
 
     from ..artifacts import DatasetReader
     from ..core.ngwp import Pooling
+    from ..nets.segmentation import Segmenter
     from ..nets.single_stage import SingleStageNet
     from ..nets.tagged import TaggedSegmenter
     from ..training.augment import Augment
     from ..training.compute import Compute
     from ..training.data import Sample
     from ..training.reliable import ReliableLoss
+    from ..training.team import Team
+    from ._segmenting import Task
 
 VALUES = 1 << 22  # of class maps that tell the scale of masks, at most: ten seconds
 
 
-def classifier_head(source: str, channels: int, classes: list[str]) -> Tensor | None:
-    """Weights (C, channels, 1, 1) of a trained classifier's head, if the source is a classifier.
+def classifier_head(task: Task, net: Segmenter, classes: list[str], team: Team) -> Tensor | None:
+    """Weights (C, D, 1, 1) of a trained classifier's head, if the backbone's weights are one's.
+
+    Says that training goes on from it.
 
     Args:
-        source: of the backbone's weights.
-        channels: of the backbone's last map.
+        task: whose backbone's weights they are.
+        net: D channels has its backbone's last map.
         classes: that there are to be.
+        team: whose leader speaks.
 
     Raises:
         WsssError: a classifier of other classes, or one that does not stand on the backbone.
     """
     from ..artifacts.weights import load_weights, read_torch
 
+    source = task.body.weights
     if source in ("imagenet", "random"):
         return None
     found = read_torch(Path(source))
@@ -53,7 +62,7 @@ def classifier_head(source: str, channels: int, classes: list[str]) -> Tensor | 
             f"{source}: its classifier learned maps, not tags",
             "weights of `wsss train-cls --method cam`, seam or oaa serve",
         )
-    fits = weight is not None and weight.shape[1:] == (channels, 1, 1)
+    fits = weight is not None and weight.shape[1:] == (net.backbone.channels[-1], 1, 1)
     if weight is None or weights.config.get("layers") or not fits:
         raise WsssError(
             f"{source}: its classifier does not stand on the backbone",
@@ -64,6 +73,8 @@ def classifier_head(source: str, channels: int, classes: list[str]) -> Tensor | 
             f"{source}: knows other classes than the data set's",
             "weights of `wsss train-cls` on this data set do, or of a backbone alone",
         )
+    quiet = task.setting.quiet or not team.leads
+    log(f"{NAME}: goes on from the classifier {source}", quiet)
     return weight
 
 
