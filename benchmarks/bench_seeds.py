@@ -20,13 +20,13 @@ from made import SIZE, class_maps, jpeg, photograph
 from measuring import options, report, target
 
 from wsss_cli.artifacts import CAM, DATASET, create, open_artifact, open_dataset
+from wsss_cli.commands.make_seeds import Method, SeedMaker
 from wsss_cli.core.cam import background_score, dequantise, quantise
 from wsss_cli.core.crf import PRESETS, dense_crf, unary_from_scores
 from wsss_cli.core.grid import upsample_grid
 from wsss_cli.core.labels import label_of_class
 from wsss_cli.core.seeds import PSA_ALPHA_HIGH, PSA_ALPHA_LOW
-from wsss_cli.stages._pool import WorkerPool
-from wsss_cli.stages.make_seeds import Method, SeedMaker
+from wsss_cli.machine.pool import WorkerPool
 
 IMAGES, STRIDE = 8, 4
 CLASSES = [f"class{i}" for i in range(20)]

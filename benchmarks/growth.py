@@ -118,7 +118,7 @@ def make_shards(folder: Path) -> None:
 
 def run(commands: Sequence[Sequence[str]], folder: Path) -> dict[str, Any]:
     """Seconds, CPU seconds and peak of commands, in a process of their own."""
-    script = [sys.executable, "-m", "wsss_cli.stages._probe", json.dumps(commands)]
+    script = [sys.executable, "-m", "wsss_cli.timed", json.dumps(commands)]
     done = subprocess.run(script, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{commands}\n{done.stderr[-3000:]}")

@@ -34,7 +34,7 @@ def options(document: str | None, threads: int = 1) -> argparse.ArgumentParser:
 def ready(device: str) -> str:
     """The device's name, once it is set up as the stages do it: with float32 in full."""
     if device != "cpu":
-        from wsss_cli.options import resolve_device
+        from wsss_cli.machine.devices import resolve_device
 
         resolve_device(device)
     return device

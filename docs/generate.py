@@ -17,7 +17,7 @@ import typer
 from typer.testing import CliRunner
 
 from wsss_cli.cli import app
-from wsss_cli.stages import COMMANDS
+from wsss_cli.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parent.parent
 SHELLS = ("bash", "zsh", "fish")

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from wsss_cli import __version__
 from wsss_cli.cli import app
+from wsss_cli.commands import COMMANDS
 from wsss_cli.errors import WsssError
-from wsss_cli.stages import COMMANDS
 
 CHAIN = ["pack", "train-cls", "make-cam", "make-seeds", "train-aff", "random-walk"]
 CHAIN += ["train-seg", "predict", "eval", "merge", "info", "export", "view", "plan", "slurm"]

@@ -18,7 +18,7 @@ from made import masks_of, pack_like, random_cams, write_cam, write_labels, wsss
 from wsss_cli.core.cam import dequantise
 from wsss_cli.core.grid import upsample_grid
 from wsss_cli.errors import UsageError
-from wsss_cli.stages._protocol import parse_thresholds
+from wsss_cli.scoring.protocol import parse_thresholds
 
 N = 4  # labels of the tiny data
 
@@ -522,6 +522,8 @@ def test_scoring_labels_does_not_load_torch() -> None:
     import subprocess
     import sys
 
-    code = "import sys; from wsss_cli.stages import eval, _protocol; print('torch' in sys.modules)"
+    code = (
+        "import sys; from wsss_cli.commands import eval, _protocol; print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

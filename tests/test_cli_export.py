@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from made import masks_of, pack_like, random_cams, write_cam, write_labels, wsss
 from PIL import Image
 
+from wsss_cli.artifacts import files as _files
+from wsss_cli.artifacts.files import OutputFolder
 from wsss_cli.core.cam import dequantise
 from wsss_cli.core.grid import upsample_grid
 from wsss_cli.core.images import voc_palette
 from wsss_cli.errors import WsssError
-from wsss_cli.stages import _files
-from wsss_cli.stages._files import OutputFolder
 
 
 def tree(folder: Path) -> dict[str, bytes | str]:

@@ -15,7 +15,7 @@ from PIL import Image
 from wsss_cli.artifacts import open_artifact, open_dataset
 from wsss_cli.cli import app
 from wsss_cli.core.images import encode_mask
-from wsss_cli.datasets.demo import CLASSES
+from wsss_cli.formats.demo import CLASSES
 
 
 class Result(NamedTuple):
@@ -386,7 +386,7 @@ def test_an_interrupted_pack_goes_on_and_only_with_the_same_images(
 def test_a_file_that_changes_meanwhile_is_noticed(
     pack: Run, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from wsss_cli.datasets import check
+    from wsss_cli.formats import check
 
     seen: list[Path] = []
     real = check.read

@@ -13,10 +13,10 @@ import pytest
 from made import pack_like, random_cams, write_cam, wsss
 
 from wsss_cli.artifacts import open_dataset
-from wsss_cli.stages import _measure
-from wsss_cli.stages._chain import STAGES, Stage
-from wsss_cli.stages._measure import Probe, Rate, seen_megapixels
-from wsss_cli.stages.plan import _recipe
+from wsss_cli.commands.plan import _recipe
+from wsss_cli.planning import measure as _measure
+from wsss_cli.planning.chain import STAGES, Stage
+from wsss_cli.planning.measure import Probe, Rate, seen_megapixels
 
 NET = "--backbone tiny --backbone-weights random --crop 32"
 TRAIN, VAL = 4, 2  # images of tiny_data's splits, each of 32 x 48
@@ -179,7 +179,7 @@ def test_what_cannot_be_measured_is_said(tiny_data: Path, monkeypatch: pytest.Mo
 
 def test_a_stage_that_fails_gives_its_reason(tiny_data: Path, tmp_path: Path) -> None:
     command = [["make-cam", "--weights", "none.pt", "--data", str(tiny_data), "-q"]]
-    script = [sys.executable, "-m", "wsss_cli.stages._probe", json.dumps(command)]
+    script = [sys.executable, "-m", "wsss_cli.timed", json.dumps(command)]
     done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path)
     assert json.loads(done.stdout) == {"error": "none.pt: no such file"}
 

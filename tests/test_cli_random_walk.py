@@ -23,6 +23,7 @@ from wsss_cli.artifacts import (
     open_dataset,
     save_weights,
 )
+from wsss_cli.commands import random_walk
 from wsss_cli.core import pseudo
 from wsss_cli.core.cam import View, dequantise, fuse_views, quantise
 from wsss_cli.core.crf import PRESETS, CrfParams
@@ -32,7 +33,6 @@ from wsss_cli.core.views import resize_image
 from wsss_cli.nets.affinity import AffinityNet, IRNet
 from wsss_cli.nets.backbones import build_backbone
 from wsss_cli.nets.rebuild import rebuild_affinity
-from wsss_cli.stages import random_walk
 
 
 def write_weights(

@@ -16,11 +16,11 @@ from typer.testing import CliRunner, Result
 
 from wsss_cli.artifacts import LABEL, Weights, create, load_weights, open_dataset
 from wsss_cli.cli import app
+from wsss_cli.commands import train_aff
 from wsss_cli.core.affinity import affinity_loss_psa, boundary_loss_irn
 from wsss_cli.core.images import to_input
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.nets.rebuild import rebuild_affinity
-from wsss_cli.stages import train_aff
 from wsss_cli.training.losses import nearest_labels, vote_labels
 
 ARGUMENTS = "--backbone tiny --backbone-weights random --crop 32 --freeze-stages 0 --workers 0"

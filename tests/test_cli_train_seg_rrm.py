@@ -15,12 +15,14 @@ from typer.testing import CliRunner, Result
 
 from wsss_cli.artifacts import LABEL, load_weights, open_artifact, open_dataset, save_weights
 from wsss_cli.cli import app
+from wsss_cli.commands import train_seg
 from wsss_cli.core.labels import IGNORE
+from wsss_cli.methods.train_seg import rrm as _rrm
 from wsss_cli.nets.backbones import build_backbone
-from wsss_cli.stages import _rrm, _segmenting, train_seg
-from wsss_cli.stages._tagged import tagged_crop
+from wsss_cli.training import segmenting as _segmenting
 from wsss_cli.training.augment import Augment
 from wsss_cli.training.reliable import ReliableLoss
+from wsss_cli.training.tagged import tagged_crop
 
 ARGUMENTS = (
     "--method rrm --backbone tiny --backbone-weights random --freeze-stages 0 --workers 0 "

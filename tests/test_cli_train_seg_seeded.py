@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from wsss_cli.artifacts import LABEL, create, load_weights, open_artifact, open_dataset
 from wsss_cli.cli import app
 from wsss_cli.core.labels import IGNORE
-from wsss_cli.stages import _seeded
+from wsss_cli.methods.train_seg import seeded as _seeded
 from wsss_cli.training import seeded
 from wsss_cli.training.augment import Augment
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ImageFont
 
-from wsss_cli.core import render, sheet
+from wsss_cli.core import render
 from wsss_cli.core.render import (
     class_colours,
     fit,
@@ -20,7 +20,17 @@ from wsss_cli.core.render import (
     resize_maps,
     stripes,
 )
-from wsss_cli.core.sheet import FAINT, LINE, MARGIN, PAPER, Row, contact_sheet, shorten, text_width
+from wsss_cli.report import sheet
+from wsss_cli.report.sheet import (
+    FAINT,
+    LINE,
+    MARGIN,
+    PAPER,
+    Row,
+    contact_sheet,
+    shorten,
+    text_width,
+)
 
 GREY = np.full((8, 10, 3), 100, np.uint8)
 COLOURS = np.array([[250, 0, 0], [0, 250, 0]], np.uint8)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from wsss_cli import cores
-from wsss_cli.cores import cpu_quota, free_cores
-from wsss_cli.options import resolve_device
+from wsss_cli.machine import cores
+from wsss_cli.machine.cores import cpu_quota, free_cores
+from wsss_cli.machine.devices import resolve_device
 
 
 def made(folder: Path, groups: str, files: dict[str, str]) -> tuple[Path, Path]:

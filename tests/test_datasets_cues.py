@@ -17,9 +17,9 @@ from wsss_cli.core.cam import dequantise
 from wsss_cli.core.grid import upsample_grid
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.core.seeds import oaa_labels
-from wsss_cli.datasets.cues import GRID, read_cues
 from wsss_cli.errors import WsssError
-from wsss_cli.stages._cues import Ground
+from wsss_cli.formats.cues import GRID, read_cues
+from wsss_cli.methods.make_seeds.cues import Ground
 
 TAGS = {0: [1], 1: [2], 2: [3], 3: [1, 2], 4: [2, 3]}
 

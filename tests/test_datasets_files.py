@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from wsss_cli.datasets.files import bad_id, read_classes, read_lines
 from wsss_cli.errors import WsssError
+from wsss_cli.formats.files import bad_id, read_classes, read_lines
 
 
 @pytest.mark.parametrize("image_id", ["a", "a.b", "a b", "x/y.z/w", "日本/ü", "..a", "-", "a..b"])

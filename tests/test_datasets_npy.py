@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from wsss_cli.datasets.npy import read_npy
-from wsss_cli.datasets.sample import VOC_CLASSES, Problem
-from wsss_cli.datasets.unpickle import load_pickled_dict
 from wsss_cli.errors import WsssError
+from wsss_cli.formats.npy import read_npy
+from wsss_cli.formats.sample import VOC_CLASSES, Problem
+from wsss_cli.formats.unpickle import load_pickled_dict
 
 
 def npy(path: Path, content: bytes) -> Path:

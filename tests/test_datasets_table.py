@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from wsss_cli.datasets.sample import Collection, Problem
-from wsss_cli.datasets.table import read_table
 from wsss_cli.errors import WsssError
+from wsss_cli.formats.sample import Collection, Problem
+from wsss_cli.formats.table import read_table
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from wsss_cli.core.images import encode_mask
-from wsss_cli.datasets.sample import VOC_CLASSES, Collection, Problem
-from wsss_cli.datasets.voc import read_box_names, read_voc
 from wsss_cli.errors import WsssError
+from wsss_cli.formats.sample import VOC_CLASSES, Collection, Problem
+from wsss_cli.formats.voc import read_box_names, read_voc
 
 CAT, DOG, PERSON = (VOC_CLASSES.index(name) + 1 for name in ("cat", "dog", "person"))
 

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from wsss_cli.artifacts.schema import SCHEMAS
-from wsss_cli.stages import COMMANDS
+from wsss_cli.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parent.parent
 

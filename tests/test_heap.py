@@ -13,7 +13,7 @@ MEGABYTES, TIMES = 64, 20
 # pages that the kernel clears while blocks are made and freed, one at a time
 PROGRAM = f"""
 import resource
-from wsss_cli.heap import keep_heap
+from wsss_cli.machine.heap import keep_heap
 kept = KEEP and keep_heap()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range({TIMES}):

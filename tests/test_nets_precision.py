@@ -10,8 +10,8 @@ from made import wsss
 
 from wsss_cli.artifacts import CAM, load_weights, open_artifact
 from wsss_cli.errors import UsageError
-from wsss_cli.nets.precision import _cpu_multiplies_bf16, autocast_type, suited_precision
-from wsss_cli.options import Precision, TrainPrecision, resolve_precision
+from wsss_cli.machine.devices import Precision, TrainPrecision, resolve_precision
+from wsss_cli.machine.precision import _cpu_multiplies_bf16, autocast_type, suited_precision
 
 CPU = torch.device("cpu")
 TRAIN = ["train-cls", "--backbone", "tiny", "--backbone-weights", "random", "--crop", "32"]
@@ -37,7 +37,7 @@ def test_a_cpu_is_known_by_its_flags(flags: str, native: bool, tmp_path: Path) -
 
 def test_auto_is_what_the_device_does_well(monkeypatch: pytest.MonkeyPatch) -> None:
     for native, expected in ((True, "bf16"), (False, "f32")):
-        monkeypatch.setattr("wsss_cli.nets.precision._cpu_multiplies_bf16", lambda n=native: n)
+        monkeypatch.setattr("wsss_cli.machine.precision._cpu_multiplies_bf16", lambda n=native: n)
         assert resolve_precision(Precision.auto, CPU) is Precision(expected)
         assert resolve_precision(TrainPrecision.auto, CPU) is TrainPrecision(expected)
         assert resolve_precision(Precision.f32, CPU) is Precision.f32

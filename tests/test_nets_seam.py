@@ -11,11 +11,11 @@ from typer.testing import CliRunner, Result
 
 from wsss_cli.artifacts import CAM, load_weights, open_artifact
 from wsss_cli.cli import app
+from wsss_cli.commands import train_cls
 from wsss_cli.core.seam import seam_loss
 from wsss_cli.nets.backbones import build_backbone
 from wsss_cli.nets.rebuild import rebuild_classifier
 from wsss_cli.nets.seam import SeamNet, small_size
-from wsss_cli.stages import train_cls
 
 TINY = "--backbone tiny --backbone-weights random --crop 48 --freeze-stages 0 --workers 0"
 SHORT = ["train-cls", "--method", "seam", *TINY.split(), "--epochs", "2", "--batch-size", "2"]

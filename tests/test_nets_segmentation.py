@@ -8,12 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wsss_cli.core.grid import upsample_grid
-from wsss_cli.nets.backbones import (
-    Backbone,
-    build_backbone,
-    freeze_batchnorm,
-    parameter_groups,
-)
+from wsss_cli.nets.backbones import Backbone, build_backbone, freeze_batchnorm, parameter_groups
 from wsss_cli.nets.names import SEGMENTER_STRIDES, SEGMENTERS
 from wsss_cli.nets.segmentation import HEADS, build_segmenter
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from wsss_cli.errors import UsageError
-from wsss_cli.options import resolve_device
+from wsss_cli.machine.devices import resolve_device
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ from typing import Annotated
 import pytest
 import typer
 from typer.testing import CliRunner
-
-from wsss_cli.stages._grouped import Due, Help, Without, grouped
+from wsss_cli.options.groups import Due, Help, Without, grouped
 
 
 class Kind(str, enum.Enum):

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from wsss_cli.errors import WsssError
-from wsss_cli.stages import _inference
-from wsss_cli.stages._inference import Feed, load_ahead, one_ahead
+from wsss_cli.inference import feed as _inference
+from wsss_cli.inference.feed import Feed, load_ahead, one_ahead
 from wsss_cli.training.compute import Compute
 
 CUDA = Compute(torch.device("cuda"))

@@ -14,11 +14,11 @@ import pytest
 import torch
 from made import write_sloping_cam
 
-from wsss_cli import cores
 from wsss_cli.artifacts.journal import FRAME, MAGIC
-from wsss_cli.cores import free_cores
 from wsss_cli.errors import UsageError, WsssError
-from wsss_cli.stages._pool import AHEAD, WorkerPool, worker_count
+from wsss_cli.machine import cores
+from wsss_cli.machine.cores import free_cores
+from wsss_cli.machine.pool import AHEAD, WorkerPool, worker_count
 
 
 class Awkward(Exception):

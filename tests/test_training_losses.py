@@ -9,16 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wsss_cli.commands.train_cls import tag_loss
 from wsss_cli.core.grid import grid_size
 from wsss_cli.core.labels import IGNORE
-from wsss_cli.stages._from_labels import label_loss
-from wsss_cli.stages.train_cls import tag_loss
-from wsss_cli.training.losses import (
-    count_pixels,
-    nearest_labels,
-    pixel_cross_entropy,
-    vote_labels,
-)
+from wsss_cli.methods.train_seg.labels import label_loss
+from wsss_cli.training.losses import count_pixels, nearest_labels, pixel_cross_entropy, vote_labels
 
 
 def random_labels(seed: int, *shape: int) -> torch.Tensor:

@@ -10,8 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from . import __version__
+from .commands import COMMANDS
 from .errors import WsssError
-from .stages import COMMANDS
 
 # oneDNN keeps what it compiled for each shape of a convolution, 1,024 of them unless told, which is
 # memory for nothing where images are of many sizes. A network at all its scales needs about 100.

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..machine.precision import full_precision, no_autocast
 from .base import STAGES, Backbone
 from .grids import to_stride
-from .precision import full_precision, no_autocast
 
 AFFINITY_STRIDE = 8
 AFFINITY_WIDTHS = (64, 128, 256)  # of the projections of the last three stages, PSA's code

@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..machine.precision import full_precision, no_autocast
 from .base import Backbone
 from .classifier import Classifier, head_maps
-from .precision import full_precision, no_autocast
 
 WIDTH = 512  # channels of the added layers
 

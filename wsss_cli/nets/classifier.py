@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..machine.precision import full_precision, no_autocast
 from .base import Backbone
-from .precision import full_precision, no_autocast
 
 
 class Classifier(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .precision import autocast_to, full_precision, no_autocast
+from ..machine.precision import autocast_to, full_precision, no_autocast
 
 
 class DilatedDepthwiseConv2d(nn.Conv2d):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..core.gradcam import gradient_maps
 from ..core.grid import grid_size, pad_to_multiple
-from .precision import full_precision
+from ..machine.precision import full_precision
 
 SIDES = (256, 512)  # of the images that a network's geometry is found on; nothing is computed
 LEAST_CELLS = 3  # of an image, so that convolutions without padding have something to do

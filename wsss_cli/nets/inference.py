@@ -11,9 +11,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ..core.cam import View
 from ..core.views import network_batch
+from ..machine.precision import full_precision
 from .classifier import Classifier
 from .gradient import GradientClassifier
-from .precision import full_precision
 from .segmentation import Segmenter
 from .single_stage import PresenceRule, SingleStageNet, ruled
 

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.seam import correlation_input, pixel_correlation
+from ..machine.precision import autocast_to, full_precision, no_autocast
 from .base import Backbone
 from .classifier import Classifier
-from .precision import autocast_to, full_precision, no_autocast
 
 PAIR_SCALE = 0.3
 LOW, MIDDLE, FEATURES = 64, 128, 192  # channels: of two backbone maps, and of what is correlated

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torchvision.models.segmentation.fcn import FCNHead
 
 from ..core.grid import upsample_grid
+from ..machine.precision import full_precision
 from .base import Backbone
 from .names import HEAD_NORMS, SEGMENTER_STRIDES
 from .norms import batch_to_group_norm
-from .precision import full_precision
 from .pretrained import RANDOM, all_entries
 from .segmentation_base import Head, LastMapHead, unframed
 from .segmentation_deeplab import DecoderHead, deeplabv1, deeplabv2, deeplabv3

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..core.grid import upsample_grid
 from ..core.ngwp import Pooling, class_scores, with_background
-from .precision import full_precision
+from ..machine.precision import full_precision
 from .segmentation import Segmenter
 from .segmentation_gated import GatedHead
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ..core.cam import View, fuse_views
 from ..core.grid import grid_size
+from ..machine.precision import full_precision, no_autocast
 from .classifier import Classifier
-from .precision import full_precision, no_autocast
 from .segmentation import Segmenter
 from .segmentation_base import unframed
 

@@ -1,0 +1,126 @@
+"""Plain image files as a source of images, beside a data set."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import WsssError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class ImageFiles:
+    """Image files by id, and what identifies them as the input of a run.
+
+    An image's id is its path without extension: relative to the folder that was named, or, of a
+    file that was named itself, the file's name alone.
+
+    Attributes:
+        path: of the first that was named, for provenance.
+        kind: "images".
+        run: digest of ids and contents, so that changed files make another run.
+        data: None; there is no data set behind them.
+        ids: rising.
+    """
+
+    kind = "images"
+    data: dict[str, str] | None = None
+
+    def __init__(self, named: Sequence[Path]) -> None:
+        """
+        Args:
+            named: image files, and folders to search with all their subfolders.
+
+        Raises:
+            WsssError: a file is missing or no image, a folder without images, two images of one
+                id. All faulty files are counted; the first is named.
+        """
+        self.path = named[0]
+        self._paths = _find(named)
+        self.ids = sorted(self._paths, key=str.encode)
+        self._sizes: dict[str, tuple[int, int]] = {}
+        self.run = self._check()
+
+    @property
+    def paths(self) -> list[Path]:
+        """Of all files."""
+        return list(self._paths.values())
+
+    def image(self, image_id: str) -> np.ndarray:
+        """(H, W, 3) uint8 RGB, upright.
+
+        Raises:
+            WsssError: it cannot be read or decoded.
+        """
+        from ..core.images import decode_image
+
+        path = self._paths[image_id]
+        try:
+            return decode_image(path.read_bytes())
+        except OSError as err:
+            raise WsssError(f"{path}: {err.strerror or 'cannot be read'}") from None
+        except ValueError as err:
+            raise WsssError(f"{path}: {err}") from None
+
+    def size(self, image_id: str) -> tuple[int, int]:
+        """(H, W) of the upright image."""
+        return self._sizes[image_id]
+
+    def _check(self) -> str:
+        """Look at every file before any work is done; returns the digest."""
+        from ..core.images import image_size
+
+        digest = hashlib.sha256()
+        faults = []
+        for image_id in self.ids:
+            path = self._paths[image_id]
+            try:
+                content = path.read_bytes()
+                self._sizes[image_id] = image_size(content)
+            except OSError as err:
+                faults.append(f"{path}: {err.strerror or 'cannot be read'}")
+            except ValueError as err:
+                faults.append(f"{path}: {err}")
+            else:
+                digest.update(image_id.encode() + b"\0" + hashlib.sha256(content).digest())
+        if len(faults) == 1:
+            raise WsssError(faults[0])
+        if faults:
+            raise WsssError(
+                f"{len(faults)} of {len(self.ids)} images cannot be read, first {faults[0]}"
+            )
+        return digest.hexdigest()[:16]
+
+
+def _find(named: Sequence[Path]) -> dict[str, Path]:
+    """Paths by id."""
+    from ..formats.files import ImageFolder
+
+    found: dict[str, Path] = {}
+    for root in named:
+        if root.is_dir():
+            paths, problems = ImageFolder(root).all_by_id()
+            if problems:
+                raise WsssError(f"{root / problems[0].id}: {problems[0].reason}")
+            if not paths:
+                raise WsssError(f"{root}: holds no images")
+        elif root.exists():
+            folder = ImageFolder(root.parent)
+            try:
+                paths = {folder.id_of(root): root}
+            except LookupError as err:
+                raise WsssError(f"{root}: {err.args[0]}") from None
+        else:
+            raise WsssError(f"{root}: no such file")
+        for image_id, path in paths.items():
+            other = found.setdefault(image_id, path)
+            if other.resolve() != path.resolve():
+                raise WsssError(
+                    f"{other} and {path}: both would be image {image_id!r}",
+                    "name the folder above them, or take them one after the other",
+                )
+    return found

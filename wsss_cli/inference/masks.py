@@ -1,0 +1,202 @@
+"""The steps from an image to its predicted labels: load, look, label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol
+
+import typer
+
+from ..errors import UsageError, WsssError
+from ..options.crf import fitting_crf
+from ..options.groups import given
+from . import feed as shared
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from ..artifacts import DatasetReader, Weights
+    from ..core.refine import Refinement
+    from ..nets.segmentation import Segmenter
+    from ..nets.single_stage import PresenceRule
+    from ..training.compute import Compute
+    from .images import ImageFiles
+
+
+class Looks(Protocol):
+    """The options that matter here; see `predict.Setting`."""
+
+    @property
+    def scales(self) -> tuple[float, ...]: ...
+    @property
+    def flip(self) -> bool: ...
+    @property
+    def max_side(self) -> int: ...
+    @property
+    def restrict_to_tags(self) -> bool: ...
+    @property
+    def crf(self) -> Refinement | None: ...
+    @property
+    def rule(self) -> PresenceRule | None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presence:
+    """The options of networks that tell themselves which classes an image holds."""
+
+    min_class: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="single-stage: leave out classes whose presence in the image is not more probable "
+            "in any copy. Default: 0.1.",
+        ),
+    ] = None
+    background_power: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="single-stage: raise the background's probability to this. Default: 3."
+        ),
+    ] = None
+
+    def rule(self, trained: Weights) -> PresenceRule | None:
+        """How the network predicts, if it is one of those.
+
+        Raises:
+            UsageError: options given for weights of another method.
+        """
+        chosen = given(asdict(self))
+        if trained.config.get("method") != "single-stage":
+            if chosen:
+                option = next(iter(chosen)).replace("_", "-")
+                raise UsageError(
+                    f"--{option}: {trained.path} is not of `train-seg --method single-stage`"
+                )
+            return None
+        from ..nets.single_stage import PresenceRule
+
+        return PresenceRule(**chosen)
+
+
+class Loaded(NamedTuple):
+    """An image as the network takes it.
+
+    Attributes:
+        copies: (3, H_s, W_s) uint8, one for each scale; none where there is only background.
+        size: (H, W) of the image.
+        classes: (K,) uint16 class indices that it may hold, rising.
+        work: (h, w) that its probabilities have.
+        image: (h, w, 3) uint8 for the CRF or PAMR, where there is one.
+    """
+
+    copies: list[Tensor]
+    size: tuple[int, int]
+    classes: np.ndarray
+    work: tuple[int, int]
+    image: np.ndarray | None
+
+
+def load_image(
+    source: DatasetReader | ImageFiles, n_classes: int, setting: Looks, image_id: str
+) -> Loaded:
+    """One image, decoded and scaled; not decoded where its tags say background only."""
+    import numpy as np
+
+    from ..core.views import resize_image, working_size
+
+    classes = np.arange(n_classes, dtype=np.uint16)
+    if setting.restrict_to_tags:
+        classes = source.tags(image_id)  # type: ignore[union-attr]  # refused for files
+        if not len(classes):
+            size = source.size(image_id)
+            return Loaded([], size, classes, size, None)
+    image = source.image(image_id)
+    size = (image.shape[0], image.shape[1])
+    work = working_size(size, setting.max_side)
+    copies = shared.view_copies(image, setting.scales, setting.max_side)
+    return Loaded(copies, size, classes, work, resize_image(image, work) if setting.crf else None)
+
+
+def look(
+    model: Segmenter,
+    compute: Compute,
+    setting: Looks,
+    batches: Iterable[list[tuple[str, Loaded]]],
+) -> Iterator[tuple[Any, ...]]:
+    """Run the network over images.
+
+    Yields:
+        (id, probabilities (K + 1, h, w) float32 with background first, image as loaded): what
+        `Labeller` takes. Of an image of background only, probabilities have no pixels.
+
+    Raises:
+        WsssError: probabilities that are not finite, or no memory.
+    """
+    import numpy as np
+
+    for batch in batches:
+        seen = [(image_id, loaded) for image_id, loaded in batch if loaded.copies]
+        found = {}
+        if seen:
+            with shared.network_pass(compute, [image_id for image_id, _ in seen]):
+                found = dict(_probabilities(model, compute, setting, seen))
+        for image_id, loaded in batch:
+            none = np.ones((1, 0, 0), np.float32)
+            probabilities = found.pop(image_id).cpu().numpy() if image_id in found else none
+            if not np.isfinite(probabilities).all():
+                raise WsssError(
+                    f"{image_id}: the network gives values that are not finite",
+                    "train again, or take other weights",
+                )
+            yield image_id, probabilities, loaded._replace(copies=[])
+
+
+def _probabilities(
+    model: Segmenter, compute: Compute, setting: Looks, batch: Sequence[tuple[str, Loaded]]
+) -> Iterator[tuple[str, Tensor]]:
+    """(K + 1, h, w) of each of some images of one working size, on the device."""
+    import numpy as np
+    import torch
+
+    from ..core.labels import label_of_class
+    from ..nets.inference import label_probabilities
+
+    labels = None
+    if setting.restrict_to_tags:
+        present = [
+            np.concatenate([[0], label_of_class(loaded.classes)]).astype(np.int64)
+            for _, loaded in batch
+        ]
+        labels = [torch.from_numpy(one).to(compute.device) for one in present]
+    copies = shared.network_inputs([loaded for _, loaded in batch])
+    work = batch[0][1].work
+    found = label_probabilities(model, copies, setting.flip, work, labels, setting.rule)
+    return zip((image_id for image_id, _ in batch), found, strict=True)
+
+
+@dataclass(frozen=True)
+class Labeller:
+    """Makes labels of probabilities; sent to worker processes where there is a CRF."""
+
+    crf: Refinement | None
+    min_confidence: float
+
+    def __call__(
+        self, image_id: str, probabilities: np.ndarray, loaded: Loaded
+    ) -> dict[str, np.ndarray]:
+        """The fields of a `wsss/label` item."""
+        from ..core.prediction import prediction_labels
+
+        with fitting_crf(image_id):
+            label = prediction_labels(
+                probabilities,
+                loaded.classes,
+                loaded.size,
+                image=loaded.image,
+                crf=self.crf,
+                min_confidence=self.min_confidence,
+            )
+        return {"label": label, "present": loaded.classes}

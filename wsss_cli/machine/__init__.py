@@ -1,0 +1,1 @@
+"""Where and how to compute: cores, memory, devices, precision, pools of processes."""

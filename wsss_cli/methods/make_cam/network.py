@@ -1,0 +1,217 @@
+"""Which classifier make-cam looks through, and how: ours or torchvision's, by CAM or gradients."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...errors import UsageError, WsssError
+from ...inference import feed as shared
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ...artifacts import DatasetReader, Weights
+    from ...nets.classifier import Classifier
+    from ...nets.gradient import GradientClassifier
+    from ...training.compute import Compute
+
+
+class Method(str, enum.Enum):
+    """How maps are made."""
+
+    cam = "cam"
+    gradcam = "gradcam"
+    gradcam_plus_plus = "gradcam++"
+    layercam = "layercam"
+
+
+@dataclass(frozen=True)
+class StateDict:
+    """Weights of a torchvision classifier, as an input of an artifact."""
+
+    path: Path
+    run: str
+    tensors: Mapping[str, Tensor] = field(repr=False)
+    kind: str = "torch/state-dict"
+    data: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """The options that say through which network, and how."""
+
+    method: Annotated[
+        Method | None,
+        typer.Option("--method", help="How. Default: cam; gradcam of a --network."),
+    ] = None
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            "--layer",
+            metavar="PATH",
+            help="Layer that gradients are taken at, layer3 for example. Default: the last.",
+        ),
+    ] = None
+    network: Annotated[
+        str | None,
+        typer.Option(
+            "--network",
+            metavar="NAME",
+            help="Take --weights as a state dict of this torchvision classifier.",
+        ),
+    ] = None
+    outputs: Annotated[
+        Path | None,
+        typer.Option(
+            "--outputs",
+            metavar="FILE",
+            help="The class of each output of --network, one name a line. Default: the data "
+            "set's classes in order.",
+        ),
+    ] = None
+
+    def chosen(self) -> Method:
+        """The method.
+
+        Raises:
+            UsageError: options that contradict.
+        """
+        method = self.method or (Method.gradcam if self.network else Method.cam)
+        if self.network and method is Method.cam:
+            raise UsageError(
+                "--method cam: needs weights of train-cls",
+                "gradcam is the same where the network ends in pooling and one linear layer",
+            )
+        if self.layer is not None and method is Method.cam:
+            raise UsageError("--layer: --method cam has no use for it", "layercam has")
+        if self.outputs is not None and not self.network:
+            raise UsageError("--outputs: needs --network", "weights of train-cls hold their names")
+        return method
+
+    def weights(self, path: Path) -> Weights | StateDict:
+        """The file of weights, of train-cls or of torchvision.
+
+        Raises:
+            UsageError: torchvision has no such network.
+            WsssError: the file is none of the kind.
+        """
+        from ...artifacts import load_weights
+
+        if self.network:
+            return _state_dict(path, self.network)
+        try:
+            return load_weights(path, "wsss/cls")
+        except WsssError as err:
+            if "not weights of wsss's" in str(err):
+                err.hint = "--network NAME takes a state dict of torchvision's classifier NAME"
+            raise
+
+    def model(
+        self, weights: Weights | StateDict, data: DatasetReader, compute: Compute
+    ) -> tuple[Classifier | GradientClassifier, dict[str, Any]]:
+        """The network on its device, and what of these options the artifact records.
+
+        Raises:
+            WsssError: weights, layer or outputs that do not fit.
+        """
+        from ...nets.gradient import GradientClassifier
+
+        method = self.chosen()
+        if method is Method.cam:
+            assert not isinstance(weights, StateDict)
+            return shared.classifier(weights, compute), {}  # as before there were other methods
+        outputs = None
+        if isinstance(weights, StateDict):
+            assert self.network is not None
+            network, count = _torchvision(weights, self.network, compute)
+            outputs = _outputs(self.outputs, count, weights.path, data)
+        else:
+            network = shared.classifier(weights, compute)
+        try:
+            model = GradientClassifier(network, method.value, self.layer, outputs)
+        except ValueError as err:
+            raise WsssError(f"{weights.path}: {err}") from None
+        record: dict[str, Any] = {"method": method.value, "layer": model.layer}
+        if self.network:
+            record |= {"network": self.network, "outputs": outputs}
+        return model, record
+
+
+def _state_dict(path: Path, network: str) -> StateDict:
+    from ...artifacts.weights import MADE_BY, read_torch
+    from ...nets.zoo import classifier_names, state_of
+
+    if network not in classifier_names():
+        raise UsageError(
+            f"--network {network}: torchvision has no such classifier", "resnet50, for example"
+        )
+    found = read_torch(path)
+    if isinstance(found, dict) and found.get("kind") in list(MADE_BY):
+        raise WsssError(f"{path}: holds {found['kind']}", "weights of wsss's go without --network")
+    try:
+        tensors = state_of(found)
+    except ValueError as err:
+        raise WsssError(f"{path}: {err}") from None
+    return StateDict(path, hashlib.sha256(path.read_bytes()).hexdigest()[:16], tensors)
+
+
+def _torchvision(weights: StateDict, network: str, compute: Compute) -> tuple[Any, int]:
+    import torch
+
+    from ...nets.zoo import load_classifier
+
+    try:
+        model, count = load_classifier(network, weights.tensors)
+    except ValueError as err:
+        raise WsssError(
+            f"{weights.path}: {err}", "--network names the classifier that it was saved from"
+        ) from None
+    return model.to(compute.device).to(memory_format=torch.channels_last), count
+
+
+def _outputs(
+    names: Path | None, count: int, weights: Path, data: DatasetReader
+) -> list[list[int]] | None:
+    """For each class of the data set its outputs; None where they are in order.
+
+    Raises:
+        WsssError: names that are not one an output, or lack a class.
+    """
+    if names is None:
+        if count != len(data.classes):
+            raise WsssError(
+                f"{weights}: has {count} outputs, and {data.path} {len(data.classes)} classes",
+                "--outputs FILE says which output is of which class",
+            )
+        return None
+    try:
+        lines = [line.strip() for line in names.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as err:
+        raise WsssError(f"{names}: cannot be read as a list of names ({err})") from None
+    while len(lines) > count and not lines[-1]:
+        lines.pop()
+    if len(lines) != count:
+        raise WsssError(
+            f"{names}: names {len(lines)} outputs, and {weights} has {count}",
+            "one line an output, empty where it is of no class",
+        )
+    return _matched(lines, data.classes, names)
+
+
+def _matched(lines: Sequence[str], classes: Sequence[str], names: Path) -> list[list[int]]:
+    found = [[i for i, line in enumerate(lines) if line == name] for name in classes]
+    lacking = [name for name, indices in zip(classes, found, strict=True) if not indices]
+    if lacking:
+        raise WsssError(
+            f"{names}: names no output for {len(lacking)} of {len(classes)} classes, "
+            f"first {lacking[0]!r}",
+            "names are those of the data set, `wsss info` prints them",
+        )
+    return found

@@ -1,0 +1,73 @@
+"""TODO."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import WsssError
+
+if TYPE_CHECKING:
+    pass
+
+
+def need_ids(ids: list[str], source: Path, split: str | None) -> list[str]:
+    """The ids, of which there must be one: nothing was ever meant to be made of none.
+
+    Raises:
+        WsssError: there is none.
+    """
+    if not ids:
+        where = f"split {split!r} holds" if split else "holds"
+        raise WsssError(f"{source}: {where} no image")
+    return ids
+
+
+def _read_list(listed: str) -> str:
+    """The text of a file or, for -, of stdin: UTF-8 wherever this runs, as `info --ids` writes it.
+
+    Raises:
+        WsssError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        if listed != "-":
+            content = Path(listed).read_bytes()
+        elif sys.stdin is None:
+            raise WsssError("--ids -: there is no stdin")
+        else:
+            content = sys.stdin.buffer.read()
+        return content.decode("utf-8-sig")
+    except OSError as err:
+        reason = err.strerror or err
+    except UnicodeDecodeError:
+        reason = "not UTF-8 text"
+    raise WsssError(f"{listed}: cannot be read as a list of ids ({reason})")
+
+
+def select_ids(candidates: Sequence[str], listed: str | None, source: Path) -> list[str]:
+    """`candidates`, or those that an --ids file names.
+
+    Args:
+        candidates: the ids that the inputs hold.
+        listed: a file's name, - for stdin, or None for all.
+        source: what to name when an id is not there.
+
+    Raises:
+        WsssError: the file cannot be read, is empty, or names an id that is not there.
+    """
+    if listed is None:
+        return list(candidates)
+    text = _read_list(listed)
+    wanted = list(dict.fromkeys(line.rstrip("\r") for line in text.split("\n") if line.strip()))
+    if not wanted:
+        raise WsssError(f"{listed}: names no image")
+    known = set(candidates)
+    unknown = [image_id for image_id in wanted if image_id not in known]
+    if unknown:
+        raise WsssError(
+            f"{listed}: {len(unknown)} of {len(wanted)} ids are not in {source}, "
+            f"first {unknown[0]!r}"
+        )
+    return wanted

@@ -1,0 +1,63 @@
+"""The options that many stages share, spelled once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from ..machine.devices import Precision
+
+if TYPE_CHECKING:
+    pass
+
+
+Choice = TypeVar("Choice", bound=str | int | None)
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        envvar="WSSS_DATA",
+        metavar="FILE",
+        help="Data set, from `wsss pack`. Default: the one that the input was made from; without "
+        "an input, data.h5.",
+    ),
+]
+Split = Annotated[
+    str | None, typer.Option("--split", metavar="NAME", help="Take this split's images.")
+]
+Ids = Annotated[
+    str | None,
+    typer.Option("--ids", metavar="FILE", help="Take the ids in FILE (- is stdin), one a line."),
+]
+ShardOption = Annotated[
+    str, typer.Option("--shard", metavar="I/N", help="Do the Ith of N parts, for `wsss merge`.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no talk; errors only.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Random seed.")]
+Device = Annotated[
+    str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=0, metavar="N", help="Worker processes. Default: as fits."),
+]
+PrecisionOption = Annotated[
+    Precision, typer.Option("--precision", help="Arithmetic of the network's convolutions.")
+]
+
+
+def one_of(names: Collection[str | int]) -> Callable[[Choice], Choice]:
+    """A callback for an option that takes one of `names`, or nothing."""
+
+    def check(value: Choice) -> Choice:
+        if value is not None and value not in names:
+            listed = ", ".join(map(str, names))
+            raise typer.BadParameter(f"{value!r} is not one of {listed}")
+        return value
+
+    return check

@@ -1,0 +1,248 @@
+"""The options that the three training stages share, in groups (see `_grouped`)."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import UsageError, WsssError
+from ..machine.devices import TrainPrecision
+from ..nets.names import BACKBONES, OUTPUT_STRIDES
+from .shared import Device, Force, Quiet, Seed, Workers, one_of
+
+if TYPE_CHECKING:
+    from ..nets.base import Backbone
+    from ..training.augment import Augment
+
+MAX_SIDE = 1024  # as `predict` does
+
+ValSplit = Annotated[
+    str | None,
+    typer.Option("--val-split", metavar="NAME", help="Split to validate on. Default: val, if any."),
+]
+ValEvery = Annotated[
+    int, typer.Option("--val-every", min=0, metavar="N", help="Validate each N epochs; 0 never.")
+]
+
+
+class BatchNorm(str, enum.Enum):
+    """What pretrained batch norms do: nothing new, train scale and shift, or train altogether."""
+
+    frozen = "frozen"
+    affine = "affine"
+    train = "train"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Body:
+    """Which pretrained network, and what of it trains."""
+
+    backbone: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            callback=one_of(BACKBONES),
+            autocompletion=lambda: list(BACKBONES),
+            help=f"One of {', '.join(BACKBONES)}.",
+        ),
+    ] = "resnet50"
+    weights: Annotated[
+        str,
+        typer.Option(
+            "--backbone-weights",
+            metavar="SOURCE",
+            help="imagenet (torchvision's, downloaded), random, or a FILE of torchvision's or "
+            "ours.",
+        ),
+    ] = "imagenet"
+    output_stride: Annotated[
+        int, typer.Option(callback=one_of(OUTPUT_STRIDES), help="Pixels per cell of the features.")
+    ] = 16
+    dilated: Annotated[
+        bool, typer.Option("--dilated/--no-dilated", help="Dilate what follows a removed stride.")
+    ] = False
+    freeze_stages: Annotated[
+        int, typer.Option(min=0, max=5, help="First stages that do not train.")
+    ] = 2
+    batchnorm: Annotated[
+        BatchNorm, typer.Option(help="What of the pretrained batch norms trains.")
+    ] = BatchNorm.frozen
+
+    def build(self) -> Backbone:
+        """The backbone, pretrained and frozen as asked for."""
+        from ..nets.backbones import build_backbone, freeze_batchnorm, load_backbone_weights
+
+        backbone = build_backbone(self.backbone, self.output_stride, self.dilated)
+        load_backbone_weights(backbone, self.weights)
+        if self.batchnorm is not BatchNorm.train:
+            freeze_batchnorm(backbone, affine=self.batchnorm is BatchNorm.frozen)
+        return backbone.freeze_stages(self.freeze_stages)
+
+    def config(self) -> dict[str, Any]:
+        """What the backbone's architecture is rebuilt from."""
+        names = ("backbone", "output_stride", "dilated")
+        return {name: getattr(self, name) for name in names}
+
+    def params(self) -> dict[str, Any]:
+        """For provenance: a file of weights is known by its contents, not by where it lies."""
+        values = asdict(self)
+        values["batchnorm"] = self.batchnorm.value
+        if self.weights not in ("imagenet", "random"):
+            path = Path(self.weights)
+            try:
+                contents = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            except OSError as err:
+                reason = err.strerror or err
+                raise WsssError(
+                    f"{path}: cannot be read ({reason})",
+                    "--backbone-weights takes imagenet, random or a file",
+                ) from None
+            values["weights"] = f"{path.name} sha256:{contents}"
+        return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything about a run's optimisation that changes its numbers."""
+
+    epochs: Annotated[int, typer.Option(help="Rounds through the images.")]
+    batch_size: Annotated[int, typer.Option(help="Images per update.")]
+    accumulate: Annotated[
+        int, typer.Option(help="Parts to split a batch into, to save memory.")
+    ] = 1
+    lr: Annotated[float, typer.Option(help="Learning rate of pretrained weights at start.")]
+    head_multiplier: Annotated[float, typer.Option(help="Rate of new layers over --lr.")] = 10.0
+    momentum: Annotated[float, typer.Option(help="Momentum of SGD.")] = 0.9
+    weight_decay: Annotated[float, typer.Option(help="Weight decay.")] = 1e-4
+    warmup: Annotated[int, typer.Option(help="Steps until the full rate.")] = 0
+    clip_grad: Annotated[
+        float | None, typer.Option(help="Largest gradient norm. Default: any.")
+    ] = None
+
+    def check(self, fewest: int = 1) -> None:
+        """Raise UsageError for numbers that make no recipe, or fewer than `fewest` epochs."""
+        rules = (
+            ("--epochs", self.epochs >= fewest, f"at least {fewest}"),
+            ("--batch-size", self.batch_size >= 1, "at least 1"),
+            ("--lr", self.lr > 0, "above 0"),
+            ("--head-multiplier", self.head_multiplier > 0, "above 0"),
+            ("--momentum", 0 <= self.momentum < 1, "0 or more, below 1"),
+            ("--weight-decay", self.weight_decay >= 0, "at least 0"),
+            ("--warmup", self.warmup >= 0, "at least 0"),
+            ("--accumulate", 1 <= self.accumulate <= self.batch_size, "1 to --batch-size"),
+            ("--clip-grad", self.clip_grad is None or self.clip_grad > 0, "above 0"),
+        )
+        for option, holds, need in rules:
+            if not holds:
+                raise UsageError(f"{option}: must be {need}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crops:
+    """How an image becomes a training crop."""
+
+    crop: Annotated[int, typer.Option(min=16, help="Side of the training crops, pixels.")] = 320
+    long_side: Annotated[
+        str | None,
+        typer.Option(metavar="LO,HI", help="Scale images to a longer side in this range."),
+    ] = None
+    rescale: Annotated[
+        str | None, typer.Option(metavar="LO,HI", help="Scale images by a factor in this range.")
+    ] = None
+    max_side: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="PIXELS",
+            help="Shrink longer images to this before scaling; 0: never.",
+        ),
+    ] = 0
+    jitter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="B,C,S,H",
+            help="Change brightness, contrast, saturation and hue by up to these parts.",
+        ),
+    ] = None
+
+    def augment(self) -> Augment:
+        """The augmentation that the options ask for.
+
+        Raises:
+            UsageError: options that contradict or are out of range.
+        """
+        from ..training.augment import Augment
+
+        strength = _numbers("--jitter", self.jitter, "B,C,S,H")
+        if strength is not None and strength[3] > 0.5:
+            raise UsageError(f"--jitter {self.jitter}: the hue turns by 0.5 at most")
+        return Augment(
+            crop=self.crop,
+            long_side=interval("--long-side", self.long_side),
+            factor=interval("--rescale", self.rescale),
+            max_side=self.max_side or 0,
+            jitter=strength,  # type: ignore[arg-type]  # four, by the form
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Where a run takes place and what it starts from."""
+
+    precision: Annotated[
+        TrainPrecision, typer.Option(help="Arithmetic of the network's convolutions.")
+    ] = TrainPrecision.f32
+    device: Device = "auto"
+    workers: Workers = None
+    seed: Seed = 0
+    checkpoint_every: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="Keep the training state this often."),
+    ] = 60.0
+    keep_pixels: Annotated[
+        float,
+        typer.Option(
+            min=0, metavar="GIB", help="Memory for decoded images; 0: decode in every epoch."
+        ),
+    ] = 1.0
+    compiled: Annotated[
+        bool,
+        typer.Option(
+            "--compile/--no-compile", help="Compile the network first: minutes, then faster steps."
+        ),
+    ] = False
+    force: Force = False
+    quiet: Quiet = False
+
+
+def _numbers(option: str, text: str | None, form: str) -> tuple[float, ...] | None:
+    """The numbers of an option such as LO,HI.
+
+    Raises:
+        UsageError: not as many finite numbers of 0 or more as `form` has names.
+    """
+    if text is None:
+        return None
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if len(found) != form.count(",") + 1 or not all(0 <= n < math.inf for n in found):
+        raise UsageError(f"{option} {text}: need {form}")
+    return found
+
+
+def interval(option: str, text: str | None) -> tuple[float, float] | None:
+    """The range of an option LO,HI, with 0 < LO <= HI."""
+    found = _numbers(option, text, "LO,HI")
+    if found is None:
+        return None
+    if not 0 < found[0] <= found[1]:
+        raise UsageError(f"{option} {text}: need 0 < LO <= HI")
+    return found[0], found[1]

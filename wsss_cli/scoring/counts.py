@@ -1,0 +1,226 @@
+"""The sums over images that eval's scores come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..artifacts.maps import cam_stride, checked_item
+from ..core.labels import IGNORE, MAX_CLASSES, local_to_labels
+from ..core.metrics import Scores, ThresholdSweep, confusion_matrix, scores
+from ..errors import WsssError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..artifacts import Artifact, DatasetReader
+
+
+@dataclass(frozen=True)
+class Point:
+    """The scores at one operating point.
+
+    Attributes:
+        how: which labels these are and what chose them, in words.
+        threshold: the constant background score, where there is one.
+        images_without_class: how many images are predicted to hold no class at all.
+    """
+
+    how: str
+    scores: Scores
+    images_without_class: int
+    threshold: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        found = self.scores.as_dict()
+        precision = found["precision"]
+        assert isinstance(precision, list)
+        return {
+            "how": self.how,
+            "threshold": self.threshold,
+            "images_without_class": self.images_without_class,
+            "background_precision": precision[0],
+            **found,
+        }
+
+
+@dataclass
+class Outcome:
+    """What scoring gives: the images that counted, and the scores by name of operating point."""
+
+    counted: list[str] = field(default_factory=list)
+    without_mask: int = 0
+    points: dict[str, Point] = field(default_factory=dict)
+    sweep: list[tuple[float, float]] = field(default_factory=list)  # (threshold, mIoU)
+
+
+def score_labels(
+    predictions: Artifact,
+    truth: DatasetReader,
+    ids: Iterable[str],
+    average: str,
+    unlabelled: str,
+) -> Outcome:
+    """Count labels against masks.
+
+    Raises:
+        WsssError: no image has a mask, or a label map does not fit its mask.
+    """
+    n_labels = len(truth.classes) + 1
+    matrix = np.zeros((n_labels, n_labels + 1), np.int64)
+    outcome, empty = Outcome(), 0
+    for image_id in ids:
+        mask = truth.mask(image_id)
+        if mask is None:
+            outcome.without_mask += 1
+            continue
+        label = predictions[image_id]["label"]
+        try:
+            matrix += confusion_matrix(mask, label, n_labels, unlabelled=unlabelled)
+        except ValueError as err:
+            raise _misfit(predictions, image_id, err) from None
+        empty += not ((label > 0) & (label < IGNORE)).any()
+        outcome.counted.append(image_id)
+    _check_counted(outcome, truth)
+    outcome.points["labels"] = Point("as in the file", scores(matrix, average), empty)
+    return outcome
+
+
+def score_maps(
+    predictions: Artifact,
+    truth: DatasetReader,
+    ids: Iterable[str],
+    average: str,
+    sweep: Sequence[float],
+    threshold: tuple[float, str] | None,
+) -> Outcome:
+    """Count maps against masks at every threshold of `sweep`, and at one chosen without them.
+
+    Args:
+        threshold: the one chosen and how; None takes the file's own background scores.
+
+    Raises:
+        WsssError: no image has a mask, or maps that do not fit their mask.
+    """
+    counts = MapCounts(predictions, truth, [*sweep, *([threshold[0]] if threshold else [])])
+    for image_id in ids:
+        counts.add(image_id)
+    counts.check()
+    points = counts.outcome.points
+    own = counts.own_background(average)
+    if threshold is not None:
+        points["chosen"] = counts.at(threshold[0], threshold[1], average)
+        if own is not None:
+            points["background"] = own
+    elif own is not None:
+        points["chosen"] = own
+    points["oracle"] = counts.oracle(sweep, average)
+    return counts.outcome
+
+
+class MapCounts:
+    """Sums over images that give the scores of maps at many thresholds."""
+
+    def __init__(
+        self, predictions: Artifact, truth: DatasetReader, thresholds: Sequence[float]
+    ) -> None:
+        self.outcome = Outcome()
+        self._predictions, self._truth = predictions, truth
+        if len(truth.classes) > MAX_CLASSES:
+            raise WsssError(
+                f"{truth.path}: has {len(truth.classes)} classes; masks hold {MAX_CLASSES} at most"
+            )
+        self._thresholds = np.unique(np.asarray(thresholds, np.float32))
+        self._n_labels = len(truth.classes) + 1
+        self._sweep = ThresholdSweep(self._n_labels, self._thresholds)
+        self._matrices: np.ndarray | None = None
+        self._maxima: list[float] = []
+        self._stride = cam_stride(predictions)
+        self._has_background = predictions.column("background").holds_values
+        self._own = np.zeros((self._n_labels, self._n_labels + 1), np.int64)
+        self._own_empty = 0
+
+    def add(self, image_id: str) -> None:
+        """Count one image; one without a mask is only noted."""
+        mask = self._truth.mask(image_id)
+        if mask is None:
+            self.outcome.without_mask += 1
+            return
+        item, _ = checked_item(self._predictions, image_id)
+        try:
+            maps = enlarge(item["cam"], mask.shape, self._stride)
+            self._sweep.add(mask, maps, item["classes"])
+            if self._has_background:
+                self._add_own(item, maps, mask)
+        except ValueError as err:
+            raise _misfit(self._predictions, image_id, err) from None
+        self._maxima.append(maps.max(initial=0.0))
+        self.outcome.counted.append(image_id)
+
+    def _add_own(self, item: dict[str, np.ndarray], maps: np.ndarray, mask: np.ndarray) -> None:
+        if "background" in item:
+            background = enlarge(item["background"][None], mask.shape, self._stride)
+            local = np.concatenate([background, maps]).argmax(axis=0).astype(np.uint8)
+        elif len(maps):
+            raise ValueError("has no background scores, other images have")
+        else:
+            local = np.zeros(mask.shape, np.uint8)
+        label = local_to_labels(local, item["classes"])
+        self._own += confusion_matrix(mask, label, self._n_labels)
+        self._own_empty += not label.any()
+
+    def check(self) -> None:
+        """Raise WsssError if no image counted."""
+        _check_counted(self.outcome, self._truth)
+
+    def at(self, threshold: float, how: str, average: str) -> Point:
+        """The scores at one of the thresholds."""
+        place = int(np.searchsorted(self._thresholds, np.float32(threshold)))
+        if self._matrices is None:
+            self._matrices = self._sweep.matrices()
+        empty = int((np.asarray(self._maxima, np.float32) <= self._thresholds[place]).sum())
+        return Point(how, scores(self._matrices[place], average), empty, threshold)
+
+    def oracle(self, sweep: Sequence[float], average: str) -> Point:
+        """The scores at the best of `sweep` (of equals, the lowest); notes the whole curve."""
+        points = [self.at(t, "", average) for t in sweep]
+        self.outcome.sweep = [(t, p.scores.miou) for t, p in zip(sweep, points, strict=True)]
+        curve = np.nan_to_num([point.scores.miou for point in points], nan=-1.0)
+        best = sweep[int(np.argmax(curve))]
+        how = f"oracle (chosen with these masks): best of {len(sweep)}, {sweep[0]:g}"
+        return self.at(best, f"{how} to {sweep[-1]:g}", average)
+
+    def own_background(self, average: str) -> Point | None:
+        """The scores with the file's own background scores, if it has them."""
+        if not self._has_background:
+            return None
+        how = "the file's own background scores"
+        return Point(how, scores(self._own, average), self._own_empty)
+
+
+def enlarge(maps: np.ndarray, size: tuple[int, ...], stride: int) -> np.ndarray:
+    """(K, H, W) float32 in [0, 1] from stored (K, h, w) maps.
+
+    Raises:
+        ValueError: maps that are not a grid of this stride on such an image.
+    """
+    from ..core.cam import dequantise  # these load torch; labels are scored without it
+    from ..core.grid import upsample_grid
+
+    large: Tensor = upsample_grid(dequantise(maps), (size[0], size[1]), stride)
+    return large.numpy()
+
+
+def _misfit(predictions: Artifact, image_id: str, err: ValueError) -> WsssError:
+    return WsssError(f"{predictions.path}: image {image_id!r}: {err}")
+
+
+def _check_counted(outcome: Outcome, truth: DatasetReader) -> None:
+    if not outcome.counted:
+        raise WsssError(
+            f"{truth.path}: none of the {outcome.without_mask} images to score has a mask",
+            "`wsss pack` takes masks along where the source has them",
+        )

@@ -1,0 +1,222 @@
+"""What eval scores, and at which threshold: the rules that make a number comparable."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.metrics import MAX_THRESHOLDS
+from ..errors import UsageError, WsssError
+from ..options.ids import select_ids
+from .counts import MapCounts
+
+if TYPE_CHECKING:
+    from ..artifacts import Artifact, DatasetReader
+
+FORMAT, VERSION = "wsss/eval", 1  # of the JSON that eval writes and --threshold-from reads
+PUBLISHED_THRESHOLD = 0.15  # of maps that were not walked: IRN's (published code)
+
+
+@dataclass(frozen=True)
+class ThresholdChoice:
+    """Where the threshold comes from that the scored masks have no say in; at most one is set."""
+
+    given: float | None = None
+    report: Path | None = None
+    split: str | None = None
+
+    @property
+    def is_made(self) -> bool:
+        return any(value is not None for value in (self.given, self.report, self.split))
+
+
+def parse_thresholds(text: str) -> list[float]:
+    """Thresholds of START:STOP:STEP (STOP left out) or of a list A,B,C, rising.
+
+    Raises:
+        UsageError: not such a text, none or too many, or outside 0..1.
+
+    >>> parse_thresholds("0:0.3:0.1"), parse_thresholds("0.5,0.25")
+    ([0.0, 0.1, 0.2], [0.25, 0.5])
+    """
+    wrong = UsageError(
+        f"--thresholds {text}: needs START:STOP:STEP or a list",
+        f"such as 0:0.6:0.01 or 0.1,0.2; 1 to {MAX_THRESHOLDS} of them, within 0..1",
+    )
+    try:
+        # Decimals, so that .01 adds up to .07 and not to .07000000000000001.
+        parts = [Decimal(part.strip()) for part in text.replace(":", ",").split(",")]
+    except InvalidOperation:
+        raise wrong from None
+    if not all(part.is_finite() for part in parts):
+        raise wrong
+    if ":" in text:
+        if len(parts) != 3 or "," in text or parts[2] <= 0:
+            raise wrong
+        start, stop, step = parts
+        count = _count_steps(start, stop, step)
+        if not 0 < count <= MAX_THRESHOLDS:
+            raise wrong
+        parts = [start + step * index for index in range(count)]
+    values = sorted({float(part) for part in parts})
+    distinct = np.unique(np.asarray(values, np.float32))
+    if len(distinct) != len(values) or len(values) > MAX_THRESHOLDS:
+        raise wrong
+    if values[0] < 0 or values[-1] > 1:
+        raise wrong
+    return values
+
+
+def _count_steps(start: Decimal, stop: Decimal, step: Decimal) -> int:
+    """How many of start, start + step, ... lie below stop."""
+    if stop <= start:
+        return 0
+    if (stop - start) / step > MAX_THRESHOLDS + 1:
+        return MAX_THRESHOLDS + 1
+    whole, rest = divmod(stop - start, step)
+    return int(whole) + (rest > 0)
+
+
+def select_images(
+    predictions: Artifact,
+    truth: DatasetReader,
+    split: str | None,
+    listed: str | None,
+    allow_missing: bool,
+) -> tuple[list[str], int]:
+    """The images to score, and how many with a mask the predictions lack.
+
+    Args:
+        split: its images; None takes all that `predictions` holds.
+        listed: an --ids file that narrows them further.
+        allow_missing: score what is there.
+
+    Raises:
+        WsssError: a shard alone, images of no data set, images without prediction.
+    """
+    if predictions.shard.count > 1 and listed is None and not allow_missing:
+        raise WsssError(
+            f"{predictions.path}: only shard {predictions.shard} of a run",
+            "`wsss merge` joins the shards; --allow-missing or --ids scores a part",
+        )
+    if split is None:
+        wanted = select_ids(predictions.ids, listed, predictions.path)
+        strange = [image_id for image_id in wanted if image_id not in truth]
+        if strange:
+            raise WsssError(
+                f"{predictions.path}: {len(strange)} of {len(wanted)} images are not in "
+                f"{truth.path}, first {strange[0]!r}"
+            )
+        return wanted, 0
+    wanted = select_ids(truth.split(split), listed, Path(f"{truth.path}'s split {split}"))
+    present = [image_id for image_id in wanted if image_id in predictions]
+    there = set(present)
+    # Images without a mask would not have counted: their absence changes nothing.
+    missing = [i for i in wanted if i not in there and truth.has_mask(i)]
+    if missing and not allow_missing:
+        raise WsssError(
+            f"{predictions.path}: lacks {len(missing)} of the {len(wanted)} images of split "
+            f"{split}, first {missing[0]!r}",
+            "a score of a part is not the split's; --allow-missing or --ids gives it all the same",
+        )
+    return present, len(missing)
+
+
+def choose_threshold(
+    choice: ThresholdChoice,
+    predictions: Artifact,
+    truth: DatasetReader,
+    scored: Sequence[str],
+    sweep: Sequence[float],
+    average: str,
+) -> tuple[float, str]:
+    """The threshold that the masks of `scored` have no say in, and how it was chosen.
+
+    Raises:
+        WsssError: a report or a split that shares images with `scored`, or is of no use.
+    """
+    if choice.given is not None:
+        return choice.given, "given by --threshold"
+    if choice.report is not None:
+        threshold, ids, name = read_oracle(choice.report)
+        _refuse_shared(choice.report.name, ids, scored, truth)
+        return threshold, f"best in {name}, of {len(ids)} images none of which is scored here"
+    if choice.split is not None:
+        ids, _ = select_images(predictions, truth, choice.split, None, False)
+        _refuse_shared(f"split {choice.split}", ids, scored, truth)
+        counts = MapCounts(predictions, truth, sweep)
+        for image_id in ids:
+            counts.add(image_id)
+        counts.check()
+        point = counts.oracle(sweep, average)
+        assert point.threshold is not None
+        if math.isnan(point.scores.miou):
+            raise WsssError(
+                f"{truth.path}: the masks of split {choice.split} are void throughout",
+                "--threshold names a threshold, another split may show one",
+            )
+        images = len(counts.outcome.counted)
+        return point.threshold, f"best on split {choice.split}, {images} images not scored here"
+    if any(source["kind"] == "wsss/aff" for source in predictions.inputs):
+        from ..core.pseudo import IRN_THRESHOLD
+
+        return IRN_THRESHOLD, "IRN's published constant for walked maps"
+    return PUBLISHED_THRESHOLD, "IRN's published constant for maps"
+
+
+def _refuse_shared(
+    source: str, ids: Iterable[str], scored: Sequence[str], truth: DatasetReader
+) -> None:
+    shared = sorted(set(ids) & set(scored))
+    shared = [image_id for image_id in shared if truth.has_mask(image_id)]
+    if shared:
+        raise WsssError(
+            f"{source}: chose its threshold with the masks of {len(shared)} images scored here, "
+            f"first {shared[0]!r}",
+            "score other images, with --split; what is best on these is printed as the oracle",
+        )
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """The JSON of an earlier `wsss eval --json`.
+
+    Raises:
+        WsssError: unreadable, or not such a JSON.
+    """
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as err:
+        reason = err.strerror if isinstance(err, OSError) and err.strerror else "not JSON"
+        raise WsssError(f"{path}: cannot be read ({reason})") from None
+    try:
+        if report["format"] != FORMAT or report["version"] > VERSION:
+            raise KeyError
+    except (KeyError, TypeError):
+        raise WsssError(f"{path}: not scores of wsss's", "`wsss eval --json` writes them") from None
+    return report
+
+
+def read_oracle(path: Path) -> tuple[float, list[str], str]:
+    """(best threshold, ids it was chosen on, file name) of a JSON that eval wrote for maps.
+
+    Raises:
+        WsssError: unreadable, or not such a JSON.
+    """
+    report = read_report(path)
+    try:
+        oracle = report["scores"]["oracle"]
+        threshold = float(oracle["threshold"])
+        if not 0 <= threshold <= 1 or oracle["miou"] is None:  # no mask had a pixel that counts
+            raise ValueError
+        return threshold, list(report["ids"]), path.name
+    except (KeyError, TypeError, ValueError):
+        raise WsssError(
+            f"{path}: holds no best threshold of maps", "`wsss eval CAM --json` writes it"
+        ) from None

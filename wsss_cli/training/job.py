@@ -1,0 +1,336 @@
+"""What the three training stages share beside their options: the run itself."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..console import log, track, warn
+from ..errors import UsageError
+from ..machine.cores import free_cores
+from ..machine.devices import resolve_device, resolve_precision
+from ..options.training import Recipe, Setting
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from ..artifacts.provenance import Source
+    from .compute import Compute
+    from .data import Load, Plan
+    from .losses import Loss
+    from .schedule import Schedule
+    from .team import Team
+
+FIGURES = {"val_map": "val mAP", "val_miou": "val mIoU", "val_pixel_accuracy": "pixel accuracy"}
+
+
+@dataclass
+class Job:
+    """What a training stage trains, whatever the recipe and the machine.
+
+    Attributes:
+        name: of the command.
+        kind: of the weights it makes.
+        out: where they go.
+        model: on the CPU, initialised.
+        config: what the network is rebuilt from.
+        params: all options that change the numbers, beside the recipe's.
+        classes: names.
+        inputs: artifacts that are read.
+        ids: training images.
+        load: makes the sample of an id.
+        loss: of outputs and batch.
+        grouping: of the parameters, as `nets.parameters.parameter_groups` takes it.
+        start: first touches to the fresh model.
+        measure: figures of the model after an epoch.
+        val_every: epochs between two measurements; 0 for none.
+        after: what else to do after an epoch that is measured, given its number.
+        finish: last touches to the trained model.
+        schedule: of the rates over the run, of its steps and those of warm-up; poly by default.
+        nesterov: take SGD's momentum that way.
+        keyed: samples know their epoch and index.
+        extra: tensors beside the model's that are part of the run's state.
+    """
+
+    name: str
+    kind: str
+    out: Path
+    model: nn.Module
+    config: dict[str, Any]
+    params: Mapping[str, Any]
+    classes: Sequence[str]
+    inputs: Sequence[Source]
+    ids: Sequence[str]
+    load: Load
+    loss: Loss
+    grouping: Mapping[str, Any] = field(default_factory=dict)
+    start: Callable[[Any, Compute], None] | None = None
+    measure: Callable[[nn.Module, Compute], dict[str, float]] | None = None
+    val_every: int = 1
+    after: Callable[[nn.Module, Compute, int], None] | None = None
+    finish: Callable[[Any, Compute], None] | None = None
+    schedule: Callable[[int, int], Schedule] | None = None
+    nesterov: bool = False
+    keyed: bool = False
+    extra: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def groups(self, recipe: Recipe) -> list[dict[str, Any]]:
+        """The optimiser's groups."""
+        from ..nets.parameters import parameter_groups
+
+        return parameter_groups(
+            self.model, recipe.lr, recipe.weight_decay, recipe.head_multiplier, **self.grouping
+        )
+
+
+@contextmanager
+def begin(out: Path, recipe: Recipe, setting: Setting, fewest_epochs: int = 1) -> Iterator[Team]:
+    """The processes that train, for as long as they do; refuses early what would fail late.
+
+    Initial weights become a matter of the seed.
+    """
+    import torch
+
+    from ..artifacts.writer import check_target
+    from .assemble import assemble
+
+    with assemble(resolve_device(setting.device)) as team:
+        recipe.check(fewest_epochs)
+        resolve_precision(setting.precision, team.device)
+        check_target(out, setting.force)
+        torch.manual_seed(setting.seed)
+        yield team
+
+
+def check_beside(path: Path, out: Path, force: bool, inputs: Sequence[Source]) -> None:
+    """Refuse early what a training is to write beside its weights, as `check_target` does.
+
+    A file that an interrupted run has written may stand there.
+
+    Args:
+        path: of the file.
+        out: of the weights.
+        force: whether either may exist.
+        inputs: what the training reads.
+
+    Raises:
+        UsageError, WsssError: as `check_target`; or it is where the weights go.
+    """
+    from ..artifacts.writer import check_target, partial_path
+
+    if path == out:
+        raise UsageError(f"{path}: is where the weights go", "give it another name")
+    check_target(path, force or partial_path(out).exists(), [source.path for source in inputs])
+
+
+def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[str, Any]]:
+    """Run a job to the end, from wherever an earlier attempt was stopped.
+
+    Returns:
+        the history, as it stands in the weights.
+    """
+    import torch
+
+    from ..artifacts.weights import read_torch, save_weights, weights_run, write_torch
+    from ..artifacts.writer import partial_path
+    from .checkpoint import Checkpoint
+    from .data import Plan, Samples
+    from .interrupt import Interrupts
+    from .loop import fit
+    from .schedule import Poly
+    from .team import trains_statistics
+
+    plan = Plan(len(job.ids), recipe.batch_size, recipe.epochs, setting.seed)
+    precision = team.share(resolve_precision(setting.precision, team.device).value)
+    compute = _compute(plan, recipe, setting, team, precision)
+    identity = _identity(job, recipe, setting.seed, precision)
+    samples = Samples(job.load, job.ids, setting.seed, job.keyed)
+    groups = job.groups(recipe)
+    team.adapt(job.model, compute.shares)
+    if team.world > 1 and team.leads and any(map(trains_statistics, job.model.modules())):
+        warn("each process's batch norms see its own images only; on CUDA they see all")
+    model = job.model.to(team.device).to(memory_format=torch.channels_last)
+    with (
+        Checkpoint(
+            partial_path(job.out),
+            weights_run(**identity),
+            read_torch,
+            write_torch,
+            setting.checkpoint_every,
+            restart=setting.force,
+            team=team,
+            extra=job.extra,
+        ) as checkpoint,
+        _Talk(job, plan, setting.quiet or not team.leads) as talk,
+    ):
+        history = fit(
+            model,
+            job.loss,
+            lambda start: compute.batches(samples, compute.shares.deal(plan.batches(start))),
+            torch.optim.SGD(
+                groups,
+                lr=recipe.lr,
+                momentum=recipe.momentum,
+                nesterov=job.nesterov and recipe.momentum > 0,
+            ),
+            schedule=(job.schedule or Poly)(plan.steps, recipe.warmup),
+            epochs=recipe.epochs,
+            compute=compute,
+            seed=setting.seed,
+            checkpoint=checkpoint,
+            report=talk,
+            measure=_measure_each(job, recipe.epochs, compute),
+            start=_start_once(job, compute),
+        )
+        with Interrupts():  # SIGTERM, like Ctrl-C, stops with a word and no lock left
+            if job.finish is not None:
+                job.finish(model, compute)
+            if team.leads:
+                weights = {name: t.contiguous() for name, t in model.state_dict().items()}
+                save_weights(
+                    job.out, **identity, config=job.config, state_dict=weights, history=history
+                )
+            checkpoint.remove()
+    talk.end(history)
+    return history
+
+
+def _compute(plan: Plan, recipe: Recipe, setting: Setting, team: Team, precision: str) -> Compute:
+    """Where and how to compute."""
+    from ..machine.precision import autocast_type
+    from .assemble import local_processes
+    from .compute import Compute
+    from .shares import Shares
+
+    images = min(plan.count, plan.batch_size)
+    if images < team.world:
+        raise UsageError(
+            f"{team.world} processes: a step takes {images} images, at least one for each is "
+            "needed",
+            "start fewer with torchrun --nproc-per-node, or raise --batch-size",
+        )
+    workers = setting.workers
+    return Compute(
+        team.device,
+        half=autocast_type(precision),
+        clip=recipe.clip_grad,
+        workers=default_workers(team.device, local_processes()) if workers is None else workers,
+        compiled=setting.compiled,
+        team=team,
+        shares=Shares(images, min(recipe.accumulate, images // team.world), team.world, team.rank),
+    )
+
+
+def _identity(job: Job, recipe: Recipe, seed: int, precision: str) -> dict[str, Any]:
+    """What a run is known by: equal for two runs that must end in the same weights."""
+    own = {"seed": seed, "precision": precision}
+    return {
+        "kind": job.kind,
+        "params": {**job.params, **asdict(recipe), **own},
+        "seed": seed,
+        "classes": job.classes,
+        "inputs": job.inputs,
+        "ids": job.ids,
+    }
+
+
+def best_epoch(history: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The row whose first validation figure is highest (of equals, the last); None without any."""
+    for name in FIGURES:
+        rows = [row for row in history if row.get(name) is not None]
+        if rows:
+            return max(rows, key=lambda row: (row[name], row["epoch"]))
+    return None
+
+
+def default_workers(device: Any, processes: int = 1) -> int:
+    """Loading keeps up with a CPU's training from one process; a GPU needs more."""
+    return 1 if device.type == "cpu" else max(1, min(8, free_cores() // processes))
+
+
+def _start_once(job: Job, compute: Compute) -> Callable[[nn.Module], None] | None:
+    """`job.start`, of the model alone."""
+    start = job.start
+    return None if start is None else lambda model: start(model, compute)
+
+
+def _measure_each(
+    job: Job, epochs: int, compute: Compute
+) -> Callable[[nn.Module, int], dict[str, Any]] | None:
+    """`job.measure` and `job.after` at the epochs they are due, undefined figures as None."""
+    measure, after = job.measure, job.after
+    if (measure is None and after is None) or not job.val_every:
+        return None
+
+    def figures(model: nn.Module, epoch: int) -> dict[str, Any]:
+        if epoch % job.val_every and epoch != epochs:
+            return {}
+        found = measure(model, compute) if measure is not None else {}
+        if after is not None:
+            after(model, compute, epoch)
+        return {name: None if math.isnan(value) else value for name, value in found.items()}
+
+    return figures
+
+
+class _Talk:
+    """Tells the user how training goes: a bar over the steps, a line for each epoch."""
+
+    def __init__(self, job: Job, plan: Plan, quiet: bool) -> None:
+        self._job, self._plan, self._quiet = job, plan, quiet
+        self._bar: Iterator[int] = iter(())
+        self._since = time.monotonic()
+
+    def __enter__(self) -> _Talk:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        close = getattr(self._bar, "close", None)
+        if close is not None:
+            close()
+        if kind is KeyboardInterrupt:
+            self._say(f"interrupted; the same command goes on from {self._job.out}.partial")
+
+    def start(self, step: int) -> None:
+        plan = self._plan
+        if step:
+            epoch = min(step // plan.steps_per_epoch + 1, plan.epochs)
+            self._say(f"going on at step {step}/{plan.steps}, epoch {epoch}")
+        self._bar = track(itertools.count(), self._job.name, plan.steps, step, self._quiet)
+        next(self._bar)
+        self._since = time.monotonic()
+
+    def step(self, step: int, loss: float) -> None:
+        next(self._bar)
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        now = time.monotonic()
+        figures = "".join(
+            f", {text} {'undefined' if row[name] is None else format(row[name], '.3f')}"
+            for name, text in FIGURES.items()
+            if name in row
+        )
+        loss = f": loss {row['loss']:.4f}{figures}" if "loss" in row else figures
+        self._say(f"epoch {row['epoch']}/{self._plan.epochs}{loss} ({now - self._since:.0f} s)")
+        self._since = now
+
+    def end(self, history: Sequence[dict[str, Any]]) -> None:
+        """What was done, and whether the last epoch was the best."""
+        epochs = self._plan.epochs
+        self._say(f"{len(self._job.ids)} images, {epochs} epochs -> {self._job.out}")
+        best = best_epoch(history)
+        if best is not None and best["epoch"] != epochs:
+            name = next(name for name in FIGURES if best.get(name) is not None)
+            self._say(
+                f"the last epoch's weights are kept; {FIGURES[name]} was highest, "
+                f"{best[name]:.3f}, after epoch {best['epoch']}"
+            )
+
+    def _say(self, text: str) -> None:
+        log(f"{self._job.name}: {text}", self._quiet)

@@ -1,0 +1,162 @@
+"""What the methods of train-seg share: what they are told, the network, its validation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..console import warn
+from ..errors import WsssError
+from ..options.segmenter import Head
+from ..options.training import Body, Crops, Recipe, Setting
+from .inputs import held_out_split, keep_pixels
+from .job import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import ExitStack
+
+    import numpy as np
+    from torch import nn
+
+    from ..artifacts import DatasetReader
+    from ..nets.segmentation import Segmenter
+    from .compute import Compute
+    from .data import Sample
+    from .team import Team
+
+NAME = "train-seg"
+KIND = "wsss/seg"
+
+
+class Lesson(Protocol):
+    """A method with its options, all of them checked."""
+
+    @property
+    def fewest_epochs(self) -> int:
+        """The least that makes a network."""
+
+    def job(self, team: Team, files: ExitStack) -> Job:
+        """What there is to train; `files` closes what it opens."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every method is told."""
+
+    out: Path
+    data: Path | None
+    split: str | None
+    val_split: str | None
+    val_every: int
+    head: Head
+    body: Body
+    recipe: Recipe
+    crops: Crops
+    setting: Setting
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "body", replace(self.body, output_stride=self.head.stride))
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the network is rebuilt from."""
+        norm = self.head.head_norm.value
+        return {**self.body.config(), "model": self.head.model, "norm": norm}
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What of the network's options changes the numbers."""
+        return {**self.config, **self.body.params(), "aux_weight": self.head.aux}
+
+    def network(self, n_labels: int, team: Team) -> tuple[Segmenter, list[nn.Module]]:
+        """A network to train, and those of its modules that are pretrained."""
+        from ..nets.segmentation import build_segmenter, load_head_weights
+
+        aux, norm = self.head.aux > 0, self.head.head_norm.value
+        net = build_segmenter(self.head.model, self.body.build(), n_labels, aux, norm)
+        filled = load_head_weights(net, self.body.weights)
+        if filled is None and team.leads:
+            warn(f"{self.body.weights} holds no classifier of VGG-16: fc6 and fc7 start at random")
+        return net, [net.backbone, *(filled or [])]
+
+    @property
+    def side(self) -> int:
+        """The longer side that longer images are shrunk to when looked at whole; 0: none are."""
+        side = self.crops.max_side
+        assert side is not None  # the methods settle it
+        return side
+
+    def held_out(self, reader: DatasetReader) -> str | None:
+        """The split to validate on."""
+        return held_out_split(reader, self.val_split)
+
+    def measure(
+        self, reader: DatasetReader, ids: Sequence[str], team: Team
+    ) -> Callable[[nn.Module, Compute], dict[str, float]] | None:
+        """Validation, if there is any; has pixels kept of its images and of those to train on."""
+        held_out, val = self.held_out(reader), []
+        if self.val_every and held_out is not None:
+            val = _with_masks(reader, held_out, team)
+        keep_pixels(reader, [*ids, *val], self.setting.keep_pixels, team.world)
+        return partial(validate, reader, val, self.side) if val else None
+
+
+def head_learned(pretrained: Sequence[nn.Module]) -> bool:
+    """Whether `Task.network` filled part of the head too, as FCN-8s's from FCN-32s.
+
+    Such a head is left as it is, unless a probe is asked for.
+    """
+    return len(pretrained) > 1
+
+
+def load_whole(
+    reader: DatasetReader, max_side: int, image_id: str, rng: np.random.Generator
+) -> Sample:
+    """A whole image at its working size, and its mask (H, W) uint8 at its own."""
+    import torch
+
+    from ..core.images import to_input
+    from ..core.views import resize_image, working_size
+
+    image, mask = reader.image(image_id), reader.mask(image_id)
+    assert mask is not None
+    if mask.shape != image.shape[:2]:
+        raise WsssError(f"{reader.path}: the mask of {image_id!r} has another size than the image")
+    small = resize_image(image, working_size(mask.shape, max_side))
+    return {"image": to_input(small), "mask": torch.from_numpy(mask)}
+
+
+def validate(
+    reader: DatasetReader, ids: list[str], max_side: int, model: nn.Module, compute: Compute
+) -> dict[str, float]:
+    """Mean IoU over the labels that masks or predictions hold; whole images, one scale."""
+    import numpy as np
+    from torch.nn import functional
+
+    from ..core.metrics import confusion_matrix, scores
+    from .compute import predictions
+    from .data import Samples, in_order
+
+    n_labels = len(reader.classes) + 1
+    total = np.zeros((n_labels, n_labels + 1), np.int64)
+    samples = Samples(partial(load_whole, reader, max_side), ids)
+    # one image at a time: padding to a common size would let borders see what they never saw
+    keys = compute.team.mine(in_order(len(ids), 1))
+    for logits, batch in predictions(model, compute.batches(samples, keys), compute):
+        mask = batch["mask"][0]
+        if logits.shape[-2:] != mask.shape:
+            logits = functional.interpolate(logits, size=mask.shape, mode="bilinear")
+        labels = logits[0].argmax(0).cpu().numpy().astype(np.uint8)
+        total += confusion_matrix(mask.cpu().numpy(), labels, n_labels)
+    found = scores(np.stack(compute.team.gather(total)).sum(axis=0))
+    return {"val_miou": found.miou, "val_pixel_accuracy": found.pixel_accuracy}
+
+
+def _with_masks(reader: DatasetReader, split: str, team: Team) -> list[str]:
+    ids = [image_id for image_id in reader.split(split) if reader.has_mask(image_id)]
+    if not ids and team.leads:
+        warn(f"no image of split {split!r} has a mask: training without validation")
+    return ids
