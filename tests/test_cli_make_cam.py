@@ -24,9 +24,9 @@ from wsss_cli.artifacts import (
 from wsss_cli.core.cam import View, fuse_views
 from wsss_cli.core.images import to_input
 from wsss_cli.core.views import scaled_copies
+from wsss_cli.methods.rebuild import rebuild_classifier
 from wsss_cli.nets.backbones import build_backbone
 from wsss_cli.nets.classifier import Classifier
-from wsss_cli.nets.rebuild import rebuild_classifier
 
 CONFIG = {"backbone": "tiny", "output_stride": 16, "dilated": False, "dropout": 0.0}
 

@@ -28,9 +28,9 @@ from wsss_cli.core.images import decode_mask, to_input
 from wsss_cli.core.pamr import PamrParams
 from wsss_cli.core.refine import Refinement, refine_scores
 from wsss_cli.core.views import scaled_copies
+from wsss_cli.methods.rebuild import rebuild_segmenter
 from wsss_cli.nets.backbones import build_backbone
 from wsss_cli.nets.inference import label_probabilities
-from wsss_cli.nets.rebuild import rebuild_segmenter
 from wsss_cli.nets.segmentation import build_segmenter
 
 CONFIG = {

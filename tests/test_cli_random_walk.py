@@ -30,9 +30,9 @@ from wsss_cli.core.crf import PRESETS, CrfParams
 from wsss_cli.core.grid import grid_size, pad_to_multiple
 from wsss_cli.core.images import to_input
 from wsss_cli.core.views import resize_image
+from wsss_cli.methods.rebuild import rebuild_affinity
 from wsss_cli.nets.affinity import AffinityNet, IRNet
 from wsss_cli.nets.backbones import build_backbone
-from wsss_cli.nets.rebuild import rebuild_affinity
 
 
 def write_weights(

@@ -16,11 +16,12 @@ from typer.testing import CliRunner, Result
 
 from wsss_cli.artifacts import LABEL, Weights, create, load_weights, open_dataset
 from wsss_cli.cli import app
-from wsss_cli.commands import train_aff
 from wsss_cli.core.affinity import affinity_loss_psa, boundary_loss_irn
 from wsss_cli.core.images import to_input
 from wsss_cli.core.labels import IGNORE
-from wsss_cli.nets.rebuild import rebuild_affinity
+from wsss_cli.methods.rebuild import rebuild_affinity
+from wsss_cli.methods.train_aff import irn, psa
+from wsss_cli.training import affinities, job
 from wsss_cli.training.losses import nearest_labels, vote_labels
 
 ARGUMENTS = "--backbone tiny --backbone-weights random --crop 32 --freeze-stages 0 --workers 0"
@@ -84,7 +85,7 @@ def test_seeds_become_weights(method: str) -> None:
 
 def test_the_defaults_are_those_of_the_method(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs: list[Any] = []
-    monkeypatch.setattr(train_aff, "train", lambda job, recipe, *_: jobs.append((job, recipe)))
+    monkeypatch.setattr(job, "train", lambda job, recipe, *_: jobs.append((job, recipe)))
     bare = ["train-aff", "--backbone", "tiny", "--backbone-weights", "random"]
     for method in ("psa", "irn"):
         assert CliRunner().invoke(app, [*bare, "--method", method]).exit_code == 0
@@ -115,12 +116,12 @@ def test_losses_take_labels_on_their_grids() -> None:
     for b, y, x in np.ndindex(2, 4, 6):
         block = labels[b, 8 * y : 8 * y + 8, 8 * x : 8 * x + 8]
         votes[b, y, x] = int(np.bincount(block.flatten().numpy()).argmax())
-    targets = train_aff.count_cells(vote_labels, 8, 3, {"label": labels})
-    found = train_aff.affinity_loss(3, features, *targets)
+    targets = affinities.count_cells(vote_labels, 8, 3, {"label": labels})
+    found = psa.affinity_loss(3, features, *targets)
     assert found == affinity_loss_psa(features, votes, 3).total
     edge, displacement = torch.randn(2, 1, 8, 12), torch.randn(2, 2, 8, 12)
-    targets = train_aff.count_cells(nearest_labels, 4, 3, {"label": labels})
-    found = train_aff.boundary_loss(3, (edge, displacement), *targets)
+    targets = affinities.count_cells(nearest_labels, 4, 3, {"label": labels})
+    found = irn.boundary_loss(3, (edge, displacement), *targets)
     nearest = labels[:, 1::4, 1::4]
     assert found == boundary_loss_irn(edge.sigmoid(), displacement, nearest, 3).total
 
@@ -147,7 +148,8 @@ def test_an_interrupted_run_ends_in_the_same_weights(
     name = {"psa": "affinity_loss", "irn": "boundary_loss"}[method]
     if moment == "end":
         name = "load_whole" if method == "irn" else name
-    original, calls = getattr(train_aff, name), []
+    module = {"psa": psa, "irn": irn}[method]
+    original, calls = getattr(module, name), []
 
     def interrupting(*arguments: Any) -> Any:
         calls.append(1)
@@ -156,7 +158,7 @@ def test_an_interrupted_run_ends_in_the_same_weights(
         return original(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train_aff, name, interrupting)
+        patch.setattr(module, name, interrupting)
         train("--method", method, expect=130)
     assert not Path("aff.pt").exists()
     assert "going on at step" in train("--method", method).stderr

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner, Result
-from wsss_cli.options.groups import due
 
 from wsss_cli.artifacts import CAM, LABEL, create, load_weights, open_artifact, open_dataset
 from wsss_cli.cli import app
-from wsss_cli.methods.train_cls.classifiers import DEFAULTS, Method
-from wsss_cli.nets.attention import AttentionNet, MapsOf
+from wsss_cli.methods.rebuild import rebuild_classifier
+from wsss_cli.methods.train_cls import oaa
 from wsss_cli.nets.backbones import build_backbone
-from wsss_cli.nets.rebuild import rebuild_classifier
+from wsss_cli.nets.oaa import AttentionNet, MapsOf
+from wsss_cli.options.groups import due
 from wsss_cli.training import loop
 
 TINY = "--backbone tiny --backbone-weights random --crop 48 --freeze-stages 0 --workers 0"
@@ -195,6 +195,6 @@ def test_extra_layers_and_their_maps() -> None:
 def test_the_published_schedule_goes_with_the_published_layers(
     layers: int, wanted: tuple[float, ...]
 ) -> None:
-    usual = DEFAULTS[Method.oaa]
+    usual = oaa.CARD.usual
     names = ("epochs", "batch_size", "lr", "crop")
     assert tuple(due(usual[name], {"layers": layers}) for name in names) == wanted

@@ -18,11 +18,11 @@ from typer.testing import CliRunner, Result
 
 from wsss_cli.artifacts import DATASET, Weights, create, load_weights, open_dataset
 from wsss_cli.cli import app
-from wsss_cli.commands import train_cls
 from wsss_cli.core.images import to_input
 from wsss_cli.core.probe import linear_probe
 from wsss_cli.core.views import resize_image, scaled_size
-from wsss_cli.nets.rebuild import rebuild_classifier
+from wsss_cli.methods.rebuild import rebuild_classifier
+from wsss_cli.training import classifying as train_cls
 from wsss_cli.training.augment import Augment
 from wsss_cli.training.data import sample_generator
 

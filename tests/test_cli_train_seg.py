@@ -13,7 +13,6 @@ import pytest
 import torch
 from conftest import CLASSES, tiny_scene
 from typer.testing import CliRunner, Result
-from wsss_cli.options.segmenter import DEFAULTS, Method
 
 from wsss_cli.artifacts import DATASET, LABEL, create, load_weights, open_artifact, open_dataset
 from wsss_cli.cli import app
@@ -22,9 +21,10 @@ from wsss_cli.core.images import to_input
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.core.metrics import confusion_matrix, scores
 from wsss_cli.core.probe import pixel_probe
+from wsss_cli.methods.rebuild import rebuild_segmenter
 from wsss_cli.methods.train_seg import labels as _from_labels
 from wsss_cli.nets.backbones import build_backbone
-from wsss_cli.nets.rebuild import rebuild_segmenter
+from wsss_cli.options.segmenter import DEFAULTS, Method
 from wsss_cli.training import segmenting as _segmenting
 from wsss_cli.training.compute import Compute
 

@@ -15,15 +15,15 @@ from typer.testing import CliRunner, Result
 
 from wsss_cli.artifacts import LABEL, load_weights, open_artifact, open_dataset
 from wsss_cli.cli import app
-from wsss_cli.commands.train_cls import load_scaled
 from wsss_cli.core.images import to_input
-from wsss_cli.core.ngwp import Pooling, fitted_logits
 from wsss_cli.core.probe import linear_probe
+from wsss_cli.core.single_stage_pooling import Pooling, fitted_logits
+from wsss_cli.methods.rebuild import rebuild_segmenter
 from wsss_cli.nets import segmentation_gated
-from wsss_cli.nets.rebuild import rebuild_segmenter
 from wsss_cli.training import loop
 from wsss_cli.training import tagged as _tagged
 from wsss_cli.training.augment import Augment
+from wsss_cli.training.classifying import load_scaled
 
 TRAIN = (
     "train-seg --method single-stage --backbone tiny --backbone-weights random --freeze-stages 0 "

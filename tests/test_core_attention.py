@@ -9,10 +9,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from wsss_cli.core.attention import Placing, attention, integral_loss, to_crop, to_image, trusted
-from wsss_cli.methods.train_cls.attention import placing_of, spread
+from wsss_cli.core.oaa import Placing, attention, integral_loss, to_crop, to_image, trusted
+from wsss_cli.methods.train_cls.oaa import spread
+from wsss_cli.methods.train_cls.oaa.store import Accumulator, AttentionStore
 from wsss_cli.nets.parameters import parameter_groups
-from wsss_cli.training.attention import Accumulator, AttentionStore
+from wsss_cli.training.attentive import placing_of
 from wsss_cli.training.augment import Augment
 from wsss_cli.training.schedule import Drop
 from wsss_cli.training.team import Team

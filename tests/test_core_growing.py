@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsss_cli.core.crf import CrfParams, dense_crf
-from wsss_cli.core.growing import grow_seeds
+from wsss_cli.core.dsrg import grow_seeds
 from wsss_cli.core.meanfield import MAX_CELLS, mean_field
 
 Problem = tuple[np.ndarray, np.ndarray, np.ndarray]

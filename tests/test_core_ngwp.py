@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from wsss_cli.core.ngwp import (
+from wsss_cli.core.single_stage_pooling import (
     Pooling,
     class_scores,
     fitted_logits,

@@ -12,7 +12,7 @@ from torch import Tensor
 from wsss_cli.core.crf import PRESETS, CrfParams
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.core.meanfield import mean_field, mean_field_each
-from wsss_cli.core.reliable import Mining, reliable_labels, sure_of_maps
+from wsss_cli.core.rrm import Mining, reliable_labels, sure_of_maps
 
 NO_CRF = CrfParams(iterations=0)
 CRF = PRESETS["rrm-train"].shrunk(8)

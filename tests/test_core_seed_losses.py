@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from wsss_cli.core.gwrp import CELLS, decay_for, gwrp
-from wsss_cli.core.seed_losses import (
+from wsss_cli.core.sec import (
     balanced_seed_loss,
     boundary_loss,
     constrain_loss,

@@ -13,7 +13,12 @@ from torch import Tensor
 from wsss_cli.core.grid import upsample_grid
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.core.pamr import pamr
-from wsss_cli.core.self_labels import SelfLabels, balanced_losses, self_labels, sure_channels
+from wsss_cli.core.single_stage_labels import (
+    SelfLabels,
+    balanced_losses,
+    self_labels,
+    sure_channels,
+)
 
 RULE = SelfLabels(iterations=3, dilations=(1, 2))
 SIZE, STRIDE = (11, 18), 4

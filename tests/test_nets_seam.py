@@ -11,10 +11,10 @@ from typer.testing import CliRunner, Result
 
 from wsss_cli.artifacts import CAM, load_weights, open_artifact
 from wsss_cli.cli import app
-from wsss_cli.commands import train_cls
 from wsss_cli.core.seam import seam_loss
+from wsss_cli.methods.rebuild import rebuild_classifier
+from wsss_cli.methods.train_cls import seam as train_cls
 from wsss_cli.nets.backbones import build_backbone
-from wsss_cli.nets.rebuild import rebuild_classifier
 from wsss_cli.nets.seam import SeamNet, small_size
 
 TINY = "--backbone tiny --backbone-weights random --crop 48 --freeze-stages 0 --workers 0"

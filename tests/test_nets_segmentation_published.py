@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wsss_cli.core.grid import grid_size
+from wsss_cli.methods.rebuild import rebuild_segmenter
 from wsss_cli.nets.backbones import Backbone, build_backbone, freeze_batchnorm, parameter_groups
-from wsss_cli.nets.rebuild import rebuild_segmenter
 from wsss_cli.nets.segmentation import Segmenter, build_segmenter, load_head_weights
 from wsss_cli.nets.segmentation_fc import ConvolvedClassifier
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import pytest
 import typer
 from typer.testing import CliRunner
+
 from wsss_cli.options.groups import Due, Help, Without, grouped
 
 

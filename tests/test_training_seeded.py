@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from wsss_cli.core.crf import PRESETS
-from wsss_cli.core.growing import grow_seeds
+from wsss_cli.core.dsrg import grow_seeds
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.core.meanfield import mean_field
-from wsss_cli.core.seed_losses import (
+from wsss_cli.core.sec import (
     balanced_seed_loss,
     boundary_loss,
     constrain_loss,

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from wsss_cli.core.grid import upsample_grid
 from wsss_cli.core.labels import IGNORE
-from wsss_cli.core.ngwp import Pooling
 from wsss_cli.core.pamr import pamr
-from wsss_cli.core.self_labels import SelfLabels
+from wsss_cli.core.single_stage_labels import SelfLabels
+from wsss_cli.core.single_stage_pooling import Pooling
 from wsss_cli.training.data import Sample
 from wsss_cli.training.single_stage import SingleStageLoss
 from wsss_cli.training.stretch import Stretch, random_part

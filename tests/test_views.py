@@ -20,11 +20,11 @@ from wsss_cli.core.views import (
     scaled_size,
     working_size,
 )
-from wsss_cli.nets.attention import AttentionNet
 from wsss_cli.nets.backbones import build_backbone
 from wsss_cli.nets.classifier import Classifier
 from wsss_cli.nets.gradient import GradientClassifier
 from wsss_cli.nets.inference import class_views, label_probabilities, mean_logits
+from wsss_cli.nets.oaa import AttentionNet
 from wsss_cli.nets.seam import SeamNet
 from wsss_cli.nets.segmentation import Segmenter, build_segmenter
 

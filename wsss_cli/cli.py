@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from . import __version__
 from .commands import COMMANDS
 from .errors import WsssError
+from .planning.chain import PROGRAM
 
 # oneDNN keeps what it compiled for each shape of a convolution, 1,024 of them unless told, which is
 # memory for nothing where images are of many sizes. A network at all its scales needs about 100.
@@ -75,6 +76,7 @@ def main(
 
 for module in COMMANDS:
     app.command(module.NAME)(module.run)
+    PROGRAM[module.NAME] = module.run
 
 
 def entry() -> None:

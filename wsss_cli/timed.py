@@ -33,14 +33,12 @@ def peak_bytes() -> int:
 
 def main(commands: Sequence[Sequence[str]]) -> dict[str, object]:
     """Seconds of each command, by clock and of this process's CPU time, and the peak."""
-    from .commands import COMMANDS
     from .planning.chain import command
 
-    modules = {module.NAME: module for module in COMMANDS}
     seconds, cpu = [], []
     for name, *words in commands:
         start, start_cpu = time.perf_counter(), time.process_time()
-        command(modules[name]).main(words, standalone_mode=False)
+        command(name).main(words, standalone_mode=False)
         seconds.append(time.perf_counter() - start)
         cpu.append(time.process_time() - start_cpu)
     return {"seconds": seconds, "cpu": cpu, "peak": peak_bytes()}

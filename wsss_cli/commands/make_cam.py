@@ -17,6 +17,7 @@ from ..errors import UsageError, WsssError
 from ..inference import feed as shared
 from ..machine.devices import Precision, resolve_device, resolve_precision
 from ..methods.make_cam.network import Look, StateDict
+from ..methods.rebuild import classifier
 from ..options.groups import grouped
 from ..options.ids import need_ids, select_ids
 from ..options.shared import Data, Device, Force, Ids, PrecisionOption, Quiet, ShardOption, Split
@@ -118,7 +119,7 @@ def run(
     trained = look.weights(weights)
     with open_dataset(data, trained) as reader:
         wanted = need_ids(select_ids(reader.split(split), ids, reader.path), reader.path, split)
-        model, record = look.model(trained, reader, compute)
+        model, record = look.model(trained, reader, compute, classifier)
         with create(
             out,
             CAM,

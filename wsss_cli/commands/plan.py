@@ -13,8 +13,6 @@ import typer
 
 from ..console import log, table, warn
 from ..machine.cores import free_cores
-from ..methods.train_cls.classifiers import starts_as_probe
-from ..nets.names import has_linear_head
 from ..options.ids import need_ids
 from ..options.shared import Data, Quiet, Split
 from ..options.training import ValSplit
@@ -24,8 +22,10 @@ from ..planning.chain import (
     Stage,
     StageFlags,
     Until,
+    card_of,
     choose_splits,
     parse,
+    settled,
     stage_flags,
     until,
 )
@@ -178,27 +178,14 @@ def _recipe(stage: Stage, flags: str) -> dict[str, int]:
 
     The latter passes: over the validation images, and of a head's probe over the others.
     """
-    options = parse(stage, flags)
+    options, chosen = parse(stage, flags), settled(stage, flags)
     epochs, every = options["epochs"], options.get("val-every", 0)
     return {
         "epochs": epochs,
         "validations": -(-epochs // every) if every else 0,
-        "probes": int(_probes(options)),
+        "probes": int(card_of(stage, chosen).probes(chosen)),
         "parallel": -(-options["batch-size"] // options["accumulate"]),
     }
-
-
-def _probes(options: Mapping[str, Any]) -> bool:
-    """Whether training starts from a linear probe, as train-cls and train-seg decide it."""
-    probe = options.get("probe", False)
-    weights = options["backbone-weights"]
-    if "layers" in options:  # of train-cls
-        return starts_as_probe(probe, weights, options["method"], options["layers"])
-    if probe is not None or weights == "random":
-        return bool(probe)
-    linear = has_linear_head(options["model"], options["backbone"])
-    by_method = {"labels": linear and options["loss"] == "ce", "single-stage": linear}
-    return by_method.get(options["method"], True)
 
 
 def _validated(stage: Stage, val: Images) -> int:

@@ -16,6 +16,7 @@ from ..errors import UsageError, WsssError
 from ..inference import feed as shared
 from ..inference.masks import Labeller, Presence, load_image, look
 from ..machine.devices import Precision, resolve_device, resolve_precision
+from ..methods.rebuild import segmenter
 from ..options.crf import NONE
 from ..options.groups import grouped
 from ..options.ids import need_ids, select_ids
@@ -136,7 +137,7 @@ def run(
         known = source.ids if images else source.split(split)  # type: ignore[union-attr]
         wanted = need_ids(select_ids(known, ids, source.path), source.path, split)
         task = Task(source, trained, setting.params(), wanted, part, force)
-        model = shared.segmenter(trained, compute)
+        model = segmenter(trained, compute)
         target: Writer | PngFolder = task.labels(out or OUT) if png is None else task.pngs(png)
         with target:
             load = partial(load_image, source, len(trained.classes), setting)

@@ -17,7 +17,8 @@ from ..errors import UsageError, WsssError
 from ..inference.feed import MAX_SIDE
 from ..machine.devices import Precision, resolve_device, resolve_precision
 from ..methods.random_walk.nearest import OWN, NearestSettings, resolve_nearest
-from ..methods.random_walk.walk import Labeller, Settings, Walker, network, resolve, stored
+from ..methods.random_walk.walk import Labeller, Settings, Walker, resolve, stored
+from ..methods.rebuild import affinity as network
 from ..options.crf import NONE
 from ..options.groups import grouped
 from ..options.ids import select_ids

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 import typer
 
@@ -22,14 +22,11 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from ..artifacts import DatasetReader, Weights
-    from ..nets.classifier import Classifier
-    from ..nets.segmentation import Segmenter
+    from ..artifacts import DatasetReader
     from ..training.compute import Compute
     from .images import ImageFiles
 
 T = TypeVar("T")
-Network = TypeVar("Network", "Classifier", "Segmenter")
 SCALES = "0.5,1,1.5,2"  # PSA and IRN
 MAX_SIDE = 1024  # above the longer side of VOC's images and of COCO's
 # What a GPU sees at once by default, reckoned by the pixels of the largest copies. A ResNet-50 in
@@ -311,44 +308,3 @@ def threads(workers: int | None, compute: Compute) -> int:
     if workers is not None:
         return workers
     return 1 if compute.device.type == "cpu" else min(8, free_cores())
-
-
-def classifier(weights: Weights, compute: Compute) -> Classifier:
-    """The trained classifier, on its device.
-
-    Raises:
-        WsssError: config or tensors make no such network.
-    """
-    from ..nets.rebuild import rebuild_classifier
-
-    return _placed(weights, compute, rebuild_classifier, len(weights.classes))
-
-
-def segmenter(weights: Weights, compute: Compute) -> Segmenter:
-    """The trained segmentation network, on its device.
-
-    Raises:
-        WsssError: config or tensors make no such network.
-    """
-    from ..nets.rebuild import rebuild_segmenter
-
-    return _placed(weights, compute, rebuild_segmenter, len(weights.classes) + 1)
-
-
-def _placed(
-    weights: Weights,
-    compute: Compute,
-    rebuild: Callable[[dict[str, Any], int, dict[str, Tensor]], Network],
-    outputs: int,
-) -> Network:
-    import torch
-
-    from ..nets.folding import fold_batchnorm
-
-    try:
-        model = rebuild(weights.config, outputs, weights.state_dict)
-    except ValueError as err:
-        raise WsssError(
-            f"{weights.path}: damaged ({err})", "train again, or take other weights"
-        ) from None
-    return fold_batchnorm(model).to(compute.device).to(memory_format=torch.channels_last)

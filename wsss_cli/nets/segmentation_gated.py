@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.segmentation.deeplabv3 import ASPP
 
-from ..core.ngwp import with_background
+from ..core.single_stage_pooling import with_background
 from .base import Backbone
 from .grids import to_stride
 from .segmentation_base import Head, conv_norm_relu

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..core.grid import upsample_grid
-from ..core.ngwp import Pooling, class_scores, with_background
+from ..core.single_stage_pooling import Pooling, class_scores, with_background
 from ..machine.precision import full_precision
 from .segmentation import Segmenter
 from .segmentation_gated import GatedHead

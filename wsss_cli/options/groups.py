@@ -6,10 +6,15 @@ import copy
 import enum
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Annotated, Any, Optional, Union, get_args, get_origin, get_type_hints
 
+import typer
+
 from ..errors import UsageError
+from .cards import Due, Select, annotated, due, in_words, spelled_as
+
+__all__ = ["Due", "Help", "Without", "due", "given", "grouped", "refuse", "spelled"]
 
 Command = Callable[..., None]
 Table = Mapping[Any, Mapping[str, Any]]
@@ -41,10 +46,7 @@ def refuse(method: enum.Enum, groups: Sequence[Any], usual: Sequence[Any], **sin
 
 def spelled(group: type, name: str) -> str:
     """A group's field as the option that it is on the command line."""
-    _, (info, *_) = _unwrap(get_type_hints(group, include_extras=True)[name])
-    names = [info.default, *(info.param_decls or ())]  # the first name stands in default's place
-    own = [text for text in names if isinstance(text, str) and text.startswith("--")]
-    return own[0].split("/")[0] if own else f"--{name.replace('_', '-')}"
+    return spelled_as(name, annotated(get_type_hints(group, include_extras=True)[name])[1])
 
 
 class Without:
@@ -61,33 +63,15 @@ class Help:
         self.texts = texts
 
 
-@dataclass(frozen=True)
-class Due:
-    """A default that follows from other options.
-
-    Attributes:
-        of: makes it of all options by name; those before it in the table have their values.
-        said: what --help says of it.
-    """
-
-    of: Callable[[Mapping[str, Any]], Any]
-    said: str
-
-    def __str__(self) -> str:
-        return self.said
-
-
-def due(usual: Any, options: Mapping[str, Any]) -> Any:
-    """A default, be it a `Due` one."""
-    return usual.of(options) if isinstance(usual, Due) else usual
-
-
 def grouped(by: str = "", usual: Table | None = None) -> Callable[[Command], Command]:
     """Decorator: make a function with groups of options into one that Typer understands.
 
     Each parameter whose type is a dataclass becomes one option per field, in place. The fields'
     types are Annotated as Typer wants them; the parameter's default, an instance, holds the
     options' defaults. `Annotated[Group, Without(...), Help(...)]` changes what is offered and said.
+
+    A parameter `method: Annotated[Chosen, Select(...)]` becomes the choice among a command's cards,
+    and the options that these have.
 
     Args:
         by: a parameter on whose value the defaults of some options depend.
@@ -96,43 +80,84 @@ def grouped(by: str = "", usual: Table | None = None) -> Callable[[Command], Com
 
     The command's `settle` gives the options in a dict, by name, the values due in None's place.
     """
-    table = usual or {}
-    dependent = {name for defaults in table.values() for name in defaults}
 
     def decorate(run: Command) -> Command:
-        hints = _hints(run)
-        parameters, groups = [], {}
-        for parameter in inspect.signature(run).parameters.values():
-            kind, extras = _unwrap(hints[parameter.name])
-            if is_dataclass(kind):
-                options = _fields(kind, extras, parameter)
-                groups[parameter.name] = parameter.default, [option.name for option in options]
-            else:
-                options = [parameter.replace(annotation=hints[parameter.name])]
-            parameters += [
-                _depending(option, table) if option.name in dependent else option
-                for option in options
-            ]
-
-        def settle(given: dict[str, Any]) -> None:
-            for name, value in table[given[by]].items() if by else ():
-                if given[name] is None:
-                    given[name] = due(value, given)
-
-        def command(**given: Any) -> None:
-            settle(given)
-            for group, (default, names) in groups.items():
-                given[group] = replace(default, **{name: given.pop(name) for name in names})
-            run(**given)
-
-        command.__doc__, command.__module__ = run.__doc__, run.__module__
-        command.__name__ = command.__qualname__ = run.__name__
-        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        command.settle = settle  # type: ignore[attr-defined]
-        command.__annotations__ = {option.name: option.annotation for option in parameters}
-        return command
+        return _command(run, by, usual or {})
 
     return decorate
+
+
+def _command(run: Command, by: str, table: Table) -> Command:
+    hints = _hints(run)
+    select: Select | None = None
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, tuple[Any, list[str]]] = {}
+    for parameter in inspect.signature(run).parameters.values():
+        kind, extras = _unwrap(hints[parameter.name])
+        found = [extra for extra in extras if isinstance(extra, Select)]
+        if found:
+            select = found[0]
+            parameters += _switches(select, parameter)
+        elif is_dataclass(kind):
+            options = _fields(kind, extras, parameter)
+            groups[parameter.name] = parameter.default, [option.name for option in options]
+            parameters += options
+        else:
+            parameters.append(parameter.replace(annotation=hints[parameter.name]))
+    dependent = {
+        name: {key: values[name] for key, values in table.items()}
+        for name in {name for values in table.values() for name in values}
+    }
+    if select is not None:
+        parameters += [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=None,
+                annotation=one.annotation(len(select.cards)),
+            )
+            for name, one in select.own.items()
+        ]
+        dependent |= select.dependent
+    parameters = [
+        _depending(option, dependent[option.name]) if option.name in dependent else option
+        for option in parameters
+    ]
+    defaults = {option.name: option.default for option in parameters}
+
+    def settle(options: dict[str, Any]) -> None:
+        if select is not None:
+            select.settle(options, defaults)
+        for name, value in table[options[by]].items() if by else ():
+            if options[name] is None:
+                options[name] = due(value, options)
+
+    def command(**options: Any) -> None:
+        settle(options)
+        if select is not None:
+            options["method"] = select.chosen(options)
+        for group, (default, names) in groups.items():
+            options[group] = replace(default, **{name: options.pop(name) for name in names})
+        run(**options)
+
+    command.__doc__, command.__module__ = run.__doc__, run.__module__
+    command.__name__ = command.__qualname__ = run.__name__
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.settle, command.select = settle, select  # type: ignore[attr-defined]
+    command.__annotations__ = {option.name: option.annotation for option in parameters}
+    return command
+
+
+def _switches(select: Select, parameter: inspect.Parameter) -> list[inspect.Parameter]:
+    """--method, and what else chooses, as parameters."""
+    switches = []
+    for name, values in select.switches.items():
+        choices = enum.Enum("Choices", {value: value for value in values}, type=str)  # type: ignore[misc]
+        info = typer.Option(f"--{name}", help=select.help(name), show_default=False)
+        switches.append(
+            parameter.replace(name=name, default=None, annotation=Annotated[choices | None, info])
+        )
+    return switches
 
 
 def _hints(run: Command) -> dict[str, Any]:
@@ -167,7 +192,7 @@ def _fields(
     for name, hint in get_type_hints(group, include_extras=True).items():
         if name in left_out:
             continue
-        kind, (info,) = _unwrap(hint)
+        kind, info = annotated(hint)
         info = copy.copy(info)
         info.help = said.get(name, info.help)
         options.append(
@@ -180,22 +205,11 @@ def _fields(
     return options
 
 
-def _depending(option: inspect.Parameter, table: Table) -> inspect.Parameter:
-    """An option without a default of its own, whose help names those of the table."""
-    kind, (info,) = _unwrap(option.annotation)
+def _depending(option: inspect.Parameter, values: Mapping[Any, Any]) -> inspect.Parameter:
+    """An option without a default of its own, whose help names the methods' defaults."""
+    kind, info = annotated(option.annotation)
     info = copy.copy(info)
-    if "Default:" not in info.help:
-        info.help += f" Default: {_defaults(option.name, table)}."
+    said = in_words(values)
+    if said is not None and "Default:" not in info.help:
+        info.help += f" Default: {said}."
     return option.replace(default=None, annotation=Annotated[Optional[kind], info])  # noqa: UP045
-
-
-def _defaults(name: str, table: Table) -> str:
-    """What an option's value is when it is not given, in words."""
-    values = {key: defaults[name] for key, defaults in table.items()}
-    words = {
-        key: {True: "yes", False: "no"}[v] if v is True or v is False else str(v)
-        for key, v in values.items()
-    }
-    if len(set(words.values())) == 1:
-        return next(iter(words.values()))
-    return ", ".join(f"{word} ({key.value})" for key, word in words.items())

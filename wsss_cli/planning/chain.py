@@ -5,17 +5,14 @@ from __future__ import annotations
 import itertools
 import re
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.main import get_command
 
-from ..commands import eval as eval_
-from ..commands import make_cam, make_seeds, predict, random_walk, train_aff, train_cls, train_seg
 from ..errors import UsageError
 from ..options.ids import need_ids
 
@@ -36,22 +33,18 @@ class Stage:
     """One link of the chain.
 
     Attributes:
-        module: its command.
+        name: of its command.
         out: the file that it makes.
         inputs: the options that name what it is made from.
         splits: which options of the run's splits it takes.
         trains: it is one job; the others work image by image.
     """
 
-    module: ModuleType
+    name: str
     out: str
     inputs: str = ""
     splits: tuple[str, ...] = ()
     trains: bool = False
-
-    @property
-    def name(self) -> str:
-        return self.module.NAME
 
     @property
     def sources(self) -> list[str]:
@@ -69,15 +62,18 @@ class Stage:
 
 
 STAGES = (
-    Stage(train_cls, "cls.pt", splits=("--split", "--val-split"), trains=True),
-    Stage(make_cam, "cam.h5", "--weights cls.pt", ("--split",)),
-    Stage(make_seeds, "seeds.h5", "--cam cam.h5"),
-    Stage(train_aff, "aff.pt", "--seeds seeds.h5", trains=True),
-    Stage(random_walk, "pseudo.h5", "--cam cam.h5 --weights aff.pt"),
-    Stage(train_seg, "seg.pt", "--labels pseudo.h5", ("--val-split",), trains=True),
-    Stage(predict, "pred.h5", "--weights seg.pt", ("--split val",)),
+    Stage("train-cls", "cls.pt", splits=("--split", "--val-split"), trains=True),
+    Stage("make-cam", "cam.h5", "--weights cls.pt", ("--split",)),
+    Stage("make-seeds", "seeds.h5", "--cam cam.h5"),
+    Stage("train-aff", "aff.pt", "--seeds seeds.h5", trains=True),
+    Stage("random-walk", "pseudo.h5", "--cam cam.h5 --weights aff.pt"),
+    Stage("train-seg", "seg.pt", "--labels pseudo.h5", ("--val-split",), trains=True),
+    Stage("predict", "pred.h5", "--weights seg.pt", ("--split val",)),
 )
 NAMES = tuple(stage.name for stage in STAGES)
+# The functions behind the program's commands, by name. The program tells them, being above: a plan
+# reads options as the commands themselves do.
+PROGRAM: dict[str, Callable[..., None]] = {}
 EVAL = "eval"  # scores what image-by-image stages make; its command is no link of the chain
 # What the chain itself says to each stage, so that --flags cannot.
 RESERVED = ("data", "out", "shard", "weights", "cam", "seeds", "labels", "scores", "IMAGE", "png")
@@ -154,14 +150,13 @@ def stage_flags(texts: Sequence[str], known: Collection[str]) -> dict[str, str]:
                 if options.get(name) != usual.get(name):
                     raise UsageError(f"--flags {stage.name}: --{name} is not yours to give here")
     if flags.get(EVAL):
-        parse(Stage(eval_, ""), f"FILE {flags[EVAL]}")
-    modules = {EVAL: eval_, **{stage.name: stage.module for stage in STAGES}}
-    return {name: _in_full(modules[name], text) for name, text in flags.items()}
+        parse(Stage(EVAL, ""), f"FILE {flags[EVAL]}")
+    return {name: _in_full(name, text) for name, text in flags.items()}
 
 
-def _in_full(module: ModuleType, text: str) -> str:
+def _in_full(name: str, text: str) -> str:
     """Options with the files that are found from here spelled from the root; the rest as it is."""
-    parameters = [found for found in command(module).params if found.metavar in FILES]
+    parameters = [found for found in command(name).params if found.metavar in FILES]
     options = {spelled for found in parameters for spelled in found.opts}
     words = WORD.findall(text)
     for index, (before, word) in enumerate(itertools.pairwise(["", *words])):
@@ -176,10 +171,10 @@ def _in_full(module: ModuleType, text: str) -> str:
     return " ".join(words)
 
 
-def command(module: ModuleType) -> Any:
-    """One stage as a command of its own, for those that cannot ask the whole command line."""
+def command(name: str) -> Any:
+    """A command of its own, for those that cannot ask the whole command line."""
     app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
-    app.command(module.NAME)(module.run)
+    app.command(name)(PROGRAM[name])
     return get_command(app)
 
 
@@ -189,19 +184,35 @@ def parse(stage: Stage, text: str) -> dict[str, Any]:
     Raises:
         UsageError: it does not.
     """
-    asked = command(stage.module)
+    names = {parameter.name: parameter for parameter in command(stage.name).params}
+    values = settled(stage, text)
+    return {_spelled(names[name]): value for name, value in values.items() if name in names}
+
+
+def settled(stage: Stage, text: str) -> dict[str, Any]:
+    """The same by the command's own names of its parameters.
+
+    Raises:
+        UsageError: its command line does not read `text`.
+    """
     try:
-        values = asked.make_context(stage.name, shlex.split(text)).params
+        values = command(stage.name).make_context(stage.name, shlex.split(text)).params
     except Exception as err:  # Typer's own, of one of two Clicks, or shlex's
         if hasattr(err, "format_message"):
             raise UsageError(f"{stage.name}: {err.format_message()}") from None
         if isinstance(err, ValueError):
             raise UsageError(f"{stage.name} {text}: {err}") from None
         raise
-    if hasattr(stage.module.run, "settle"):
-        stage.module.run.settle(values)
-    names = {parameter.name: parameter for parameter in asked.params}
-    return {_spelled(names[name]): value for name, value in values.items() if name in names}
+    settle = getattr(PROGRAM[stage.name], "settle", None)
+    if settle is not None:
+        settle(values)
+    return dict(values)
+
+
+def card_of(stage: Stage, options: Mapping[str, Any]) -> Any:
+    """The card that a stage's settled options choose; None for a stage without methods."""
+    select = getattr(PROGRAM[stage.name], "select", None)
+    return None if select is None else select.chosen(dict(options)).card
 
 
 def _spelled(parameter: Any) -> str:

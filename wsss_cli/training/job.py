@@ -6,15 +6,16 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..console import log, track, warn
 from ..errors import UsageError
 from ..machine.cores import free_cores
 from ..machine.devices import resolve_device, resolve_precision
+from ..options.cards import Card
 from ..options.training import Recipe, Setting
 
 if TYPE_CHECKING:
@@ -334,3 +335,36 @@ class _Talk:
 
     def _say(self, text: str) -> None:
         log(f"{self._job.name}: {text}", self._quiet)
+
+
+class Lesson(Protocol):
+    """A method with its options, all of them checked."""
+
+    @property
+    def fewest_epochs(self) -> int:
+        """The least that makes a network."""
+
+    def job(self, team: Team, files: ExitStack) -> Job:
+        """What there is to train; `files` closes what it opens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingCard(Card):
+    """A method of a training command.
+
+    Attributes:
+        lesson: of what the command is told and the method's own options.
+        network: that weights of the method hold, untrained, of their config and the number of
+            its outputs.
+        probes: whether training starts from a linear probe, of all options by parameter.
+    """
+
+    lesson: Callable[[Any, Any], Lesson]
+    network: Callable[[Mapping[str, Any], int], nn.Module]
+    probes: Callable[[Mapping[str, Any]], bool] = lambda _: False
+
+
+def teach(lesson: Lesson, out: Path, recipe: Recipe, setting: Setting) -> None:
+    """Train what a lesson says, from wherever an earlier attempt was stopped."""
+    with begin(out, recipe, setting, lesson.fewest_epochs) as team, ExitStack() as files:
+        train(lesson.job(team, files), recipe, setting, team)

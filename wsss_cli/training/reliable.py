@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ..core.dense_energy import SIGMA_RGB, SIGMA_XY, WEIGHT, dense_energy, matched_weight
 from ..core.labels import BACKGROUND, IGNORE
-from ..core.reliable import Mining, reliable_labels
-from ..nets.tagged import TaggedSegmenter
+from ..core.rrm import Mining, reliable_labels
+from ..nets.rrm import TaggedSegmenter
 from .data import Sample
 from .losses import nearest_labels, pixel_cross_entropy
 from .seeded import to_cells

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.crf import CrfParams
-from ..core.growing import GROW_BG, GROW_FG, grow_seeds
+from ..core.dsrg import GROW_BG, GROW_FG, grow_seeds
 from ..core.labels import IGNORE
 from ..core.meanfield import mean_field
-from ..core.seed_losses import (
+from ..core.sec import (
     DECAY_BG,
     DECAY_FG,
     balanced_seed_loss,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from ..core.grid import upsample_grid
-from ..core.ngwp import Pooling, class_scores, tag_losses
-from ..core.self_labels import SelfLabels, balanced_losses, self_labels
+from ..core.single_stage_labels import SelfLabels, balanced_losses, self_labels
+from ..core.single_stage_pooling import Pooling, class_scores, tag_losses
 from .data import Sample
 from .losses import nearest_labels
 from .seeded import to_cells

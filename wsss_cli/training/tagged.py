@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..console import log
 from ..errors import WsssError
-from ..methods.train_cls.attention import tag_vector
+from .classifying import tag_vector
 from .probes import probe_tags, seen_by, start_from_cells
 from .segmenting import NAME
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..artifacts import DatasetReader
-    from ..core.ngwp import Pooling
+    from ..core.single_stage_pooling import Pooling
+    from ..nets.rrm import TaggedSegmenter
     from ..nets.segmentation import Segmenter
     from ..nets.single_stage import SingleStageNet
-    from ..nets.tagged import TaggedSegmenter
     from .augment import Augment
     from .compute import Compute
     from .data import Sample
@@ -82,7 +82,7 @@ def probe_tag_head(
     reader: DatasetReader, ids: list[str], crop: int, model: TaggedSegmenter, compute: Compute
 ) -> None:
     """Make the tags' head a linear probe, as train-cls does."""
-    from ..commands.train_cls import PROBE_DECAY, PROBE_SIDE, fit_head
+    from .classifying import PROBE_DECAY, PROBE_SIDE, fit_head
 
     fit_head(reader, ids, PROBE_SIDE * crop, PROBE_DECAY, model.classifier, compute)
 
@@ -111,8 +111,8 @@ def probe_masks(
     import torch
     from torch.nn import functional
 
-    from ..commands.train_cls import PROBE_DECAY, PROBE_SIDE, load_scaled
-    from ..core.ngwp import BACKGROUND_LOGIT, fitted_logits
+    from ..core.single_stage_pooling import BACKGROUND_LOGIT, fitted_logits
+    from .classifying import PROBE_DECAY, PROBE_SIDE, load_scaled
     from .loop import check_finite
 
     if weight is None:

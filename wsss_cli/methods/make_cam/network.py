@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...errors import UsageError, WsssError
-from ...inference import feed as shared
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -114,7 +113,11 @@ class Look:
             raise
 
     def model(
-        self, weights: Weights | StateDict, data: DatasetReader, compute: Compute
+        self,
+        weights: Weights | StateDict,
+        data: DatasetReader,
+        compute: Compute,
+        classifier: Callable[[Weights, Compute], Classifier],
     ) -> tuple[Classifier | GradientClassifier, dict[str, Any]]:
         """The network on its device, and what of these options the artifact records.
 
@@ -126,14 +129,14 @@ class Look:
         method = self.chosen()
         if method is Method.cam:
             assert not isinstance(weights, StateDict)
-            return shared.classifier(weights, compute), {}  # as before there were other methods
+            return classifier(weights, compute), {}  # as before there were other methods
         outputs = None
         if isinstance(weights, StateDict):
             assert self.network is not None
             network, count = _torchvision(weights, self.network, compute)
             outputs = _outputs(self.outputs, count, weights.path, data)
         else:
-            network = shared.classifier(weights, compute)
+            network = classifier(weights, compute)
         try:
             model = GradientClassifier(network, method.value, self.layer, outputs)
         except ValueError as err:

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from ...artifacts import Artifact, DatasetReader, Weights
+    from ...artifacts import Artifact, DatasetReader
     from ...core.pseudo import Unary, WalkParams
     from ...core.refine import Refinement
-    from ...nets.affinity import AffinityNet, IRNet
     from ...training.compute import Compute
 
 PAD = 16  # images are padded to a multiple of this, as PSA (8) and IRN (16) do
@@ -93,25 +92,6 @@ def resolve(method: str, given: Mapping[str, Any]) -> Settings:
     if settings.threshold is not None and not 0 <= settings.threshold <= 1:
         raise UsageError(f"--threshold {settings.threshold}: must lie in 0..1")
     return settings
-
-
-def network(trained: Weights, compute: Compute) -> AffinityNet | IRNet:
-    """The trained network on its device.
-
-    Raises:
-        WsssError: config or tensors make no such network.
-    """
-    import torch
-
-    from ...nets.rebuild import rebuild_affinity
-
-    try:
-        model = rebuild_affinity(trained.config, trained.state_dict)
-    except ValueError as err:
-        raise WsssError(
-            f"{trained.path}: damaged ({err})", "train again, or take other weights"
-        ) from None
-    return model.to(compute.device).to(memory_format=torch.channels_last)
 
 
 class Loaded(NamedTuple):

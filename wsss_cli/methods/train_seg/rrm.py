@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     from ...artifacts import DatasetReader
     from ...core.crf import CrfParams
-    from ...core.reliable import Mining
-    from ...nets.tagged import TaggedSegmenter
+    from ...core.rrm import Mining
+    from ...nets.rrm import TaggedSegmenter
     from ...training.compute import Compute
     from ...training.reliable import Energy, ReliableLoss
     from ...training.team import Team
@@ -104,7 +104,7 @@ class FromTags:
 
     def job(self, team: Team, files: ExitStack) -> Job:
         from ...artifacts import open_dataset
-        from ...nets.tagged import TaggedSegmenter
+        from ...nets.rrm import TaggedSegmenter
         from ...training.losses import Loss
         from ...training.schedule import Restart
 

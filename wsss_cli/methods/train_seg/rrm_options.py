@@ -14,7 +14,7 @@ from ...options.groups import given as chosen
 
 if TYPE_CHECKING:
     from ...core.crf import CrfParams
-    from ...core.reliable import Mining
+    from ...core.rrm import Mining
     from ...training.reliable import Energy
 
 FINE = 1, 16  # pixels of a cell of the dense energy
@@ -117,7 +117,7 @@ class Rrm:
         Raises:
             UsageError: options out of range.
         """
-        from ...core.reliable import Mining
+        from ...core.rrm import Mining
 
         given: dict[str, Any] = {
             "top": self.mine_top,

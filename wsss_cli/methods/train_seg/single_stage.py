@@ -105,8 +105,8 @@ class SingleStage:
         Raises:
             UsageError: options out of range.
         """
-        from ...core.ngwp import Pooling
-        from ...core.self_labels import SelfLabels
+        from ...core.single_stage_labels import SelfLabels
+        from ...core.single_stage_pooling import Pooling
         from ...training.single_stage import SingleStageLoss
 
         pooling = {"power": self.focal_power, "offset": self.focal_offset}

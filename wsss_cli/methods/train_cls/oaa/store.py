@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.attention import Placing, attention, to_crop, trusted
-from ..core.grid import grid_size
-from .data import Sample
-from .losses import count_images
-from .team import Team
+from ....core.grid import grid_size
+from ....core.oaa import Placing, attention, to_crop, trusted
+from ....training.data import Sample
+from ....training.losses import count_images
+from ....training.team import Team
 
 Update = tuple[int, np.ndarray, np.ndarray]  # index, maps (K, h, w) uint8, whether to add each
 

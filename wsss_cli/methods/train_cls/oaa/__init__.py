@@ -1,4 +1,4 @@
-"""What train-cls does for attention that accumulates (OAA), and for learning all of it (OAA+)."""
+"""train-cls --method oaa: a classifier that accumulates its maps while it trains."""
 
 from __future__ import annotations
 
@@ -6,48 +6,95 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from ...console import log
-from ...errors import UsageError, WsssError
-from ...options.training import Recipe, Setting
-from ...training.job import Job, check_beside
-from .classifiers import Attention
+import typer
+
+from ....console import log
+from ....errors import UsageError
+from ....options.training import Recipe, Setting
+from ....training.attentive import (
+    Attentive,
+    Layers,
+    placing_of,
+    probes_shallow,
+    published_recipe,
+    rebuilt,
+    usual,
+)
+from ....training.classifying import Learner, tag_loss, tag_vector
+from ....training.job import Job, TrainingCard, check_beside
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from ...artifacts import Artifact, DatasetReader
-    from ...nets.base import Backbone
-    from ...nets.classifier import Classifier
-    from ...training.attention import AttentionStore
-    from ...training.augment import Augment, Window
-    from ...training.compute import Compute
-    from ...training.data import Sample
-    from ...training.losses import Loss
-    from ...training.team import Team
+    from ....artifacts import DatasetReader
+    from ....nets.classifier import Classifier
+    from ....training.augment import Augment
+    from ....training.compute import Compute
+    from ....training.data import Sample
+    from ....training.losses import Loss
+    from ....training.team import Team
+    from .store import AttentionStore
 
 
-@dataclass
-class Learner:
-    """A method's network and loss.
+@dataclass(frozen=True, kw_only=True)
+class Accumulation(Layers):
+    """What only accumulated attention has."""
 
-    Attributes:
-        config: what the network is rebuilt from, beside the backbone.
-        params: options that change the numbers.
-    """
+    maps: Annotated[
+        Path | None,
+        typer.Option("--maps", metavar="FILE", help="Maps to write. Default: --out, as .cam.h5."),
+    ] = None
+    attention_stride: Annotated[
+        int, typer.Option(min=1, max=256, help="Image pixels per cell of these maps.")
+    ] = 8
+    attention_from: Annotated[
+        int, typer.Option(min=0, help="Epochs to let pass before maps count.")
+    ] = 1
+    gate: Annotated[
+        bool,
+        typer.Option("--gate/--no-gate", help="Take maps of classes that score highest only."),
+    ] = True
+    drop: Annotated[
+        float,
+        typer.Option(
+            "--attention-drop",
+            min=0,
+            max=1,
+            metavar="SHARE",
+            help="Images that lose what was attended to lately (OAA-drop: 0.5).",
+        ),
+    ] = 0.0
+    drop_above: Annotated[
+        float, typer.Option(min=0, max=1, help="Attention at which pixels are lost.")
+    ] = 0.6
+    subtract_min: Annotated[
+        bool,
+        typer.Option("--subtract-min/--no-subtract-min", help="Stretch the maps written to 0..1."),
+    ] = False
 
-    model: Classifier
-    loss: Loss
-    config: dict[str, Any]
-    params: dict[str, Any]
+
+class AccumulatingLesson(Attentive):
+    """A classifier that keeps the maximum of its maps and writes them at the end."""
+
+    def learner(self, n_classes: int) -> Learner:
+        from ....training.losses import Loss, count_images
+
+        model, config = self.network(CARD.name, n_classes)
+        # it gets its store, and so its own loss, once the job is known
+        return Learner(model, Loss(count_images, tag_loss), config, config)
+
+    def completed(self, job: Job, augment: Augment, team: Team) -> Job:
+        task = self.task
+        return accumulate(job, tag_loss, self.options, augment, task.recipe, task.setting, team)
 
 
 def accumulate(
     job: Job,
     tag_loss: Callable[[Tensor, Sample, Tensor], Tensor],
-    attention: Attention,
+    attention: Accumulation,
     augment: Augment,
     recipe: Recipe,
     setting: Setting,
@@ -91,30 +138,11 @@ def accumulate(
     )
 
 
-def learn_maps(job: Job, targets: Artifact, augment: Augment) -> Job:
-    """A job of tags as one that learns maps."""
-    reader: Any = job.inputs[0]
-    stride: Any = job.model.stride
-    return replace(
-        job,
-        inputs=[reader, targets],
-        load=partial(load_targeted, reader, targets, augment, stride),
-        **published_recipe(),
-    )
-
-
-def published_recipe() -> dict[str, Any]:
-    """The optimisation that OAA's code uses in place of ours."""
-    from ...training.schedule import Drop
-
-    return {"schedule": Drop, "nesterov": True, "grouping": {"bias_decay": True}}
-
-
 def attention_store(
-    reader: DatasetReader, ids: Sequence[str], attention: Attention, quiet: bool
+    reader: DatasetReader, ids: Sequence[str], attention: Accumulation, quiet: bool
 ) -> AttentionStore:
     """Room for the maps of all training images; says how much that is."""
-    from ...training.attention import AttentionStore
+    from .store import AttentionStore
 
     sizes = [reader.size(image_id) for image_id in ids]
     tags = [reader.tags(image_id) for image_id in ids]
@@ -126,14 +154,14 @@ def attention_store(
 def accumulating_loss(
     store: AttentionStore,
     model: Classifier,
-    attention: Attention,
+    attention: Accumulation,
     epochs: int,
     team: Team,
     tags: Any,
 ) -> Loss:
     """The loss of tags, `tags`, which accumulates on the way."""
-    from ...training.attention import Accumulator
-    from ...training.losses import Loss
+    from ....training.losses import Loss
+    from .store import Accumulator
 
     accumulator = Accumulator(
         store,
@@ -146,33 +174,6 @@ def accumulating_loss(
         team,
     )
     return Loss(accumulator.prepare, accumulator.share)
-
-
-def attention_network(
-    method: str, backbone: Backbone, n_classes: int, dropout: float, layers: int
-) -> tuple[Classifier, dict[str, Any]]:
-    """The network of oaa or iam, and what it is rebuilt from."""
-    from ...nets.attention import AttentionNet
-
-    model = AttentionNet(backbone, n_classes, dropout, layers=layers, dense=method == "iam")
-    return model, {"method": method, "layers": layers}
-
-
-def tag_vector(reader: DatasetReader, image_id: str) -> Tensor:
-    """(C,) float32 of 0 and 1."""
-    import torch
-
-    tags = torch.zeros(len(reader.classes))
-    tags[torch.from_numpy(reader.tags(image_id).astype("int64"))] = 1
-    return tags
-
-
-def placing_of(size: tuple[int, int], window: Window) -> Any:
-    """The `Placing` of a window of an image of (H, W)."""
-    from ...core.attention import Placing
-
-    parts = (*size, *window.scaled, *window.start, *window.size, *window.place)
-    return Placing(*parts, int(window.mirrored))
 
 
 def load_placed(
@@ -196,9 +197,9 @@ def load_placed(
 
 def load_whole(reader: DatasetReader, side: int, image_id: str, rng: np.random.Generator) -> Sample:
     """A whole image, its longer side scaled to `side`, and where its pixels come from."""
-    from ...core.attention import Placing
-    from ...core.images import as_tensor
-    from ...core.views import resize_image, scaled_size
+    from ....core.images import as_tensor
+    from ....core.oaa import Placing
+    from ....core.views import resize_image, scaled_size
 
     image = reader.image(image_id)
     size = image.shape[0], image.shape[1]
@@ -223,10 +224,10 @@ def fill_missing(
     """
     import torch
 
-    from ...core.attention import Placing, attention
-    from ...nets.attention import MapsOf
-    from ...training.compute import predictions
-    from ...training.data import Samples
+    from ....core.oaa import Placing, attention
+    from ....nets.oaa import MapsOf
+    from ....training.compute import predictions
+    from ....training.data import Samples
 
     mine = compute.team.mine([i for i in range(len(ids)) if store.missing(i).any()])
     batches = compute.batches(
@@ -260,7 +261,7 @@ def finish_maps(
     """Complete the accumulated maps and write them as a `cam` artifact."""
     import numpy as np
 
-    from ...artifacts import CAM, create
+    from ....artifacts import CAM, create
 
     fill_missing(reader, ids, store, side, model, compute)
     if not compute.team.leads:
@@ -300,67 +301,15 @@ def spread(maps: np.ndarray) -> np.ndarray:
     return np.rint(values * (255 / np.maximum(high, 1))).astype(np.uint8)
 
 
-def targeted_ids(
-    reader: DatasetReader, targets: Artifact, ids: Sequence[str], quiet: bool
-) -> list[str]:
-    """The training images that have maps; says how many have none.
-
-    Raises:
-        WsssError: there are none, or the maps are of other classes.
-    """
-    if targets.classes != reader.classes:
-        raise WsssError(f"{targets.path}: maps of other classes than those of {reader.path}")
-    known = set(targets.ids)
-    kept = [image_id for image_id in ids if image_id in known]
-    if not kept:
-        raise WsssError(
-            f"{targets.path}: has maps of none of the {len(ids)} training images",
-            "`wsss train-cls --method oaa` writes maps of what it trains on; see --split",
-        )
-    if missing := len(ids) - len(kept):
-        log(f"train-cls: left out: {missing} images of which {targets.path} has no maps", quiet)
-    return kept
-
-
-def load_targeted(
-    reader: DatasetReader,
-    targets: Artifact,
-    augment: Augment,
-    stride: int,
-    image_id: str,
-    rng: np.random.Generator,
-) -> Sample:
-    """An augmented image, its tags, and the maps to learn, (C, h, w) float32 on its cells.
-
-    Raises:
-        WsssError: maps of another image size.
-    """
-    import torch
-
-    from ...core.attention import to_crop
-    from ...core.cam import dequantise
-    from ...core.grid import grid_size
-
-    image, item = reader.image(image_id), targets[image_id]
-    size = image.shape[0], image.shape[1]
-    own = int(targets.params["stride"])
-    if item["cam"].shape[1:] != grid_size(*size, own):
-        raise WsssError(f"{targets.path}: the maps of {image_id!r} are of another image size")
-    window = augment.window(size, rng)
-    crop = (window.crop, window.crop)
-    target = torch.zeros(len(reader.classes), *grid_size(*crop, stride))
-    placing = placing_of(size, window)
-    seen = to_crop(dequantise(item["cam"]), own, placing, crop, stride)
-    target[torch.from_numpy(item["classes"].astype("int64"))] = seen
-    return {
-        "image": augment.pixels(image, window, rng),
-        "tags": tag_vector(reader, image_id),
-        "target": target,
-    }
-
-
-def dense_loss(outputs: dict[str, Tensor], batch: Sample, counts: Tensor) -> Tensor:
-    """The integral attention model's loss."""
-    from ...core.attention import integral_loss
-
-    return integral_loss(outputs["maps"], batch["target"], counts[0])
+CARD = TrainingCard(
+    name="oaa",
+    said="accumulates its maps over training, and writes them",
+    options=Accumulation,
+    lesson=AccumulatingLesson,
+    network=rebuilt,
+    probes=probes_shallow,
+    makes="the accumulated maps, a wsss/cam (--maps)",
+    source="OAA: Jiang et al., ICCV 2019, and its code",
+    page="oaa",
+    usual=usual(1e-3),
+)

@@ -1,0 +1,5 @@
+"""The methods of train-aff."""
+
+from . import irn, psa
+
+CARDS = (irn.CARD, psa.CARD)
