@@ -21,7 +21,7 @@ from wsss_cli.core.images import to_input
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.methods.rebuild import rebuild_affinity
 from wsss_cli.methods.train_aff import irn, psa
-from wsss_cli.training import affinities, job
+from wsss_cli.training import affinities, lesson
 from wsss_cli.training.losses import nearest_labels, vote_labels
 
 ARGUMENTS = "--backbone tiny --backbone-weights random --crop 32 --freeze-stages 0 --workers 0"
@@ -85,7 +85,7 @@ def test_seeds_become_weights(method: str) -> None:
 
 def test_the_defaults_are_those_of_the_method(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs: list[Any] = []
-    monkeypatch.setattr(job, "train", lambda job, recipe, *_: jobs.append((job, recipe)))
+    monkeypatch.setattr(lesson, "train", lambda job, recipe, *_: jobs.append((job, recipe)))
     bare = ["train-aff", "--backbone", "tiny", "--backbone-weights", "random"]
     for method in ("psa", "irn"):
         assert CliRunner().invoke(app, [*bare, "--method", method]).exit_code == 0

@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from ..methods.train_aff import CARDS
-from ..options.cards import Chosen, Select
+from ..options.cards import Chosen
 from ..options.groups import Help, Without, grouped
+from ..options.select import Select
 from ..options.shared import Data, Split
 from ..options.training import Body, Crops, Recipe, Setting
 from ..training.affinities import NAME, AffinityTask
-from ..training.job import teach
+from ..training.lesson import teach
 
 BODY = Body(freeze_stages=2)
 RECIPE = Recipe(epochs=8, batch_size=16, lr=1e-2)

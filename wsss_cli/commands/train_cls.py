@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from ..methods.train_cls import CARDS
-from ..options.cards import Chosen, Select
+from ..options.cards import Chosen
 from ..options.groups import Help, Without, grouped
+from ..options.select import Select
 from ..options.shared import Data, Split
 from ..options.training import Body, Crops, Recipe, Setting, ValEvery, ValSplit
 from ..training.classifying import NAME, PROBE_DECAY, ClassifierTask
-from ..training.job import teach
+from ..training.lesson import teach
 
 BODY = Body(dilated=True, freeze_stages=2)  # what a probe is fitted on had better stay as it was
 RECIPE = Recipe(epochs=5, batch_size=16, lr=0.003)

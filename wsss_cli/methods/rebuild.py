@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..nets.classifier import Classifier
     from ..nets.segmentation import Segmenter
     from ..training.compute import Compute
-    from ..training.job import TrainingCard
+    from ..training.lesson import TrainingCard
 
 TRAINING_ONLY = ("aux_head.", "tag_head.")  # tensors of segmentation networks that only train
 

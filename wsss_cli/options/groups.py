@@ -12,7 +12,8 @@ from typing import Annotated, Any, Optional, Union, get_args, get_origin, get_ty
 import typer
 
 from ..errors import UsageError
-from .cards import Due, Select, annotated, due, in_words, spelled_as
+from .cards import Due, due
+from .select import Select, annotated, in_words, spelled_as
 
 __all__ = ["Due", "Help", "Without", "due", "given", "grouped", "refuse", "spelled"]
 

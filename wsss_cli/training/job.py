@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from ..console import log, track, warn
+from ..console import warn
 from ..errors import UsageError
 from ..machine.cores import free_cores
 from ..machine.devices import resolve_device, resolve_precision
-from ..options.cards import Card
 from ..options.training import Recipe, Setting
+from .talk import Talk
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch.optim import Optimizer
 
     from ..artifacts.provenance import Source
     from .compute import Compute
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from .losses import Loss
     from .schedule import Schedule
     from .team import Team
-
-FIGURES = {"val_map": "val mAP", "val_miou": "val mIoU", "val_pixel_accuracy": "pixel accuracy"}
 
 
 @dataclass
@@ -87,6 +84,17 @@ class Job:
 
         return parameter_groups(
             self.model, recipe.lr, recipe.weight_decay, recipe.head_multiplier, **self.grouping
+        )
+
+    def optimizer(self, recipe: Recipe) -> Optimizer:
+        """SGD over the groups."""
+        import torch
+
+        return torch.optim.SGD(
+            self.groups(recipe),
+            lr=recipe.lr,
+            momentum=recipe.momentum,
+            nesterov=self.nesterov and recipe.momentum > 0,
         )
 
 
@@ -152,7 +160,7 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
     compute = _compute(plan, recipe, setting, team, precision)
     identity = _identity(job, recipe, setting.seed, precision)
     samples = Samples(job.load, job.ids, setting.seed, job.keyed)
-    groups = job.groups(recipe)
+    optimizer = job.optimizer(recipe)
     team.adapt(job.model, compute.shares)
     if team.world > 1 and team.leads and any(map(trains_statistics, job.model.modules())):
         warn("each process's batch norms see its own images only; on CUDA they see all")
@@ -168,18 +176,13 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
             team=team,
             extra=job.extra,
         ) as checkpoint,
-        _Talk(job, plan, setting.quiet or not team.leads) as talk,
+        Talk(job.name, job.out, len(job.ids), plan, setting.quiet or not team.leads) as talk,
     ):
         history = fit(
             model,
             job.loss,
             lambda start: compute.batches(samples, compute.shares.deal(plan.batches(start))),
-            torch.optim.SGD(
-                groups,
-                lr=recipe.lr,
-                momentum=recipe.momentum,
-                nesterov=job.nesterov and recipe.momentum > 0,
-            ),
+            optimizer,
             schedule=(job.schedule or Poly)(plan.steps, recipe.warmup),
             epochs=recipe.epochs,
             compute=compute,
@@ -241,15 +244,6 @@ def _identity(job: Job, recipe: Recipe, seed: int, precision: str) -> dict[str, 
     }
 
 
-def best_epoch(history: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The row whose first validation figure is highest (of equals, the last); None without any."""
-    for name in FIGURES:
-        rows = [row for row in history if row.get(name) is not None]
-        if rows:
-            return max(rows, key=lambda row: (row[name], row["epoch"]))
-    return None
-
-
 def default_workers(device: Any, processes: int = 1) -> int:
     """Loading keeps up with a CPU's training from one process; a GPU needs more."""
     return 1 if device.type == "cpu" else max(1, min(8, free_cores() // processes))
@@ -278,93 +272,3 @@ def _measure_each(
         return {name: None if math.isnan(value) else value for name, value in found.items()}
 
     return figures
-
-
-class _Talk:
-    """Tells the user how training goes: a bar over the steps, a line for each epoch."""
-
-    def __init__(self, job: Job, plan: Plan, quiet: bool) -> None:
-        self._job, self._plan, self._quiet = job, plan, quiet
-        self._bar: Iterator[int] = iter(())
-        self._since = time.monotonic()
-
-    def __enter__(self) -> _Talk:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        close = getattr(self._bar, "close", None)
-        if close is not None:
-            close()
-        if kind is KeyboardInterrupt:
-            self._say(f"interrupted; the same command goes on from {self._job.out}.partial")
-
-    def start(self, step: int) -> None:
-        plan = self._plan
-        if step:
-            epoch = min(step // plan.steps_per_epoch + 1, plan.epochs)
-            self._say(f"going on at step {step}/{plan.steps}, epoch {epoch}")
-        self._bar = track(itertools.count(), self._job.name, plan.steps, step, self._quiet)
-        next(self._bar)
-        self._since = time.monotonic()
-
-    def step(self, step: int, loss: float) -> None:
-        next(self._bar)
-
-    def epoch(self, row: dict[str, Any]) -> None:
-        now = time.monotonic()
-        figures = "".join(
-            f", {text} {'undefined' if row[name] is None else format(row[name], '.3f')}"
-            for name, text in FIGURES.items()
-            if name in row
-        )
-        loss = f": loss {row['loss']:.4f}{figures}" if "loss" in row else figures
-        self._say(f"epoch {row['epoch']}/{self._plan.epochs}{loss} ({now - self._since:.0f} s)")
-        self._since = now
-
-    def end(self, history: Sequence[dict[str, Any]]) -> None:
-        """What was done, and whether the last epoch was the best."""
-        epochs = self._plan.epochs
-        self._say(f"{len(self._job.ids)} images, {epochs} epochs -> {self._job.out}")
-        best = best_epoch(history)
-        if best is not None and best["epoch"] != epochs:
-            name = next(name for name in FIGURES if best.get(name) is not None)
-            self._say(
-                f"the last epoch's weights are kept; {FIGURES[name]} was highest, "
-                f"{best[name]:.3f}, after epoch {best['epoch']}"
-            )
-
-    def _say(self, text: str) -> None:
-        log(f"{self._job.name}: {text}", self._quiet)
-
-
-class Lesson(Protocol):
-    """A method with its options, all of them checked."""
-
-    @property
-    def fewest_epochs(self) -> int:
-        """The least that makes a network."""
-
-    def job(self, team: Team, files: ExitStack) -> Job:
-        """What there is to train; `files` closes what it opens."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingCard(Card):
-    """A method of a training command.
-
-    Attributes:
-        lesson: of what the command is told and the method's own options.
-        network: that weights of the method hold, untrained, of their config and the number of
-            its outputs.
-        probes: whether training starts from a linear probe, of all options by parameter.
-    """
-
-    lesson: Callable[[Any, Any], Lesson]
-    network: Callable[[Mapping[str, Any], int], nn.Module]
-    probes: Callable[[Mapping[str, Any]], bool] = lambda _: False
-
-
-def teach(lesson: Lesson, out: Path, recipe: Recipe, setting: Setting) -> None:
-    """Train what a lesson says, from wherever an earlier attempt was stopped."""
-    with begin(out, recipe, setting, lesson.fewest_epochs) as team, ExitStack() as files:
-        train(lesson.job(team, files), recipe, setting, team)

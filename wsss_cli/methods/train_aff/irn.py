@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...options.training import MAX_SIDE
 from ...training.affinities import Learner, Relating, count_cells
-from ...training.job import TrainingCard
+from ...training.lesson import TrainingCard
 
 if TYPE_CHECKING:
     import numpy as np

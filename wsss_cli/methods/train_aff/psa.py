@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...training.affinities import Learner, Relating, count_cells
-from ...training.job import TrainingCard
+from ...training.lesson import TrainingCard
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...training.classifying import WHOLE, Classifying, if_probed, probes_tags
-from ...training.job import TrainingCard
+from ...training.lesson import TrainingCard
 
 if TYPE_CHECKING:
     from ...nets.classifier import Classifier

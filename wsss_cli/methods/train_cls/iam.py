@@ -22,7 +22,8 @@ from ...training.attentive import (
     usual,
 )
 from ...training.classifying import Learner, tag_vector
-from ...training.job import Job, TrainingCard
+from ...training.job import Job
+from ...training.lesson import TrainingCard
 
 if TYPE_CHECKING:
     from contextlib import ExitStack

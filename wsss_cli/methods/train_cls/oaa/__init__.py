@@ -23,7 +23,8 @@ from ....training.attentive import (
     usual,
 )
 from ....training.classifying import Learner, tag_loss, tag_vector
-from ....training.job import Job, TrainingCard, check_beside
+from ....training.job import Job, check_beside
+from ....training.lesson import TrainingCard
 
 if TYPE_CHECKING:
     import numpy as np
