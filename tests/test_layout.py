@@ -1,0 +1,141 @@
+"""The house: sizes, a test for each module, no torch where answers must be instant."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "wsss_cli"
+MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+FILE, FUNCTION, COMMAND, BODY = 300, 60, 200, 40  # lines; a function's are those of its body
+
+# What is larger, with its size, which may only fall. At most ten, and no command.
+LARGER: dict[str, int] = {}
+
+# Modules that no test file is named after, and where they are tested instead.
+TESTED_ELSEWHERE: dict[str, str] = {}
+
+
+def name_of(path: Path) -> str:
+    """The module's name below the package, such as core.cam."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def bodies(path: Path) -> Iterator[tuple[str, int]]:
+    """Name and lines of each function's body, its docstring not counted."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0]
+            said = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+            rest = node.body[1:] if said else node.body
+            if rest:
+                yield node.name, node.end_lineno - rest[0].lineno + 1  # type: ignore[operator]
+
+
+def sizes() -> Iterator[tuple[str, int, int]]:
+    """Name, lines and limit of all files and functions."""
+    for path in MODULES:
+        command = path.parent.name == "commands" and path.stem != "__init__"
+        name = name_of(path) or "wsss_cli"
+        yield name, len(lines_of(path)), COMMAND if command else FILE
+        for function, lines in bodies(path):
+            limit = BODY if command and function == "run" else FUNCTION
+            yield f"{name}:{function}", lines, limit
+
+
+def test_files_and_functions_stay_small() -> None:
+    """A file says one thing; a function fits a screen."""
+    over = {name: lines for name, lines, limit in sizes() if lines > limit}
+    grown = {name: lines for name, lines in over.items() if lines > LARGER.get(name, 0)}
+    assert not grown, f"split them: {grown}"
+    shrunk = {name: over.get(name) for name in LARGER if over.get(name) != LARGER[name]}
+    assert not shrunk, f"LARGER can fall: {shrunk}"
+    assert len(LARGER) <= 10
+    assert not any(name.startswith("commands.") for name in LARGER)
+
+
+def lines_of(path: Path) -> list[str]:
+    return path.read_text("utf-8").splitlines()
+
+
+def files(path: Path) -> set[str]:
+    """The test files that a module may be tested in; of a method also those of its parts."""
+    parts = name_of(path).split(".")
+    found = {"_".join(parts)}
+    if parts[0] == "commands":
+        found.add("cli_" + "_".join(parts[1:]))
+    if parts[0] == "methods" and len(parts) > 2:
+        found |= {f"{room}_{parts[1]}_{parts[2]}" for room in ("cli", "methods")}
+    return found
+
+
+def test_each_module_has_a_test_of_its_name() -> None:
+    """tests/test_ROOM_NAME.py; what has none is listed with the place that tests it."""
+    tests = {path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_*.py")}
+    named = [path for path in MODULES if path.stem != "__init__" or len(lines_of(path)) > 30]
+    lacking = [name_of(path) for path in named if not any(map(tests.__contains__, files(path)))]
+    assert sorted(lacking) == sorted(TESTED_ELSEWHERE)
+    for place in TESTED_ELSEWHERE.values():
+        for file in re.findall(r"test_\w+", place):
+            assert file.removeprefix("test_") in tests, file
+
+
+def test_rooms_are_those_of_the_linter() -> None:
+    """The picture's floors and import-linter's layers are one list."""
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        from rooms import FLOORS
+    finally:
+        sys.path.pop(0)
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    start = text.index("layers = [")
+    layers = re.findall(r'^    "(.*?)",$', text[start : text.index("]", start)], re.MULTILINE)
+    assert [set(layer.split(" | ")) for layer in layers[1:]] == [set(floor) for floor in FLOORS]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["train-seg", "--help"], ["info", "data.h5"]],
+    ids=lambda words: " ".join(words),
+)
+def test_what_must_answer_at_once_loads_no_torch(words: list[str], tiny_data: Path) -> None:
+    script = (
+        "import sys\n"
+        "from wsss_cli.cli import entry\n"
+        f"sys.argv = ['wsss', *{words!r}]\n"
+        "try:\n"
+        "    entry()\n"
+        "except SystemExit as end:\n"
+        "    assert not end.code, end.code\n"
+        "assert 'torch' not in sys.modules, 'torch was loaded'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tiny_data.parent, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_completion_loads_no_torch() -> None:
+    script = (
+        "import os, sys\n"
+        "os.environ |= {'_WSSS_COMPLETE': 'complete_bash', 'COMP_WORDS': 'wsss train-cls --me',"
+        " 'COMP_CWORD': '2'}\n"
+        "from wsss_cli.cli import entry\n"
+        "sys.argv = ['wsss']\n"
+        "try:\n"
+        "    entry()\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "assert 'torch' not in sys.modules, 'torch was loaded'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--method" in done.stdout
