@@ -143,20 +143,8 @@ def test_it_resumes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.trains
 def test_it_learns() -> None:
     """What would hide it in so few steps is switched off."""
-    calm = [
-        "--jitter",
-        "0,0,0,0",
-        "--dropout",
-        "0",
-        "--batchnorm",
-        "train",
-        "--lr",
-        "0.02",
-        "--epochs",
-        "12",
-        "-q",
-    ]
-    command(*SHORT, *calm, "-o", "long.pt")
+    calm = ["--jitter", "0,0,0,0", "--dropout", "0", "--batchnorm", "train"]
+    command(*SHORT, *calm, "--lr", "0.02", "--epochs", "12", "-o", "long.pt", "-q")
     losses = [row["loss"] for row in load_weights("long.pt").history]
     assert min(losses) < 0.9 * losses[0]
 
