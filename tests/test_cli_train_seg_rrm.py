@@ -148,6 +148,7 @@ def test_an_interrupted_run_ends_in_the_same_weights(monkeypatch: pytest.MonkeyP
     assert all(torch.equal(t, other.state_dict[name]) for name, t in one.state_dict.items())
 
 
+@pytest.mark.trains
 def test_splitting_a_batch_changes_nothing() -> None:
     options = ["--epochs", "2", "--batch-size", "4", "--classify-first", "0", "-q"]
     frozen = ["--batchnorm", "frozen"]

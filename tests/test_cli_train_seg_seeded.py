@@ -103,6 +103,7 @@ def test_what_saw_images_whole_is_validated_and_predicts_at_their_size_there() -
     assert load_weights("own.pt").params["max_side"] == 1024  # crops of images near their own size
 
 
+@pytest.mark.trains
 def test_splitting_a_batch_changes_nothing() -> None:
     options = ["--loss", "dsrg", "--epochs", "1", "--batch-size", "4", "-q"]
     train(*options)

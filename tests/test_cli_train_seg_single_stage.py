@@ -107,6 +107,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(monkeypatch: pytest.Monk
     assert all(torch.equal(t, parts[name]) for name, t in whole.items())
 
 
+@pytest.mark.trains
 def test_splitting_a_batch_changes_nothing_but_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.nn.functional, "dropout", lambda x, *rest: x)
     command = f"{TRAIN} --epochs 2 --val-every 0 --batch-size 4 --batchnorm frozen"
