@@ -2,6 +2,7 @@
 #
 #   make demo                              the whole chain on embedded data, with scores and a picture
 #   make test                              the tests
+#   make test-plain                        those that train, as on the plainest processor
 #   make RUN=runs/mine DATA=mine.h5        the chain on your own data, packed with `wsss pack`
 #   make RUN=runs/voc VOC=VOCdevkit/VOC2012 TRAIN=train   the chain on a VOC devkit
 #   make ... SHARDS=4 -j4                  image-by-image stages in four processes
@@ -108,7 +109,7 @@ made   := $(maps) $(rounds)
 seen   := pred $(addsuffix -pred,$(rounds))
 SCORES  = $(patsubst %,$(RUN)/%.json,$(maps) pred $(foreach r,$(rounds),$(r) $(r)-pred))
 
-.PHONY: all chain best install demo test lint docs bench clean FORCE
+.PHONY: all chain best install demo test test-plain lint docs bench clean FORCE
 # Scores before the picture, each behind its stage; the table of all of them is printed last.
 all: $(SCORES) $(RUN)/sheet.png
 	@echo
@@ -206,6 +207,11 @@ demo: | $(WSSS)
 
 test: $(VENV)/test-ready
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto
+
+# What training gives on the plainest processor (docs/testing.md).
+test-plain: $(VENV)/test-ready
+	OMP_NUM_THREADS=1 ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 \
+		$(VENV)/bin/python -m pytest -q -n auto -m trains
 
 lint: $(VENV)/test-ready
 	$(VENV)/bin/ruff check .

@@ -92,7 +92,7 @@ def die_in_turn(*runs: tuple[Sequence[Death], Command]) -> None:
         [sys.executable, "-c", SCRIPT, job],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         env=environment,
     )
     assert done.returncode == 0, done.stderr

@@ -45,7 +45,7 @@ def run(
     if close:
         command = ["sh", "-c", f'exec "$@" {close}', "sh", *command]
     environment = {**os.environ, "WSSS_DATA": "", "OMP_NUM_THREADS": "1", **environment}
-    return subprocess.run(command, capture_output=True, input=stdin, env=environment, timeout=60)
+    return subprocess.run(command, capture_output=True, input=stdin, env=environment, timeout=600)
 
 
 # Outputs that are inputs
@@ -218,7 +218,7 @@ def test_a_full_standard_output_is_one_line(data: Path, words: list[str]) -> Non
     with open("/dev/full", "wb") as full:
         command = [sys.executable, "-m", "wsss_cli", *words]
         done = subprocess.run(
-            command, stdout=full, stderr=subprocess.PIPE, cwd=data.parent, timeout=60
+            command, stdout=full, stderr=subprocess.PIPE, cwd=data.parent, timeout=600
         )
     assert done.returncode == 3
     assert done.stderr == b"wsss: error: standard output: No space left on device\n"

@@ -140,11 +140,14 @@ def test_options_of_another_method_are_refused(method: str, option: str) -> None
     assert f"{name}: --method {method.split()[0]} has no such thing" in refused
 
 
+@pytest.mark.trains
 def test_the_maps_are_learned_and_drawn() -> None:
     command(*OAA, "-o", "oaa.pt")
-    command(*IAM, "--targets", "oaa.cam.h5", "-o", "iam.pt", "--epochs", "12")
+    learn = ["--targets", "oaa.cam.h5", "--epochs", "10", "--lr", "0.01"]
+    command(*IAM, *learn, "-o", "iam.pt")
     weights = load_weights("iam.pt", "wsss/cls")
-    assert weights.history[-1]["loss"] < weights.history[0]["loss"]
+    losses = [row["loss"] for row in weights.history]
+    assert min(losses) < 0.9 * losses[0]
     assert [source["kind"] for source in weights.inputs] == ["wsss/dataset", "wsss/cam"]
     model = rebuild_classifier(weights.config, 3, weights.state_dict)
     assert isinstance(model, AttentionNet)

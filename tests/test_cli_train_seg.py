@@ -182,12 +182,14 @@ def test_strides_at_which_there_is_no_such_network_are_refused() -> None:
     assert "--output-stride 12: deeplabv3 is a network of stride 8 or 16 or 32" in said
 
 
+@pytest.mark.trains
 def test_it_learns(folder: Path) -> None:
-    splits = ["--split", "train", "--val-split", "train", "--val-every", "25"]
-    train("--model", "unet", "--epochs", "25", "--rescale", "1,1", "-q", *splits)
+    """All background is worth 0.18."""
+    splits = ["--split", "train", "--val-split", "train", "--val-every", "20"]
+    train("--model", "unet", "--epochs", "20", "--rescale", "1,1", "-q", *splits)
     history = load_weights("seg.pt").history
-    assert history[-1]["loss"] < 0.5 * history[0]["loss"]
-    assert history[-1]["val_miou"] > 0.5
+    assert min(row["loss"] for row in history) < 0.7 * history[0]["loss"]
+    assert history[-1]["val_miou"] > 0.35
 
 
 def test_an_interrupted_run_ends_in_the_same_weights(

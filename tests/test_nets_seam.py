@@ -117,7 +117,7 @@ def test_after_a_probe_it_drops_nothing_and_has_the_head_find_its_offset() -> No
     assert (params["dropout"], params["head_multiplier"]) == (0, 100)
 
 
-def test_it_learns_and_resumes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_resumes(monkeypatch: pytest.MonkeyPatch) -> None:
     import os
     import signal
     from typing import Any
@@ -138,9 +138,15 @@ def test_it_learns_and_resumes(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = load_weights("whole.pt"), load_weights("parts.pt")
     assert one.history == other.history
     assert all(torch.equal(t, other.state_dict[name]) for name, t in one.state_dict.items())
-    command(*SHORT, "--epochs", "12", "--lr", "0.01", "-o", "long.pt", "-q")
-    history = load_weights("long.pt").history
-    assert history[-1]["loss"] < history[0]["loss"]
+
+
+@pytest.mark.trains
+def test_it_learns() -> None:
+    """What would hide it in so few steps is switched off."""
+    calm = ["--jitter", "0,0,0,0", "--dropout", "0", "--batchnorm", "train"]
+    command(*SHORT, *calm, "--lr", "0.02", "--epochs", "12", "-o", "long.pt", "-q")
+    losses = [row["loss"] for row in load_weights("long.pt").history]
+    assert min(losses) < 0.9 * losses[0]
 
 
 def test_the_methods_switches() -> None:

@@ -174,7 +174,7 @@ def together(folder: Path) -> list[str]:
     jobs = [{"arguments": arguments, "stop": stop} for arguments, stop, _ in JOBS]
     Path("jobs.json").write_text(json.dumps(jobs))
     process = torchrun(str(Path(__file__).with_name("team.py")), "jobs.json")
-    said = process.communicate(timeout=300)[1]
+    said = process.communicate(timeout=900)[1]
     assert process.returncode == 0, said
     assert "Traceback" not in said
     assert "Warning" not in said
@@ -277,7 +277,7 @@ def test_a_killed_process_ends_the_others_and_leaves_a_state(folder: Path) -> No
     options = [*endless, "--checkpoint-every", "0"]
     process = torchrun("-m", "wsss_cli", *options)
     os.kill(worker(process, Path("long.pt.partial")), signal.SIGKILL)
-    said = process.communicate(timeout=60)[1]
+    said = process.communicate(timeout=600)[1]
     assert process.returncode == 1
     assert [line for line in ours(said) if line.startswith("wsss:")] == [
         "wsss: error: another process of this training died",
@@ -286,7 +286,7 @@ def test_a_killed_process_ends_the_others_and_leaves_a_state(folder: Path) -> No
     process = torchrun("-m", "wsss_cli", *options)
     worker(process, Path("long.pt.partial"))
     process.send_signal(signal.SIGTERM)
-    said = process.communicate(timeout=60)[1]
+    said = process.communicate(timeout=600)[1]
     assert process.returncode != 0
     assert "train-cls: interrupted; the same command goes on from long.pt.partial" in ours(said)
     assert "wsss: error" not in said
