@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .labels import BACKGROUND, IGNORE
 from .pseudo import PSA_STRIDE, inside, regrid
-from .seeds import IRN_BG, IRN_FG
+from .seeds.defaults import IRN_BG, IRN_FG
 
 AT_ONCE = 1 << 22  # distances that are held together: 16 MB in float32
 
