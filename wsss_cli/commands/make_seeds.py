@@ -16,11 +16,12 @@ from ..inference.seeding import NAME, SeedTask
 from ..inference.writing import workers_for, write_made
 from ..methods.make_seeds import CARDS
 from ..options.cards import Chosen, Select
-from ..options.groups import grouped
+from ..options.groups import Help, Without, grouped
+from ..options.machine import Machine
 from ..options.refine import RefineOptions
-from ..options.shared import Data, Force, Ids, Quiet, ShardOption, Workers
+from ..options.shared import Data, Force, Ids, Quiet, ShardOption
 
-REFINE, SALIENCY = RefineOptions(), SaliencyOptions()
+REFINE, SALIENCY, MACHINE = RefineOptions(), SaliencyOptions(), Machine()
 
 __all__ = ["NAME", "run"]
 
@@ -48,12 +49,10 @@ def run(
     saliency: SaliencyOptions = SALIENCY,
     refinement: RefineOptions = REFINE,
     ids: Ids = None,
-    device: Annotated[
-        str,
-        typer.Option("--device", metavar="NAME", help="Of PAMR: auto, cpu, cuda, cuda:N or mps."),
-    ] = "auto",
+    machine: Annotated[
+        Machine, Without("precision"), Help(device="Of PAMR: auto, cpu, cuda, cuda:N or mps.")
+    ] = MACHINE,
     shard: ShardOption = "1/1",
-    workers: Workers = None,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -70,7 +69,7 @@ def run(
     from ..artifacts import LABEL, Shard, create
 
     card = method.card
-    refine = card.refinement(refinement, device)
+    refine = card.refinement(refinement, machine.device)
     maps = saliency.opened()
     card.check(maps)
     part = Shard.parse(shard)
@@ -87,6 +86,6 @@ def run(
             force=force,
         ) as target:
             jobs = [(image_id,) for image_id in target.todo]
-            count = workers_for(refine, workers, len(jobs)) if seeds.travels else 0
+            count = workers_for(refine, machine.workers, len(jobs)) if seeds.travels else 0
             write_made(target, seeds.make, jobs, count, NAME, quiet)
         log(f"{NAME}: {len(target)} items -> {out}", quiet)
