@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,14 @@ from made import SIZE, class_maps, jpeg, photograph
 from measuring import options, report, target
 
 from wsss_cli.artifacts import CAM, DATASET, create, open_artifact, open_dataset
-from wsss_cli.commands.make_seeds import Method, SeedMaker
 from wsss_cli.core.cam import background_score, dequantise, quantise
 from wsss_cli.core.crf import PRESETS, dense_crf, unary_from_scores
 from wsss_cli.core.grid import upsample_grid
 from wsss_cli.core.labels import label_of_class
-from wsss_cli.core.seeds import PSA_ALPHA_HIGH, PSA_ALPHA_LOW
+from wsss_cli.core.seeds.defaults import PSA_ALPHA_HIGH, PSA_ALPHA_LOW
+from wsss_cli.inference.seeding import SeedMaker
 from wsss_cli.machine.pool import WorkerPool
+from wsss_cli.methods.make_seeds.psa import rule
 
 IMAGES, STRIDE = 8, 4
 CLASSES = [f"class{i}" for i in range(20)]
@@ -83,7 +85,7 @@ def main() -> None:
                     found[image_id] = plain_seeds(data.image(image_id), cam, item["classes"])
                 return found
 
-            maker = SeedMaker(maps, data, Method.psa, SETTINGS, PRESETS["psa"])
+            maker = SeedMaker(maps, data, partial(rule, refinement=PRESETS["psa"], **SETTINGS))
             slow, fast = [], []
             with WorkerPool(maker, arguments.workers) as pool:
                 jobs = [(image_id,) for image_id in ids]

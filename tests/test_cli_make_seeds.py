@@ -17,15 +17,10 @@ from wsss_cli.artifacts import CAM, LABEL, create, open_artifact, open_dataset
 from wsss_cli.core.cam import dequantise
 from wsss_cli.core.crf import PRESETS, CrfParams
 from wsss_cli.core.grid import upsample_grid
-from wsss_cli.core.seeds import (
-    IRN_BG,
-    IRN_FG,
-    PSA_ALPHA_HIGH,
-    PSA_ALPHA_LOW,
-    irn_seeds,
-    psa_seeds,
-    threshold_seeds,
-)
+from wsss_cli.core.seeds.defaults import IRN_BG, IRN_FG, PSA_ALPHA_HIGH, PSA_ALPHA_LOW
+from wsss_cli.core.seeds.irn import irn_seeds
+from wsss_cli.core.seeds.psa import psa_seeds
+from wsss_cli.core.seeds.threshold import threshold_seeds
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from wsss_cli.core.crf import PRESETS, CrfParams
 from wsss_cli.core.grid import grid_size, pad_to_multiple
 from wsss_cli.core.images import to_input
 from wsss_cli.core.views import resize_image
+from wsss_cli.core.walk_defaults import IRN_THRESHOLD
 from wsss_cli.methods.rebuild import rebuild_affinity
 from wsss_cli.nets.affinity import AffinityNet, IRNet
 from wsss_cli.nets.backbones import build_backbone
@@ -118,7 +119,7 @@ def test_irn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with torch.no_grad():
             logits = (model(x)[0] + model(x.flip(-1))[0].flip(-1)) / 2
         scores = pseudo.walk_irn(cam, logits[0, 0].sigmoid(), size, 4)
-        stack = pseudo.score_stack(scores, size, 4, pseudo.IRN_THRESHOLD)
+        stack = pseudo.score_stack(scores, size, 4, IRN_THRESHOLD)
         clear = np.abs(stack[1:].max(axis=0) - 0.25) > 1e-4
         expected = pseudo.stack_labels(stack, tags)
         assert np.array_equal(labels[image_id]["label"][clear], expected[clear])
@@ -529,7 +530,7 @@ def test_help_tells_the_defaults() -> None:
     assert psa.radius == irn.radius
     assert f"in cells. Default: {irn.radius}." in text
     assert f"background score. Default: {pseudo.PSA_ALPHA:g}." in text
-    assert f"exceeds. Default: {pseudo.IRN_THRESHOLD:g}." in text
+    assert f"exceeds. Default: {IRN_THRESHOLD:g}." in text
 
 
 def test_stored_scores_round_trip() -> None:

@@ -15,9 +15,11 @@ from wsss_cli.artifacts import CAM, LABEL, open_artifact, open_dataset
 from wsss_cli.core.cam import dequantise
 from wsss_cli.core.crf import PRESETS, CrfParams
 from wsss_cli.core.pamr import PamrParams
-from wsss_cli.core.pseudo import IRN_THRESHOLD, score_stack, stack_labels
+from wsss_cli.core.pseudo import score_stack, stack_labels
 from wsss_cli.core.refine import refine_scores
-from wsss_cli.core.seeds import irn_seeds, psa_seeds
+from wsss_cli.core.seeds.irn import irn_seeds
+from wsss_cli.core.seeds.psa import psa_seeds
+from wsss_cli.core.walk_defaults import IRN_THRESHOLD
 
 PAMR = ["--refine", "pamr", "--pamr-iterations", "3", "--pamr-dilations", "1,2,5", "--device"]
 PARAMS = PamrParams(3, (1, 2, 5))

@@ -12,7 +12,6 @@ from torch import Tensor
 from wsss_cli.core.crf import CrfParams
 from wsss_cli.core.grid import grid_size, upsample_grid
 from wsss_cli.core.pseudo import (
-    IRN_THRESHOLD,
     WALKS,
     WalkParams,
     against_background,
@@ -22,6 +21,7 @@ from wsss_cli.core.pseudo import (
     walk_irn,
     walk_psa,
 )
+from wsss_cli.core.walk_defaults import IRN_THRESHOLD
 
 SIZE = (19, 26)  # a multiple of neither 4 nor 8
 CLASSES = np.array([2, 7], np.uint16)

@@ -9,15 +9,11 @@ from hypothesis import strategies as st
 
 from wsss_cli.core.crf import PRESETS, dense_crf, unary_from_labels, unary_from_scores
 from wsss_cli.core.labels import IGNORE
-from wsss_cli.core.seeds import (
-    MODES,
-    OVERLAPS,
-    irn_seeds,
-    oaa_labels,
-    psa_scores,
-    psa_seeds,
-    threshold_seeds,
-)
+from wsss_cli.core.seeds.defaults import MODES, OVERLAPS
+from wsss_cli.core.seeds.irn import irn_seeds
+from wsss_cli.core.seeds.oaa import oaa_labels
+from wsss_cli.core.seeds.psa import psa_scores, psa_seeds
+from wsss_cli.core.seeds.threshold import threshold_seeds
 
 VALUES = np.array([0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.31, 0.7, 1], np.float32)
 

@@ -16,10 +16,10 @@ from wsss_cli.artifacts import LABEL, open_artifact, open_dataset
 from wsss_cli.core.cam import dequantise
 from wsss_cli.core.grid import upsample_grid
 from wsss_cli.core.labels import IGNORE
-from wsss_cli.core.seeds import oaa_labels
+from wsss_cli.core.seeds.oaa import oaa_labels
 from wsss_cli.errors import WsssError
 from wsss_cli.formats.cues import GRID, read_cues
-from wsss_cli.methods.make_seeds.cues import Ground
+from wsss_cli.inference.saliency import Saliency
 
 TAGS = {0: [1], 1: [2], 2: [3], 3: [1, 2], 4: [2, 3]}
 
@@ -175,9 +175,9 @@ def test_background_where_nothing_catches_the_eye(tiny_data: Path) -> None:
     assert (label[:, 24:] == 0).all()
     assert set(np.unique(label[:, :24])) == {1, IGNORE}
     with pytest.raises(WsssError, match="no such image"):
-        Ground(folder / "eye", 0.5)("b", label)
+        Saliency(folder / "eye", 0.5).background("b", label)
     with pytest.raises(WsssError, match="saliency of"):
-        Ground(folder / "eye", 0.5)("a/0", label[1:])
+        Saliency(folder / "eye", 0.5).background("a/0", label[1:])
 
 
 def test_oaa_labels_maps_against_saliency(tiny_data: Path) -> None:

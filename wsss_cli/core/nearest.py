@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from .labels import BACKGROUND, IGNORE
-from .pseudo import PSA_STRIDE, inside, regrid
-from .seeds import IRN_BG, IRN_FG
+from .pseudo import inside, regrid
+from .seeds.defaults import IRN_BG, IRN_FG
+from .walk_defaults import NEAREST_BETA, PSA_STRIDE
 
 AT_ONCE = 1 << 22  # distances that are held together: 16 MB in float32
 
@@ -31,7 +32,7 @@ class NearestParams:
 
     fg: float = IRN_FG
     bg: float = IRN_BG
-    beta: float = 1.0
+    beta: float = NEAREST_BETA
 
     def __post_init__(self) -> None:
         if not 0 <= self.bg <= self.fg <= 1:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,16 +23,20 @@ from .labels import BACKGROUND, local_to_labels
 from .pairs import Border, half_disk_offsets
 from .refine import Refinement, refine_labels, refine_scores
 from .walk import MAX_STEPS, random_walk, steps_for
+from .walk_defaults import (
+    AUTO,
+    IRN_BETA,
+    IRN_STRIDE,
+    PSA_ALPHA,
+    PSA_BETA,
+    PSA_STRIDE,
+    PUBLISHED_SIZE,
+    RADIUS,
+    Auto,
+)
 
 Unary = Literal["scores", "labels"]
-Auto = Literal["auto"]
-AUTO: Final = "auto"
-
-PSA_STRIDE, IRN_STRIDE = 8, 4  # of the grids that the published networks' affinities live on
-PSA_ALPHA = 16.0  # exponent of the background score that walks along
-PUBLISHED_SIZE = (375, 500)  # (H, W) of most images that the published steps were chosen on
 MAX_RADIUS = 32  # cells; 1,577 neighbours, each a plane of the grid
-IRN_THRESHOLD = 0.25  # background score that walked classes are compared with
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,10 @@ class WalkParams:
 
 
 # The published code's: its 256 steps wherever images are of the size that it was made for.
-WALKS = {"psa": WalkParams(8.0, AUTO, 5), "irn": WalkParams(10.0, AUTO, 5)}
+WALKS = {
+    "psa": WalkParams(PSA_BETA, AUTO, RADIUS),
+    "irn": WalkParams(IRN_BETA, AUTO, RADIUS),
+}
 
 
 def regrid(maps: Tensor, size: tuple[int, int], stride: int, target: int) -> Tensor:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from .pairs import Border, Offset, border_margin, pair_views
+from .walk_defaults import PUBLISHED_STEPS
 
-PUBLISHED_STEPS = 256  # of PSA, IRN and SEAM, on images of about 500x375
 MAX_STEPS = 1 << 16  # the expansion of more costs more than the walk of a whole grid
 TRUNCATION = 1e-5  # share of the Chebyshev weights that may be left out; 256 steps then cost 70
 

@@ -1,4 +1,4 @@
-"""What make-cam and predict share: options, loading ahead, batches, networks on their device."""
+"""How photographs come to a network: loaded ahead, in batches of one size, on its device."""
 
 from __future__ import annotations
 
@@ -7,62 +7,27 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import typer
-
-from ..errors import UsageError, WsssError
 from ..machine.cores import free_cores
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
     from torch import Tensor
 
     from ..artifacts import DatasetReader
-    from ..training.compute import Compute
+    from ..machine.place import Place
     from .images import ImageFiles
 
 T = TypeVar("T")
-SCALES = "0.5,1,1.5,2"  # PSA and IRN
-MAX_SIDE = 1024  # above the longer side of VOC's images and of COCO's
 # What a GPU sees at once by default, reckoned by the pixels of the largest copies. A ResNet-50 in
 # float32 takes some 500 bytes for each, its mirror image's included; other networks more. Scores of
 # each pixel, label and mirror image, of 4 bytes, are there three times while means are added up.
 GPU_BYTES = 8_000_000_000
 PIXEL_BYTES, SCORE_BYTES = 1000, 24
 AHEAD_BYTES = 1 << 29  # of copies that wait in memory, unless there are fewer than threads
-
-Scales = Annotated[
-    str,
-    typer.Option("--scales", metavar="S,...", help="Sizes to look at, relative to the image's."),
-]
-Flip = Annotated[bool, typer.Option("--flip/--no-flip", help="Look at the mirror image too.")]
-MaxSide = Annotated[
-    int,
-    typer.Option(
-        "--max-side",
-        min=0,
-        metavar="PIXELS",
-        help="Shrink longer images to this before scaling; 0: never.",
-    ),
-]
-Threads = Annotated[
-    int | None,
-    typer.Option("--workers", min=0, metavar="N", help="Threads that load. Default: as fits."),
-]
-BatchSize = Annotated[
-    int | None,
-    typer.Option(
-        "--batch-size",
-        min=1,
-        metavar="N",
-        help="Images of one size to look at together. Default: 1; on CUDA as many as fit 8 GB.",
-    ),
-]
 
 
 class Copies(Protocol):
@@ -74,23 +39,6 @@ class Copies(Protocol):
 
 
 Seen = TypeVar("Seen", bound=Copies)
-
-
-def parse_scales(text: str, option: str = "--scales") -> tuple[float, ...]:
-    """The numbers of --scales, or of another option.
-
-    Raises:
-        UsageError: not different numbers above 0, at most 16.
-    """
-    try:
-        scales = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        scales = ()
-    if not scales or not all(0 < scale <= 16 for scale in scales):  # NaN fails too
-        raise UsageError(f"{option} {text}: need numbers above 0, at most 16, commas between")
-    if len(set(scales)) < len(scales):
-        raise UsageError(f"{option} {text}: names one twice")
-    return scales
 
 
 def load_ahead(
@@ -146,13 +94,14 @@ class Feed:
     """How images come to the network.
 
     Attributes:
+        place: of the network.
         threads: that load, see `threads`.
         batch_size: images at once at most; None for what suits the device.
-        max_side: see `MaxSide`.
+        max_side: see `options.looking.Views`.
         scores: of each pixel that the network gives.
     """
 
-    compute: Compute
+    place: Place
     threads: int
     batch_size: int | None
     max_side: int
@@ -175,7 +124,7 @@ class Feed:
 
     @property
     def on_cuda(self) -> bool:
-        return self.compute.device.type == "cuda"
+        return self.place.device.type == "cuda"
 
     def _size(self, source: DatasetReader | ImageFiles, image_id: str) -> tuple[int, int]:
         from ..core.views import working_size
@@ -235,9 +184,9 @@ class Feed:
 
         if not self.on_cuda:
             for batch in batches:
-                yield _moved(batch, self.compute.device)
+                yield _moved(batch, self.place.device)
             return
-        stream, device = torch.cuda.Stream(self.compute.device), self.compute.device
+        stream, device = torch.cuda.Stream(self.place.device), self.place.device
         sent = ((_moved(batch, device), stream.record_event()) for batch in batches)
         # the thread stays with that stream, and so with that GPU
         for batch, event in one_ahead(sent, partial(torch.cuda.set_stream, stream)):
@@ -265,46 +214,8 @@ def _arrived(
     return batch
 
 
-def view_copies(image: np.ndarray, scales: Sequence[float], max_side: int) -> list[Tensor]:
-    """(3, H_s, W_s) uint8, an image's scaled copies; normalised where the network is."""
-    from ..core.images import as_tensor
-    from ..core.views import scaled_copies
-
-    return [as_tensor(copy) for copy in scaled_copies(image, scales, max_side)]
-
-
-def network_inputs(batch: Sequence[Seen]) -> list[Tensor]:
-    """For each scale (B, 3, H_s, W_s) float32, the normalised copies of images of one size."""
-    from ..core.images import batch_to_input
-
-    return [batch_to_input(same) for same in zip(*(seen.copies for seen in batch), strict=True)]
-
-
-@contextmanager
-def network_pass(compute: Compute, ids: Sequence[str]) -> Iterator[None]:
-    """Context of a forward pass over images; a lack of memory becomes one clear line.
-
-    Raises:
-        WsssError: no memory for them.
-    """
-    import torch
-
-    try:
-        with torch.inference_mode(), compute.autocast():
-            yield
-    except (MemoryError, RuntimeError) as err:
-        if isinstance(err, RuntimeError) and "memory" not in str(err).lower():
-            raise
-        several = f" and {len(ids) - 1} more at once" if len(ids) > 1 else ""
-        smaller = "a lower --batch-size" if several else "a lower --max-side"
-        raise WsssError(
-            f"{ids[0]}: not enough memory for it{several}",
-            f"{smaller} needs less; what is finished is kept",
-        ) from err
-
-
-def threads(workers: int | None, compute: Compute) -> int:
+def threads(workers: int | None, place: Place) -> int:
     """How many threads load: one keeps ahead of a CPU's networks, a GPU needs more."""
     if workers is not None:
         return workers
-    return 1 if compute.device.type == "cpu" else min(8, free_cores())
+    return 1 if place.device.type == "cpu" else min(8, free_cores())

@@ -1,16 +1,20 @@
-"""Plain image files as a source of images, beside a data set."""
+"""Where photographs come from: a data set, or plain image files."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import WsssError
+from ..options.ids import need_ids, select_ids
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from ..artifacts import DatasetReader, Weights
 
 
 class ImageFiles:
@@ -124,3 +128,29 @@ def _find(named: Sequence[Path]) -> dict[str, Path]:
                     "name the folder above them, or take them one after the other",
                 )
     return found
+
+
+@contextmanager
+def opened(
+    images: list[Path] | None, data: Path | None, trained: Weights
+) -> Iterator[DatasetReader | ImageFiles]:
+    """The image files that are named, or else the data set."""
+    from ..artifacts import open_dataset
+
+    if images:
+        yield ImageFiles(images)
+        return
+    with open_dataset(data, trained) as reader:
+        yield reader
+
+
+def wanted_ids(
+    source: DatasetReader | ImageFiles, split: str | None, listed: str | None
+) -> list[str]:
+    """The ids of a source's images, or of those of --split or --ids; at least one.
+
+    Raises:
+        WsssError: there is none, or no such split; and as `select_ids`.
+    """
+    known = source.ids if isinstance(source, ImageFiles) else source.split(split)
+    return need_ids(select_ids(known, listed, source.path), source.path, split)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from ..errors import UsageError, WsssError
 from ..options.crf import fitting_crf
 from ..options.groups import given
-from . import feed as shared
+from .views import looked_at, network_inputs, network_pass, view_copies
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,27 +20,11 @@ if TYPE_CHECKING:
 
     from ..artifacts import DatasetReader, Weights
     from ..core.refine import Refinement
+    from ..machine.place import Place
     from ..nets.segmentation import Segmenter
     from ..nets.single_stage import PresenceRule
-    from ..training.compute import Compute
     from .images import ImageFiles
-
-
-class Looks(Protocol):
-    """The options that matter here; see `predict.Setting`."""
-
-    @property
-    def scales(self) -> tuple[float, ...]: ...
-    @property
-    def flip(self) -> bool: ...
-    @property
-    def max_side(self) -> int: ...
-    @property
-    def restrict_to_tags(self) -> bool: ...
-    @property
-    def crf(self) -> Refinement | None: ...
-    @property
-    def rule(self) -> PresenceRule | None: ...
+    from .predicting import PredictSetting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +85,7 @@ class Loaded(NamedTuple):
 
 
 def load_image(
-    source: DatasetReader | ImageFiles, n_classes: int, setting: Looks, image_id: str
+    source: DatasetReader | ImageFiles, n_classes: int, setting: PredictSetting, image_id: str
 ) -> Loaded:
     """One image, decoded and scaled; not decoded where its tags say background only."""
     import numpy as np
@@ -115,15 +100,15 @@ def load_image(
             return Loaded([], size, classes, size, None)
     image = source.image(image_id)
     size = (image.shape[0], image.shape[1])
-    work = working_size(size, setting.max_side)
-    copies = shared.view_copies(image, setting.scales, setting.max_side)
+    work = working_size(size, setting.views.max_side)
+    copies = view_copies(image, setting.views.scales, setting.views.max_side)
     return Loaded(copies, size, classes, work, resize_image(image, work) if setting.crf else None)
 
 
 def look(
     model: Segmenter,
-    compute: Compute,
-    setting: Looks,
+    place: Place,
+    setting: PredictSetting,
     batches: Iterable[list[tuple[str, Loaded]]],
 ) -> Iterator[tuple[Any, ...]]:
     """Run the network over images.
@@ -137,26 +122,20 @@ def look(
     """
     import numpy as np
 
-    for batch in batches:
-        seen = [(image_id, loaded) for image_id, loaded in batch if loaded.copies]
-        found = {}
-        if seen:
-            with shared.network_pass(compute, [image_id for image_id, _ in seen]):
-                found = dict(_probabilities(model, compute, setting, seen))
-        for image_id, loaded in batch:
-            none = np.ones((1, 0, 0), np.float32)
-            probabilities = found.pop(image_id).cpu().numpy() if image_id in found else none
-            if not np.isfinite(probabilities).all():
-                raise WsssError(
-                    f"{image_id}: the network gives values that are not finite",
-                    "train again, or take other weights",
-                )
-            yield image_id, probabilities, loaded._replace(copies=[])
+    seen = looked_at(batches, partial(probabilities, model, place, setting))
+    for image_id, loaded, found in seen:
+        chances = np.ones((1, 0, 0), np.float32) if found is None else found.cpu().numpy()
+        if not np.isfinite(chances).all():
+            raise WsssError(
+                f"{image_id}: the network gives values that are not finite",
+                "train again, or take other weights",
+            )
+        yield image_id, chances, loaded._replace(copies=[])
 
 
-def _probabilities(
-    model: Segmenter, compute: Compute, setting: Looks, batch: Sequence[tuple[str, Loaded]]
-) -> Iterator[tuple[str, Tensor]]:
+def probabilities(
+    model: Segmenter, place: Place, setting: PredictSetting, batch: Sequence[tuple[str, Loaded]]
+) -> list[Tensor]:
     """(K + 1, h, w) of each of some images of one working size, on the device."""
     import numpy as np
     import torch
@@ -164,17 +143,17 @@ def _probabilities(
     from ..core.labels import label_of_class
     from ..nets.inference import label_probabilities
 
+    images = [loaded for _, loaded in batch]
     labels = None
     if setting.restrict_to_tags:
         present = [
             np.concatenate([[0], label_of_class(loaded.classes)]).astype(np.int64)
-            for _, loaded in batch
+            for loaded in images
         ]
-        labels = [torch.from_numpy(one).to(compute.device) for one in present]
-    copies = shared.network_inputs([loaded for _, loaded in batch])
-    work = batch[0][1].work
-    found = label_probabilities(model, copies, setting.flip, work, labels, setting.rule)
-    return zip((image_id for image_id, _ in batch), found, strict=True)
+        labels = [torch.from_numpy(one).to(place.device) for one in present]
+    with network_pass(place):
+        copies, work = network_inputs(images), images[0].work
+        return label_probabilities(model, copies, setting.views.flip, work, labels, setting.rule)
 
 
 @dataclass(frozen=True)

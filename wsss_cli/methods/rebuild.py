@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..artifacts import Weights
+    from ..machine.place import Place
     from ..nets.affinity import AffinityNet, IRNet
     from ..nets.classifier import Classifier
     from ..nets.segmentation import Segmenter
-    from ..training.compute import Compute
     from ..training.lesson import TrainingCard
 
 TRAINING_ONLY = ("aux_head.", "tag_head.")  # tensors of segmentation networks that only train
@@ -108,38 +108,38 @@ def _filled(
     return model
 
 
-def classifier(weights: Weights, compute: Compute) -> Classifier:
+def classifier(weights: Weights, place: Place) -> Classifier:
     """The trained classifier of a weights file, on its device.
 
     Raises:
         WsssError: config or tensors make no such network.
     """
     outputs = len(weights.classes)
-    return _placed(weights, compute, lambda c, t: rebuild_classifier(c, outputs, t), folded=True)
+    return _placed(weights, place, lambda c, t: rebuild_classifier(c, outputs, t), folded=True)
 
 
-def segmenter(weights: Weights, compute: Compute) -> Segmenter:
+def segmenter(weights: Weights, place: Place) -> Segmenter:
     """The trained segmentation network of a weights file, on its device.
 
     Raises:
         WsssError: config or tensors make no such network.
     """
     labels = len(weights.classes) + 1
-    return _placed(weights, compute, lambda c, t: rebuild_segmenter(c, labels, t), folded=True)
+    return _placed(weights, place, lambda c, t: rebuild_segmenter(c, labels, t), folded=True)
 
 
-def affinity(weights: Weights, compute: Compute) -> AffinityNet | IRNet:
+def affinity(weights: Weights, place: Place) -> AffinityNet | IRNet:
     """The trained affinity network of a weights file, on its device.
 
     Raises:
         WsssError: config or tensors make no such network.
     """
-    return _placed(weights, compute, rebuild_affinity, folded=False)
+    return _placed(weights, place, rebuild_affinity, folded=False)
 
 
 def _placed(
     weights: Weights,
-    compute: Compute,
+    place: Place,
     rebuild: Callable[[Mapping[str, Any], Mapping[str, Tensor]], Any],
     folded: bool,
 ) -> Any:
@@ -155,4 +155,4 @@ def _placed(
             f"{weights.path}: damaged ({err})", "train again, or take other weights"
         ) from None
     model = fold_batchnorm(model) if folded else model
-    return model.to(compute.device).to(memory_format=torch.channels_last)
+    return model.to(place.device).to(memory_format=torch.channels_last)

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
-
-from ..machine.devices import Precision
-
-if TYPE_CHECKING:
-    pass
-
 
 Choice = TypeVar("Choice", bound=str | int | None)
 
@@ -45,9 +39,6 @@ Device = Annotated[
 Workers = Annotated[
     int | None,
     typer.Option("--workers", min=0, metavar="N", help="Worker processes. Default: as fits."),
-]
-PrecisionOption = Annotated[
-    Precision, typer.Option("--precision", help="Arithmetic of the network's convolutions.")
 ]
 
 

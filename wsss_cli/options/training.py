@@ -14,13 +14,24 @@ import typer
 from ..errors import UsageError, WsssError
 from ..machine.devices import TrainPrecision
 from ..nets.names import BACKBONES, OUTPUT_STRIDES
+from .looking import MAX_SIDE, MaxSide
 from .shared import Device, Force, Quiet, Seed, Workers, one_of
 
 if TYPE_CHECKING:
     from ..nets.base import Backbone
     from ..training.augment import Augment
 
-MAX_SIDE = 1024  # as `predict` does
+__all__ = [
+    "MAX_SIDE",
+    "BatchNorm",
+    "Body",
+    "Crops",
+    "Recipe",
+    "Setting",
+    "ValEvery",
+    "ValSplit",
+    "interval",
+]
 
 ValSplit = Annotated[
     str | None,
@@ -155,14 +166,7 @@ class Crops:
     rescale: Annotated[
         str | None, typer.Option(metavar="LO,HI", help="Scale images by a factor in this range.")
     ] = None
-    max_side: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            metavar="PIXELS",
-            help="Shrink longer images to this before scaling; 0: never.",
-        ),
-    ] = 0
+    max_side: MaxSide = 0
     jitter: Annotated[
         str | None,
         typer.Option(

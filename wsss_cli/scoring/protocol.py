@@ -165,7 +165,7 @@ def choose_threshold(
         images = len(counts.outcome.counted)
         return point.threshold, f"best on split {choice.split}, {images} images not scored here"
     if any(source["kind"] == "wsss/aff" for source in predictions.inputs):
-        from ..core.pseudo import IRN_THRESHOLD
+        from ..core.walk_defaults import IRN_THRESHOLD
 
         return IRN_THRESHOLD, "IRN's published constant for walked maps"
     return PUBLISHED_THRESHOLD, "IRN's published constant for maps"

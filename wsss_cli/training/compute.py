@@ -1,4 +1,4 @@
-"""Where and how networks compute, in training and without."""
+"""Where and how networks compute in training."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch.amp import GradScaler
 
 from ..core.images import batch_to_input
 from ..errors import WsssError
+from ..machine.place import Place
 from .data import Key, Sample, Samples, loader
 from .shares import Shares
 from .team import Team
@@ -22,13 +23,11 @@ NO_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory", 
 
 
 @dataclass(frozen=True)
-class Compute:
-    """Where and how to compute.
+class Compute(Place):
+    """Where and how to compute; losses are float32 always.
 
     Attributes:
-        device: of model and batches.
-        half: what the network runs in where autocast sees fit, bfloat16 or float16; None for
-            float32 throughout. Losses are float32 always.
+        device, half: see `Place`.
         clip: largest gradient norm; None leaves gradients alone.
         workers: processes that load images; 0 loads them in this one.
         compiled: train with the network compiled by `torch.compile`.
@@ -36,19 +35,11 @@ class Compute:
         shares: of a step, for each process and part; gradients of the parts are added up.
     """
 
-    device: torch.device
-    half: torch.dtype | None = None
     clip: float | None = None
     workers: int = 0
     compiled: bool = False
     team: Team = field(default_factory=Team)
     shares: Shares = field(default_factory=Shares)
-
-    def autocast(self) -> contextlib.AbstractContextManager[Any]:
-        """The context that the network's forward pass runs in."""
-        if self.half is None:
-            return contextlib.nullcontext()
-        return torch.autocast(self.device.type, dtype=self.half)
 
     def scaler(self) -> GradScaler:
         """Keeps float16's gradients from vanishing; does nothing for other types."""

@@ -1,1 +1,5 @@
-"""TODO."""
+"""The methods of random-walk."""
+
+from . import nearest, walk
+
+CARDS = (walk.CARD, nearest.CARD)

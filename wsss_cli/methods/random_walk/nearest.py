@@ -1,68 +1,89 @@
-"""What decides `random-walk --method nearest`."""
+"""random-walk --method nearest: the class whose sure pixels are most alike on average."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from ...core.seeds.defaults import IRN_BG, IRN_FG
+from ...core.walk_defaults import NEAREST_BETA, PSA_STRIDE
 from ...errors import UsageError, WsssError
+from ...inference.walking import Exponent, WalkCard, features
 
 if TYPE_CHECKING:
-    from ...core.nearest import NearestParams
+    from torch import Tensor
 
-OWN = ("fg", "bg")  # options that only this method has
-SHARED = ("beta",)
+    from ...core.nearest import NearestParams
+    from ...machine.place import Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class SureScores(Exponent):
+    """What the maps are sure of."""
+
+    fg: Annotated[float, typer.Option(help="Score that makes a class sure.")] = IRN_FG
+    bg: Annotated[float, typer.Option(help="Below it, background is sure.")] = IRN_BG
 
 
 @dataclass(frozen=True)
-class NearestSettings:
-    """In the place of `_walk.Settings`."""
+class Nearest:
+    """Assignment by mean similarity; a `Spread`."""
 
     params: NearestParams
-    method: str = "nearest"
     threshold: float | None = None
     has_background: bool = True
+    stride: int = PSA_STRIDE
 
-    @property
-    def stride(self) -> int:
-        """Of the grid that scores live on."""
-        from ...core.pseudo import PSA_STRIDE
+    def see(self, model: Any, x: Tensor, place: Place) -> Tensor:
+        """(D, h, w) features of a padded image."""
+        return features(model, x, place)
 
-        return PSA_STRIDE
+    def __call__(self, cam: Tensor, seen: Tensor, size: tuple[int, int], stride: int) -> Tensor:
+        """(K + 1, h, w) scores of an image of (H, W), background first, cam being of `stride`."""
+        from ...core.nearest import assign_nearest
 
-    def walk_params(self) -> dict[str, Any]:
+        return assign_nearest(cam, seen, size, stride, params=self.params)
+
+    def scores_record(self) -> dict[str, Any]:
         """All that the scores depend on, for provenance."""
-        return {"method": self.method, "stride": self.stride, **asdict(self.params)}
+        return {"method": CARD.name, "stride": self.stride, **asdict(self.params)}
 
-    def label_params(self) -> dict[str, Any]:
+    def labels_record(self) -> dict[str, Any]:
         """What the labels depend on besides."""
         return {}
 
 
-def resolve_nearest(method: str, given: Mapping[str, Any]) -> NearestSettings:
-    """The settings as given or else by default.
+def spread(trained_by: str, options: SureScores) -> Nearest:
+    """The assignment as the options have it.
 
     Args:
-        method: of the weights.
-        given: options by name, None where they are not given.
+        trained_by: the method that trained the weights.
+        options: the method's own.
 
     Raises:
         WsssError: weights without features of pixels.
-        UsageError: an option of the walk, or a value out of range.
+        UsageError: a value out of range.
     """
     from ...core.nearest import NearestParams
 
-    if method != "psa":
+    if trained_by != "psa":
         raise WsssError(
-            f"--method nearest: needs psa weights, and these are {method}",
+            f"--method {CARD.name}: needs psa weights, and these are {trained_by}",
             "psa learns features of pixels, irn only boundaries between them",
         )
-    chosen = {name: value for name, value in given.items() if value is not None}
-    for name in chosen:
-        if name not in OWN + SHARED:
-            raise UsageError(f"--{name}: is of the walk, and --method is nearest")
+    beta = NEAREST_BETA if options.beta is None else options.beta
     try:
-        return NearestSettings(NearestParams(**chosen))
+        return Nearest(NearestParams(options.fg, options.bg, beta))
     except ValueError as err:
-        raise UsageError(f"--method nearest: {err}") from None
+        raise UsageError(f"--method {CARD.name}: {err}") from None
+
+
+CARD = WalkCard(
+    name="nearest",
+    said="take the class whose sure pixels are most alike on average (psa weights)",
+    options=SureScores,
+    spread=spread,
+    page="nearest",
+)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UsageError
-from ...inference.feed import parse_scales
 from ...machine.devices import resolve_precision
 from ...nets.names import has_linear_head
 from ...options.crf import NONE, CrfOptions
+from ...options.looking import parse_scales
 from ...options.training import Crops
 from ...training.inputs import tagged_ids
 from ...training.job import Job

@@ -1,8 +1,7 @@
-"""Which classifier make-cam looks through, and how: ours or torchvision's, by CAM or gradients."""
+"""Which classifier make-cam looks through: one of train-cls, or one of torchvision's."""
 
 from __future__ import annotations
 
-import enum
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,24 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...errors import UsageError, WsssError
+from ..errors import UsageError, WsssError
+from ..options.cards import Chosen
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...artifacts import DatasetReader, Weights
-    from ...nets.classifier import Classifier
-    from ...nets.gradient import GradientClassifier
-    from ...training.compute import Compute
-
-
-class Method(str, enum.Enum):
-    """How maps are made."""
-
-    cam = "cam"
-    gradcam = "gradcam"
-    gradcam_plus_plus = "gradcam++"
-    layercam = "layercam"
+    from ..artifacts import DatasetReader, Weights
+    from ..machine.place import Place
+    from ..nets.classifier import Classifier
+    from .maps import CamCard
 
 
 @dataclass(frozen=True)
@@ -43,25 +34,12 @@ class StateDict:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
-    """The options that say through which network, and how."""
+class Network:
+    """The options that name another network than train-cls's."""
 
-    method: Annotated[
-        Method | None,
-        typer.Option("--method", help="How. Default: cam; gradcam of a --network."),
-    ] = None
-    layer: Annotated[
-        str | None,
-        typer.Option(
-            "--layer",
-            metavar="PATH",
-            help="Layer that gradients are taken at, layer3 for example. Default: the last.",
-        ),
-    ] = None
     network: Annotated[
         str | None,
         typer.Option(
-            "--network",
             metavar="NAME",
             help="Take --weights as a state dict of this torchvision classifier.",
         ),
@@ -69,30 +47,21 @@ class Look:
     outputs: Annotated[
         Path | None,
         typer.Option(
-            "--outputs",
             metavar="FILE",
             help="The class of each output of --network, one name a line. Default: the data "
             "set's classes in order.",
         ),
     ] = None
 
-    def chosen(self) -> Method:
-        """The method.
-
-        Raises:
-            UsageError: options that contradict.
-        """
-        method = self.method or (Method.gradcam if self.network else Method.cam)
-        if self.network and method is Method.cam:
+    def check(self, card: CamCard) -> None:
+        """Raise UsageError for options that contradict, or that the method has no use for."""
+        if self.network and not card.any_network:
             raise UsageError(
-                "--method cam: needs weights of train-cls",
+                f"--method {card.name}: needs weights of train-cls",
                 "gradcam is the same where the network ends in pooling and one linear layer",
             )
-        if self.layer is not None and method is Method.cam:
-            raise UsageError("--layer: --method cam has no use for it", "layercam has")
         if self.outputs is not None and not self.network:
             raise UsageError("--outputs: needs --network", "weights of train-cls hold their names")
-        return method
 
     def weights(self, path: Path) -> Weights | StateDict:
         """The file of weights, of train-cls or of torchvision.
@@ -101,7 +70,7 @@ class Look:
             UsageError: torchvision has no such network.
             WsssError: the file is none of the kind.
         """
-        from ...artifacts import load_weights
+        from ..artifacts import load_weights
 
         if self.network:
             return _state_dict(path, self.network)
@@ -115,41 +84,41 @@ class Look:
     def model(
         self,
         weights: Weights | StateDict,
+        method: Chosen,
         data: DatasetReader,
-        compute: Compute,
-        classifier: Callable[[Weights, Compute], Classifier],
-    ) -> tuple[Classifier | GradientClassifier, dict[str, Any]]:
-        """The network on its device, and what of these options the artifact records.
+        place: Place,
+        ours: Callable[[Weights, Place], Classifier],
+    ) -> tuple[Any, dict[str, Any]]:
+        """The network as the method draws maps from it, and what the artifact records of it.
+
+        Args:
+            weights: see `weights`.
+            method: whose `look` it is.
+            data: whose classes maps are of.
+            place: where it computes.
+            ours: builds a classifier of train-cls.
 
         Raises:
             WsssError: weights, layer or outputs that do not fit.
         """
-        from ...nets.gradient import GradientClassifier
-
-        method = self.chosen()
-        if method is Method.cam:
-            assert not isinstance(weights, StateDict)
-            return classifier(weights, compute), {}  # as before there were other methods
-        outputs = None
+        outputs, record = None, {}
         if isinstance(weights, StateDict):
             assert self.network is not None
-            network, count = _torchvision(weights, self.network, compute)
+            network, count = _torchvision(weights, self.network, place)
             outputs = _outputs(self.outputs, count, weights.path, data)
+            record = {"network": self.network, "outputs": outputs}
         else:
-            network = classifier(weights, compute)
+            network = ours(weights, place)
         try:
-            model = GradientClassifier(network, method.value, self.layer, outputs)
+            model, looked = method.card.look(network, outputs, method.options)
         except ValueError as err:
             raise WsssError(f"{weights.path}: {err}") from None
-        record: dict[str, Any] = {"method": method.value, "layer": model.layer}
-        if self.network:
-            record |= {"network": self.network, "outputs": outputs}
-        return model, record
+        return model, looked | record
 
 
 def _state_dict(path: Path, network: str) -> StateDict:
-    from ...artifacts.weights import MADE_BY, read_torch
-    from ...nets.zoo import classifier_names, state_of
+    from ..artifacts.weights import MADE_BY, read_torch
+    from ..nets.zoo import classifier_names, state_of
 
     if network not in classifier_names():
         raise UsageError(
@@ -165,10 +134,10 @@ def _state_dict(path: Path, network: str) -> StateDict:
     return StateDict(path, hashlib.sha256(path.read_bytes()).hexdigest()[:16], tensors)
 
 
-def _torchvision(weights: StateDict, network: str, compute: Compute) -> tuple[Any, int]:
+def _torchvision(weights: StateDict, network: str, place: Place) -> tuple[Any, int]:
     import torch
 
-    from ...nets.zoo import load_classifier
+    from ..nets.zoo import load_classifier
 
     try:
         model, count = load_classifier(network, weights.tensors)
@@ -176,7 +145,7 @@ def _torchvision(weights: StateDict, network: str, compute: Compute) -> tuple[An
         raise WsssError(
             f"{weights.path}: {err}", "--network names the classifier that it was saved from"
         ) from None
-    return model.to(compute.device).to(memory_format=torch.channels_last), count
+    return model.to(place.device).to(memory_format=torch.channels_last), count
 
 
 def _outputs(

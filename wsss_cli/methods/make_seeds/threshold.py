@@ -1,0 +1,77 @@
+"""make-seeds --method threshold: thresholds alone, without the image."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...core.seeds.defaults import EVEN_SHARE, MODES
+from ...inference.seeding import Scene, SeedCard
+from ...options.cards import Due, plain
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ...core.refine import Refinement
+
+
+class Mode(str, enum.Enum):
+    """What --low and --high mean."""
+
+    fixed = "fixed"
+    fraction_of_max = "fraction-of-max"
+    quantile = "quantile"
+
+
+class Overlap(str, enum.Enum):
+    """Which of several classes takes a pixel."""
+
+    strongest = "strongest"
+    smallest_first = "smallest-first"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """What is compared with what."""
+
+    mode: Annotated[Mode, typer.Option(help="What --low and --high are.")] = Mode.fixed
+    low: Annotated[float | None, typer.Option(help="Background below.")] = None
+    high: Annotated[float | None, typer.Option(help="Class above.")] = None
+    overlap: Annotated[Overlap, typer.Option(help="Which class takes shared pixels.")] = (
+        Overlap.strongest
+    )
+
+
+def settings(options: Thresholds, has_background: bool) -> dict[str, Any]:
+    """The options with both thresholds; shares against a background are even at one half."""
+    low, high = MODES[options.mode.value]
+    if has_background and options.mode is Mode.fixed:
+        low = high = EVEN_SHARE
+    given = {name: value for name, value in plain(options).items() if value is not None}
+    return {"low": low, "high": high, **given}
+
+
+def rule(scene: Scene, refinement: Refinement | None, **settings: Any) -> np.ndarray:
+    """(H, W) uint8 seeds, of the classes' shares where there is a background to compare with."""
+    from ...core.pseudo import against_background
+    from ...core.seeds.threshold import threshold_seeds
+
+    maps, background = scene.maps, scene.background()
+    if background is not None:
+        maps = against_background(maps, background)
+    return threshold_seeds(maps.numpy(), scene.classes, **settings)
+
+
+BY_MODE = Due(lambda _: None, "as the mode has it")
+CARD = SeedCard(
+    name="threshold",
+    said="thresholds alone, fixed or by each map's own values",
+    options=Thresholds,
+    usual={"low": BY_MODE, "high": BY_MODE},
+    rule=rule,
+    settings=settings,
+    source="SEC: Kolesnikov and Lampert, ECCV 2016, for --mode fraction-of-max",
+)
