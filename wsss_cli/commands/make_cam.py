@@ -18,6 +18,7 @@ from ..inference import feed as shared
 from ..machine.devices import Precision, resolve_device, resolve_precision
 from ..methods.make_cam.network import Look, StateDict
 from ..methods.rebuild import classifier
+from ..options.files import Reads, Writes
 from ..options.groups import grouped
 from ..options.ids import need_ids, select_ids
 from ..options.shared import Data, Device, Force, Ids, PrecisionOption, Quiet, ShardOption, Split
@@ -59,11 +60,12 @@ def run(
         typer.Option(
             "--weights", "-w", metavar="FILE", help="From `wsss train-cls`; or see --network."
         ),
+        Reads(),
     ] = Path("cls.pt"),
     data: Data = None,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Maps to write.")] = Path(
-        "cam.h5"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Maps to write."), Writes()
+    ] = Path("cam.h5"),
     look: Look = LOOK,
     split: Split = None,
     ids: Ids = None,

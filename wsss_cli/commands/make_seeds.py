@@ -16,6 +16,7 @@ from ..console import log, track
 from ..errors import UsageError
 from ..methods.make_seeds.cues import Ground, Published, seeds_from_cues
 from ..options.crf import NONE, fitting_crf
+from ..options.files import Reads, Writes
 from ..options.groups import grouped
 from ..options.ids import select_ids
 from ..options.refine import Refine, RefineOptions, in_this_process, recorded
@@ -162,10 +163,11 @@ def run(
         typer.Option(
             "--cam", metavar="FILE", help="Maps, from `wsss make-cam` or `random-walk --scores`."
         ),
+        Reads(),
     ] = Path("cam.h5"),
     data: Data = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="Seeds to write.")
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Seeds to write."), Writes()
     ] = Path("seeds.h5"),
     rule: Rule = RULE,
     published: Published = PUBLISHED,

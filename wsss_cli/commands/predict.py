@@ -18,6 +18,7 @@ from ..inference.masks import Labeller, Presence, load_image, look
 from ..machine.devices import Precision, resolve_device, resolve_precision
 from ..methods.rebuild import segmenter
 from ..options.crf import NONE
+from ..options.files import Reads, Writes
 from ..options.groups import grouped
 from ..options.ids import need_ids, select_ids
 from ..options.refine import RefineOptions, in_this_process, recorded
@@ -53,18 +54,23 @@ def run(
     images: Annotated[
         list[Path] | None,
         typer.Argument(metavar="IMAGE", help="Image files, or folders of them."),
+        Reads(),
     ] = None,
     weights: Annotated[
-        Path, typer.Option("--weights", "-w", metavar="FILE", help="From `wsss train-seg`.")
+        Path,
+        typer.Option("--weights", "-w", metavar="FILE", help="From `wsss train-seg`."),
+        Reads(),
     ] = Path("seg.pt"),
     data: Data = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Labels to write. Default: pred.h5."),
+        Writes(),
     ] = None,
     png: Annotated[
         Path | None,
         typer.Option("--png", metavar="DIR", help="Write palette PNGs into this folder instead."),
+        Writes(folder=True),
     ] = None,
     split: Split = None,
     ids: Ids = None,

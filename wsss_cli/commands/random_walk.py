@@ -20,6 +20,7 @@ from ..methods.random_walk.nearest import OWN, NearestSettings, resolve_nearest
 from ..methods.random_walk.walk import Labeller, Settings, Walker, resolve, stored
 from ..methods.rebuild import affinity as network
 from ..options.crf import NONE
+from ..options.files import Reads, Writes
 from ..options.groups import grouped
 from ..options.ids import select_ids
 from ..options.refine import RefineOptions, in_this_process, recorded
@@ -135,14 +136,16 @@ REFINE, WALK = RefineOptions(crf=NONE), WalkOptions()
 @grouped()
 def run(
     cam: Annotated[
-        Path, typer.Option("--cam", metavar="FILE", help="Maps, from `wsss make-cam`.")
+        Path, typer.Option("--cam", metavar="FILE", help="Maps, from `wsss make-cam`."), Reads()
     ] = Path("cam.h5"),
     weights: Annotated[
-        Path, typer.Option("--weights", "-w", metavar="FILE", help="From `wsss train-aff`.")
+        Path,
+        typer.Option("--weights", "-w", metavar="FILE", help="From `wsss train-aff`."),
+        Reads(),
     ] = Path("aff.pt"),
     data: Data = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="Pseudo masks to write.")
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Pseudo masks to write."), Writes()
     ] = Path("pseudo.h5"),
     scores: Annotated[
         Path | None,
@@ -151,6 +154,7 @@ def run(
             metavar="FILE",
             help="Also keep the walked maps, for `make-seeds --cam` and `eval`.",
         ),
+        Writes(),
     ] = None,
     walk: WalkOptions = WALK,
     refinement: RefineOptions = REFINE,
@@ -302,6 +306,7 @@ class Task:
         run makes them, and the masks are not.
         """
         from ..artifacts import CAM, open_artifact
+        from ..artifacts.ledger import looking_back
         from ..artifacts.provenance import run_digest
         from ..artifacts.writer import partial_path
 
@@ -313,7 +318,8 @@ class Task:
             CAM.name, CAM.version, params, None, self.maps.classes, self.inputs, self.ids
         )
         try:
-            found = open_artifact(self.scores, CAM)
+            with looking_back():
+                found = open_artifact(self.scores, CAM)
         except WsssError:
             return False
         complete = (found.run, found.shard) == (expected, self.shard)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..artifacts import ledger
 from ..errors import WsssError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class ImageFiles:
         """
         self.path = named[0]
         self._paths = _find(named)
+        ledger.read_many(self._paths.values)
         self.ids = sorted(self._paths, key=str.encode)
         self._sizes: dict[str, tuple[int, int]] = {}
         self.run = self._check()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from ..machine.devices import Precision
+from .files import Reads
 
 if TYPE_CHECKING:
     pass
@@ -25,6 +26,7 @@ Data = Annotated[
         help="Data set, from `wsss pack`. Default: the one that the input was made from; without "
         "an input, data.h5.",
     ),
+    Reads(),
 ]
 Split = Annotated[
     str | None, typer.Option("--split", metavar="NAME", help="Take this split's images.")
@@ -32,6 +34,7 @@ Split = Annotated[
 Ids = Annotated[
     str | None,
     typer.Option("--ids", metavar="FILE", help="Take the ids in FILE (- is stdin), one a line."),
+    Reads(but=("-",)),
 ]
 ShardOption = Annotated[
     str, typer.Option("--shard", metavar="I/N", help="Do the Ith of N parts, for `wsss merge`.")

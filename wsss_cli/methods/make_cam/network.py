@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...errors import UsageError, WsssError
+from ...options.files import Reads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,6 +75,7 @@ class Look:
             help="The class of each output of --network, one name a line. Default: the data "
             "set's classes in order.",
         ),
+        Reads(),
     ] = None
 
     def chosen(self) -> Method:

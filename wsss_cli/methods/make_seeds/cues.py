@@ -14,6 +14,7 @@ import typer
 
 from ...console import log, track, warn
 from ...errors import UsageError, WsssError
+from ...options.files import Reads
 from ...options.ids import select_ids
 from ...training.supervision import enlarge_cells
 
@@ -32,11 +33,14 @@ class Published:
     """Files of others that seeds are made of."""
 
     cues: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="cues: SEC's pickle, gzipped or not.")
+        Path | None,
+        typer.Option(metavar="FILE", help="cues: SEC's pickle, gzipped or not."),
+        Reads(),
     ] = None
     cues_list: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="cues: its list of images and their numbers."),
+        Reads(),
     ] = None
     saliency: Annotated[
         Path | None,
@@ -45,6 +49,7 @@ class Published:
             help="Grey maps named like the images: background is where they are dark, in place of "
             "the method's own.",
         ),
+        Reads(),
     ] = None
     saliency_below: Annotated[
         float | None,
