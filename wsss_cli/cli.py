@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from . import __version__
 from .commands import COMMANDS
 from .errors import WsssError
+from .options.files import with_ledger
 from .planning.chain import PROGRAM
 
 # oneDNN keeps what it compiled for each shape of a convolution, 1,024 of them unless told, which is
@@ -75,7 +76,7 @@ def main(
 
 
 for module in COMMANDS:
-    app.command(module.NAME)(module.run)
+    app.command(module.NAME)(with_ledger(module.run))
     PROGRAM[module.NAME] = module.run
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from ..core.images import decode_image, decode_mask
 from ..core.labels import IGNORE
 from ..errors import WsssError
-from . import provenance
+from . import ledger, provenance
 from .pixels import PixelCache
 from .provenance import Source
 from .schema import DATASET
@@ -36,7 +36,7 @@ class DatasetReader(Artifact):
         linked = self.field(image_id, "path")
         if linked is None:
             raise WsssError(f"{self.path}: image {image_id!r} has neither bytes nor a path")
-        path = self.path.resolve().parent / os.fsdecode(linked.tobytes())
+        path = self._linked(linked)
         try:
             encoded = path.read_bytes()
         except (OSError, ValueError) as err:  # ValueError: a name with a zero byte
@@ -49,6 +49,17 @@ class DatasetReader(Artifact):
         if digest is not None and hashlib.sha256(encoded).digest() != digest.tobytes():
             raise WsssError(f"{path}: has changed since {self.path} was packed", "pack it again")
         return encoded
+
+    def linked_files(self) -> Iterator[Path]:
+        """The image files that it links to."""
+        if self.column("path").holds_values:
+            for image_id in self.ids:
+                linked = self.field(image_id, "path")
+                if linked is not None:
+                    yield self._linked(linked)
+
+    def _linked(self, name: np.ndarray) -> Path:
+        return self.path.resolve().parent / os.fsdecode(name.tobytes())
 
     def image(self, image_id: str) -> np.ndarray:
         """(H, W, 3) uint8 RGB, upright; not to be written to after `keep_pixels`."""
@@ -146,6 +157,7 @@ def open_dataset(path: str | Path | None, *sources: Source) -> DatasetReader:
         )
     reader = DatasetReader(artifact.path, artifact.attributes)
     check_classes(reader, *sources)
+    ledger.read_many(reader.linked_files)
     return reader
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from ..errors import UsageError, WsssError
+from . import ledger
 
 NAME_LIMIT = 255  # bytes a file system takes for one name, nearly everywhere
 STALE = 3600  # seconds without change after which a temporary file is nobody's
@@ -23,6 +26,7 @@ def write_whole(path: Path, content: bytes, temporary: Path | None = None) -> No
     Raises:
         WsssError: the disk is full or not writable.
     """
+    ledger.check_written(path)
     temporary = temporary or path.with_name(f".{path.name[:64]}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as stream:
@@ -58,11 +62,11 @@ class OutputFolder:
             suffix: of every file, such as `.png`.
             ids: all that may be written.
             force: replace existing files.
-            inputs: files that are never replaced.
+            inputs: files that are never replaced, beside those that the command's ledger knows.
 
         Raises:
             UsageError: `root` is a file, files exist and `force` is not given, or a file to be
-                written is one of `inputs`.
+                written is an input.
             WsssError: an id that names no file inside, two that need one place, a link on the way.
         """
         self.root, self.suffix, self.force = root, suffix, force
@@ -76,10 +80,11 @@ class OutputFolder:
             self._check_way(name)
             if os.path.lexists(root / name):
                 existing.append(name)
-        sources = {_place(os.stat(path)) for path in inputs} if existing else set()
+        book = ledger.current()
+        book.read_many(lambda: inputs)
+        book.promise_folder(root)
         for name in existing:
-            if _identity(root / name) in sources:
-                raise UsageError(f"{root / name}: is an input", "name another folder")
+            book.promise(root / name, "name another folder")
         if existing and not force:
             raise UsageError(
                 f"{root}: {len(existing)} of {len(names)} files exist already, "
@@ -171,8 +176,24 @@ def _refuse_clashes(names: Sequence[PurePosixPath]) -> None:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    return _place(os.lstat(path))
-
-
-def _place(found: os.stat_result) -> tuple[int, int]:
+    found = os.lstat(path)
     return found.st_dev, found.st_ino
+
+
+def open_private(path: Path) -> IO[bytes]:
+    """Open a file of our own for reading and appending, made where it is missing.
+
+    A link of that name is not followed: what it leads to is somebody's, and would be written over.
+
+    Raises:
+        OSError: it cannot be opened, or is a link.
+    """
+    ledger.check_written(path)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        number = os.open(path, flags, 0o666)
+    except OSError as err:
+        if err.errno == errno.ELOOP:
+            raise OSError(err.errno, "is a link, which is not followed", str(path)) from None
+        raise
+    return open(number, "a+b", buffering=0)

@@ -27,6 +27,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..errors import WsssError
+from .files import open_private
 from .shapes import ShapeTable
 
 try:
@@ -205,10 +206,11 @@ def _locked(path: Path) -> IO[bytes]:
     fails there, not once more in close().
 
     Raises:
+        OSError: it cannot be opened, or is a link.
         WsssError: another process writes it.
     """
     while True:
-        stream = open(path, "a+b", buffering=0)  # noqa: SIM115
+        stream = open_private(path)
         try:
             _lock(path, stream)
             if _is_at(path, stream):

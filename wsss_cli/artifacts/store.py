@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from ..errors import UsageError, WsssError
-from . import provenance
+from . import ledger, provenance
 from .columns import ColumnReader
 from .schema import SCHEMAS, Schema
 from .shards import Shard
@@ -152,9 +152,11 @@ def open_artifact(path: str | Path, *schemas: Schema) -> Artifact:
     """Open an artifact that must be of one of `schemas` (any kind, if none is given).
 
     Raises:
+        UsageError: it is an output of the running command.
         WsssError: missing, not HDF5, cut short, not ours, of another kind, of a newer version.
     """
     path = Path(path)
+    ledger.read(path)
     with _open_hdf5(path) as file:
         attributes = _read_attributes(path, file)
     wanted = [schema.name for schema in schemas] or list(SCHEMAS)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import WsssError
-from . import provenance
+from . import ledger, provenance
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -173,6 +173,7 @@ def read_torch(path: Path) -> Any:
 
     import torch
 
+    ledger.read(path)
     if not path.is_file():
         reason = "is a folder" if path.is_dir() else "no such file"
         raise WsssError(f"{path}: {reason}")
@@ -200,6 +201,7 @@ def write_torch(path: Path, value: Any) -> None:
     """
     import torch
 
+    ledger.check_written(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     outer = sys.exc_info()[1]  # an interrupted run is saved while its interruption is dealt with
     try:

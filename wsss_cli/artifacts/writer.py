@@ -15,14 +15,13 @@ import h5py
 import numpy as np
 
 from ..errors import UsageError, WsssError
-from . import provenance
+from . import ledger, provenance
 from .columns import write_columns
 from .journal import Backlog, Journal
+from .ledger import PARTIAL
 from .schema import DATASET, Schema
 from .shards import Shard
 from .sink import Sink
-
-PARTIAL = ".partial"  # added to the name of an output while it is unfinished
 
 
 class Writer(Backlog):
@@ -162,13 +161,15 @@ def create(
 def check_target(path: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
     """Refuse early what would fail late, or destroy what nobody meant to give away.
 
+    The output is promised to the command's ledger with that.
+
     Args:
         path: of the output.
         force: whether it may exist.
-        inputs: files that it is made from.
+        inputs: files that it is made from, beside those that the command's ledger knows.
 
     Raises:
-        UsageError: it is no regular file, one of `inputs`, unfinished work, or exists and `force`
+        UsageError: it is no regular file, an input, unfinished work, or exists and `force`
             is not given.
         WsssError: its folder is missing or not writable.
     """
@@ -176,14 +177,14 @@ def check_target(path: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
         raise UsageError(f"{path}: is a folder", "--out names a file")
     if path.suffix == PARTIAL:
         raise UsageError(f"{path}: names ending in {PARTIAL} are for unfinished work")
-    if path.exists():
-        if not path.is_file():  # a device or a pipe, which a finished file would take the place of
-            raise UsageError(f"{path}: is not a regular file", "--out names a file")
-        same = next((one for one in inputs if one.exists() and path.samefile(one)), None)
-        if same is not None:
-            raise UsageError(f"{path}: is an input ({same})", "give another name with --out")
-        if not force:
-            raise UsageError(f"{path}: exists already", "add --force to replace it")
+    if path.exists() and not path.is_file():  # a device or a pipe would be replaced by a file
+        raise UsageError(f"{path}: is not a regular file", "--out names a file")
+    book = ledger.current()
+    for one in inputs:
+        book.read(one)
+    book.promise(path)
+    if path.exists() and not force:
+        raise UsageError(f"{path}: exists already", "add --force to replace it")
     if not path.parent.is_dir():
         raise WsssError(f"{path.parent}: no such folder", "make it first")
     if not os.access(path.parent, os.W_OK):
@@ -210,6 +211,7 @@ def write_artifact(
     shards. Arguments as of `write_columns`. A data set's run is named by its contents too, since
     nothing else identifies them.
     """
+    ledger.check_written(path)
     attributes = {**attributes, "n_items": len(ids)}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     contents = hashlib.sha256()

@@ -11,6 +11,7 @@ import typer
 
 from ..console import log, table, track, warn
 from ..errors import UsageError
+from ..options.files import Reads, Writes
 from ..options.shared import Data, Force, Ids, Quiet, Split
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ RATIOS = ("m_fp", "m_fn")  # may exceed 1: shown as they are, not in percent
 
 
 def run(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Labels or maps, of any stage.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Labels or maps, of any stage."), Reads()
+    ],
     data: Data = None,
     split: Split = None,
     ids: Ids = None,
@@ -92,6 +95,7 @@ def run(
     threshold_from: Annotated[
         Path | None,
         typer.Option(metavar="JSON", help="Maps: at the best one of another eval's --json."),
+        Reads(),
     ] = None,
     calibrate_split: Annotated[
         str | None, typer.Option(metavar="NAME", help="Maps: at the best one on this other split.")
@@ -99,6 +103,7 @@ def run(
     json_out: Annotated[
         str | None,
         typer.Option("--json", metavar="FILE", help="Write JSON; - is stdout, without tables."),
+        Writes(but=("-",)),
     ] = None,
     force: Force = False,
     quiet: Quiet = False,

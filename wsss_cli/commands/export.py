@@ -12,6 +12,7 @@ import typer
 from ..artifacts.maps import cam_stride, checked_item
 from ..console import log, track
 from ..errors import UsageError, WsssError
+from ..options.files import Reads, Writes
 from ..options.ids import select_ids
 from ..options.shared import Force, Ids, Quiet
 
@@ -38,8 +39,14 @@ CAM_FORMATS = (Format.irn_npy, Format.psa_npy)
 
 
 def run(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Labels or maps, of any stage.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write into.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Labels or maps, of any stage."), Reads()
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="DIR", help="Folder to write into."),
+        Writes(folder=True),
+    ],
     format_: Annotated[
         Format | None,
         typer.Option(

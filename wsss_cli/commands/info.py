@@ -12,6 +12,7 @@ import typer
 
 from ..console import table
 from ..errors import UsageError, WsssError
+from ..options.files import Reads
 
 if TYPE_CHECKING:
     from ..artifacts import Artifact
@@ -27,6 +28,7 @@ def run(
     files: Annotated[
         list[Path],
         typer.Argument(metavar="FILE...", help="Artifacts, weights, or scores of `wsss eval`."),
+        Reads(),
     ],
     ids: Annotated[bool, typer.Option("--ids", help="Print the image ids, one a line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

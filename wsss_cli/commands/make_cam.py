@@ -19,6 +19,7 @@ from ..inference.writing import write
 from ..methods.make_cam import CARDS
 from ..methods.rebuild import classifier
 from ..options.cards import Chosen, Due
+from ..options.files import Reads, Writes
 from ..options.groups import Help, grouped
 from ..options.looking import Looking
 from ..options.machine import Machine
@@ -48,11 +49,12 @@ def run(
         typer.Option(
             "--weights", "-w", metavar="FILE", help="From `wsss train-cls`; or see --network."
         ),
+        Reads(),
     ] = Path("cls.pt"),
     data: Data = None,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Maps to write.")] = Path(
-        "cam.h5"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Maps to write."), Writes()
+    ] = Path("cam.h5"),
     network: Network = NETWORK,
     split: Split = None,
     ids: Ids = None,

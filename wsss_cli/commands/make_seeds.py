@@ -16,6 +16,7 @@ from ..inference.seeding import NAME, SeedTask
 from ..inference.writing import workers_for, write_made
 from ..methods.make_seeds import CARDS
 from ..options.cards import Chosen
+from ..options.files import Reads, Writes
 from ..options.groups import Help, Without, grouped
 from ..options.machine import Machine
 from ..options.refine import RefineOptions
@@ -42,10 +43,11 @@ def run(
         typer.Option(
             "--cam", metavar="FILE", help="Maps, from `wsss make-cam` or `random-walk --scores`."
         ),
+        Reads(),
     ] = Path("cam.h5"),
     data: Data = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="Seeds to write.")
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Seeds to write."), Writes()
     ] = Path("seeds.h5"),
     saliency: SaliencyOptions = SALIENCY,
     refinement: RefineOptions = REFINE,

@@ -8,14 +8,19 @@ from typing import Annotated
 import typer
 
 from ..console import log
+from ..options.files import Reads, Writes
 from ..options.shared import Force, Quiet
 
 NAME = "merge"
 
 
 def run(
-    shards: Annotated[list[Path], typer.Argument(metavar="SHARD...", help="All of one run.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The joined file.")],
+    shards: Annotated[
+        list[Path], typer.Argument(metavar="SHARD...", help="All of one run."), Reads()
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The joined file."), Writes()
+    ],
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:

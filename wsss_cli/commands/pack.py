@@ -13,6 +13,7 @@ import typer
 from ..errors import UsageError
 from ..formats.packing import NAME as NAME
 from ..formats.packing import OnError, pack
+from ..options.files import Reads, Writes
 from ..options.ids import select_ids
 from ..options.shared import Force, Ids, Quiet, Seed
 
@@ -51,13 +52,19 @@ class Layout(str, enum.Enum):
 
 def run(
     voc: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A devkit: JPEGImages/, Annotations/, ...")
+        Path | None,
+        typer.Option(metavar="DIR", help="A devkit: JPEGImages/, Annotations/, ..."),
+        Reads(),
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="A table of images and tags.")
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="A table of images and tags."),
+        Reads(),
     ] = None,
     npy: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A cls_labels.npy: id to 0/1 per class.")
+        Path | None,
+        typer.Option(metavar="FILE", help="A cls_labels.npy: id to 0/1 per class."),
+        Reads(),
     ] = None,
     demo: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Draw N scenes, and N/3 for val.")
@@ -65,16 +72,18 @@ def run(
     images: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Images of --csv (default: its folder) or --npy."),
+        Reads(),
     ] = None,
     masks: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Label PNGs named like the images, for scoring."),
+        Reads(),
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="The data set to write.")
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The data set to write."), Writes()
     ] = Path("data.h5"),
     classes: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Class names in order, one a line.")
+        Path | None, typer.Option(metavar="FILE", help="Class names in order, one a line."), Reads()
     ] = None,
     split: Annotated[
         list[str] | None,
@@ -82,6 +91,7 @@ def run(
             metavar="NAME[=FILE]",
             help="Take this split, and only such; FILE lists its images. Repeatable.",
         ),
+        Reads(after="="),
     ] = None,
     ids: Ids = None,
     labels_from: Annotated[

@@ -24,6 +24,7 @@ from ..inference.predicting import (
 from ..inference.writing import workers_for, write_made
 from ..methods.rebuild import segmenter
 from ..options.crf import NONE
+from ..options.files import Reads, Writes
 from ..options.groups import Help, grouped
 from ..options.looking import Looking
 from ..options.machine import Machine
@@ -48,18 +49,23 @@ def run(
     images: Annotated[
         list[Path] | None,
         typer.Argument(metavar="IMAGE", help="Image files, or folders of them."),
+        Reads(),
     ] = None,
     weights: Annotated[
-        Path, typer.Option("--weights", "-w", metavar="FILE", help="From `wsss train-seg`.")
+        Path,
+        typer.Option("--weights", "-w", metavar="FILE", help="From `wsss train-seg`."),
+        Reads(),
     ] = Path("seg.pt"),
     data: Data = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help=f"Labels to write. Default: {OUT}."),
+        Writes(),
     ] = None,
     png: Annotated[
         Path | None,
         typer.Option("--png", metavar="DIR", help="Write palette PNGs into this folder instead."),
+        Writes(folder=True),
     ] = None,
     split: Split = None,
     ids: Ids = None,

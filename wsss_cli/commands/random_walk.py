@@ -18,6 +18,7 @@ from ..methods.random_walk import CARDS
 from ..methods.rebuild import affinity as network
 from ..options.cards import Chosen
 from ..options.crf import NONE
+from ..options.files import Reads, Writes
 from ..options.groups import Help, Without, grouped
 from ..options.ids import select_ids
 from ..options.looking import Looking
@@ -52,14 +53,16 @@ def refused(spelled: str, method: str, owners: Sequence[str]) -> UsageError:
 def run(
     method: Annotated[Chosen, Select(CARDS, "How scores spread.", refusal=refused)],
     cam: Annotated[
-        Path, typer.Option("--cam", metavar="FILE", help="Maps, from `wsss make-cam`.")
+        Path, typer.Option("--cam", metavar="FILE", help="Maps, from `wsss make-cam`."), Reads()
     ] = Path("cam.h5"),
     weights: Annotated[
-        Path, typer.Option("--weights", "-w", metavar="FILE", help="From `wsss train-aff`.")
+        Path,
+        typer.Option("--weights", "-w", metavar="FILE", help="From `wsss train-aff`."),
+        Reads(),
     ] = Path("aff.pt"),
     data: Data = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="Pseudo masks to write.")
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Pseudo masks to write."), Writes()
     ] = Path("pseudo.h5"),
     scores: Annotated[
         Path | None,
@@ -68,6 +71,7 @@ def run(
             metavar="FILE",
             help="Also keep the walked maps, for `make-seeds --cam` and `eval`.",
         ),
+        Writes(),
     ] = None,
     refinement: RefineOptions = REFINE,
     crf_unary: Annotated[

@@ -10,6 +10,7 @@ import typer
 
 from ..console import log, warn
 from ..errors import UsageError, WsssError
+from ..options.files import Reads, Writes
 from ..options.shared import Data, Force, Quiet, Split
 from ..options.training import ValSplit
 from ..planning.chain import (
@@ -37,10 +38,13 @@ def run(
     files: Annotated[
         list[Path] | None,
         typer.Argument(metavar="FILE", help="Labels or maps of any runs: score these instead."),
+        Reads(),
     ] = None,
     data: Data = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="The run's folder.")
+        Path,
+        typer.Option("--out", "-o", metavar="DIR", help="The run's folder."),
+        Writes(folder=True),
     ] = Path("run"),
     shards: Annotated[
         int, typer.Option("--shards", min=1, metavar="N", help="Tasks of each array job.")

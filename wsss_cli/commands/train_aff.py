@@ -9,6 +9,7 @@ import typer
 
 from ..methods.train_aff import CARDS
 from ..options.cards import Chosen
+from ..options.files import Reads, Writes
 from ..options.groups import Help, Without, grouped
 from ..options.select import Select
 from ..options.shared import Data, Split
@@ -28,11 +29,11 @@ __all__ = ["NAME", "run"]
 def run(
     method: Annotated[Chosen, Select(CARDS, "What is learned.")],
     seeds: Annotated[
-        Path, typer.Option("--seeds", metavar="FILE", help="Label maps to learn from.")
+        Path, typer.Option("--seeds", metavar="FILE", help="Label maps to learn from."), Reads()
     ] = Path("seeds.h5"),
     data: Data = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="Weights to write.")
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Weights to write."), Writes()
     ] = Path("aff.pt"),
     radius: Annotated[int, typer.Option(min=2, help="Radius of the disk of pairs, in cells.")] = 10,
     split: Split = None,

@@ -9,6 +9,7 @@ import typer
 
 from ..methods.train_cls import CARDS
 from ..options.cards import Chosen
+from ..options.files import Writes
 from ..options.groups import Help, Without, grouped
 from ..options.select import Select
 from ..options.shared import Data, Split
@@ -29,7 +30,7 @@ def run(
     method: Annotated[Chosen, Select(CARDS, "How the classifier learns.")],
     data: Data = Path("data.h5"),
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="Weights to write.")
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Weights to write."), Writes()
     ] = Path("cls.pt"),
     split: Split = None,
     val_split: ValSplit = None,

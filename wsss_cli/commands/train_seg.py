@@ -15,6 +15,7 @@ from ..methods.train_seg.rrm_options import Rrm
 from ..methods.train_seg.seeded import Seeded
 from ..methods.train_seg.single_stage import SelfTaught, SingleStage
 from ..options.crf import CrfOptions
+from ..options.files import Reads, Writes
 from ..options.groups import Help, Without, grouped, refuse
 from ..options.segmenter import DEFAULTS, JITTER, Head, Method
 from ..options.shared import Data, Split
@@ -41,10 +42,11 @@ def run(
         typer.Option(
             "--labels", metavar="FILE", help="Label maps to learn from. Default: pseudo.h5."
         ),
+        Reads(),
     ] = None,
     data: Data = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="Weights to write.")
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Weights to write."), Writes()
     ] = Path("seg.pt"),
     method: Annotated[
         Method,

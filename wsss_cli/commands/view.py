@@ -14,6 +14,7 @@ import typer
 from ..artifacts.maps import cam_stride, checked_item
 from ..console import log, track
 from ..errors import UsageError, WsssError
+from ..options.files import Reads, Writes
 from ..options.ids import select_ids
 from ..options.shared import Data, Force, Ids, Quiet, Split
 
@@ -31,11 +32,13 @@ Shown = set[int | None]  # class indices that need a line in the legend; None is
 
 def run(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="FILES...", help="Labels and maps, any stage's.")
+        list[Path] | None,
+        typer.Argument(metavar="FILES...", help="Labels and maps, any stage's."),
+        Reads(),
     ] = None,
     data: Data = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="The PNG to write.")
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The PNG to write."), Writes()
     ] = Path("sheet.png"),
     split: Split = None,
     ids: Ids = None,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..artifacts import ledger
 from ..core.images import decode_image, decode_mask
 from ..core.labels import IGNORE
 from .sample import Collection, Sample
@@ -44,10 +45,18 @@ def check_all(found: Collection, threads: int) -> Iterator[Verdict | str]:
         except ValueError as err:
             return str(err)
 
+    ledger.read_many(lambda: _files(found))
     step = 16 * threads  # results that may wait for the caller
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(found.samples), step):
             yield from pool.map(check, found.samples[start : start + step])
+
+
+def _files(found: Collection) -> Iterator[Path]:
+    for sample in found.samples:
+        for one in (sample.image, sample.mask):
+            if isinstance(one, Path):
+                yield one
 
 
 def check_sample(sample: Sample, classes: Sequence[str]) -> Verdict:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..artifacts import ledger
 from ..errors import WsssError
 from .files import EXTENSIONS, ImageFolder, refuse_twice
 
@@ -175,6 +176,7 @@ def _onehot(table: Table, classes: tuple[str, ...] | None) -> Table:
 
 def _read_cells(path: Path) -> tuple[list[list[str]], list[int]]:
     """Stripped cells of all rows that are not blank, and their line numbers."""
+    ledger.read(path)
     rows, lines = [], []
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..artifacts import ledger
 from ..core.labels import BACKGROUND, IGNORE
 from ..errors import WsssError
 from .files import refuse_twice
@@ -91,6 +92,7 @@ def read_cues(path: Path, names: Path) -> Cues:
     Raises:
         WsssError: see `load_pickle`; or the list has other lines, or one image twice.
     """
+    ledger.read(names)
     try:
         text = names.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as err:

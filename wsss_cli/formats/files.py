@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from ..artifacts import ledger
 from ..errors import WsssError
 from .sample import Problem
 
@@ -32,7 +33,7 @@ class ImageFolder:
         self._index: dict[str, list[Path]] | None = None
 
     def find(self, name: str) -> Path:
-        """The file that a list or table calls `name`.
+        """The file that a list or table calls `name`, which makes it an input.
 
         Args:
             name: path under the folder, or an absolute one that leads into it; the extension
@@ -41,7 +42,11 @@ class ImageFolder:
         Raises:
             LookupError: no such image, several of them, or outside the folder; says which.
         """
-        name = unicodedata.normalize("NFC", name)
+        path = self._found(unicodedata.normalize("NFC", name))
+        ledger.read(path)
+        return path
+
+    def _found(self, name: str) -> Path:
         if os.path.isabs(name):
             name = self._inside(name)
         tried = [name, name.replace("\\", "/")] if "\\" in name else [name]
@@ -135,6 +140,7 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         WsssError: missing, unreadable or not UTF-8.
     """
+    ledger.read(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as err:

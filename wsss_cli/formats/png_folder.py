@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ..artifacts import ledger
 from ..artifacts.files import OutputFolder
 from ..artifacts.journal import Backlog, Journal
 from ..errors import UsageError, WsssError
@@ -40,7 +41,7 @@ class PngFolder(Backlog):
             run: digest of the run.
             shard: the part of `ids` to do.
             force: replace existing files, and forget unfinished work of another run.
-            inputs: files that are never replaced.
+            inputs: as `OutputFolder` takes them.
 
         Raises:
             UsageError, WsssError: as `OutputFolder`; another run's unfinished work is there.
@@ -56,6 +57,7 @@ class PngFolder(Backlog):
         # Files that an unfinished run has written are its own to replace: the one it was killed
         # at may stand there without being noted.
         replace = force or journal.exists()
+        ledger.current().promise(journal)
         self._folder = OutputFolder(root, ".png", self._expected, replace, inputs)
         try:
             self._journal = Journal(journal, header, restart=force)

@@ -22,6 +22,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from ..artifacts import ledger
 from ..errors import WsssError
 
 LARGEST = 1 << 30  # bytes that a compressed pickle may unfold into
@@ -159,6 +160,7 @@ def load_pickled_dict(path: Path) -> dict[Any, Any]:
         WsssError: missing, not a npy file, cut short, holds something else, or its pickle asks
             for anything but arrays and plain containers. Nothing that it names is run.
     """
+    ledger.read(path)
     with _refusals(path, "npy file"), open(path, "rb") as stream:
         content = _read(stream)
     if not isinstance(content, dict):
@@ -172,6 +174,7 @@ def load_pickle(path: Path) -> tuple[Any, str]:
     Raises:
         WsssError: as `load_pickled_dict`; or it unfolds into more than `LARGEST` bytes.
     """
+    ledger.read(path)
     with _refusals(path, "pickle"):
         raw = path.read_bytes()
         content = raw

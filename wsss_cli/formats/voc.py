@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..artifacts import ledger
 from ..core.images import decode_mask
 from ..core.labels import IGNORE
 from ..errors import WsssError
@@ -86,6 +87,7 @@ def read_box_names(path: Path) -> tuple[str, ...]:
     Raises:
         ValueError: missing or broken XML, another root element, or an object without a name.
     """
+    ledger.read(path)
     try:
         root = ElementTree.parse(path).getroot()
     except OSError:

@@ -12,6 +12,7 @@ import typer
 
 from ..errors import UsageError, WsssError
 from ..options.cards import Chosen
+from ..options.files import Reads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,6 +52,7 @@ class Network:
             help="The class of each output of --network, one name a line. Default: the data "
             "set's classes in order.",
         ),
+        Reads(),
     ] = None
 
     def check(self, card: CamCard) -> None:

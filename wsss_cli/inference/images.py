@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..artifacts import ledger
 from ..errors import WsssError
 from ..options.ids import need_ids, select_ids
 
@@ -45,6 +46,7 @@ class ImageFiles:
         """
         self.path = named[0]
         self._paths = _find(named)
+        ledger.read_many(self._paths.values)
         self.ids = sorted(self._paths, key=str.encode)
         self._sizes: dict[str, tuple[int, int]] = {}
         self.run = self._check()

@@ -14,6 +14,7 @@ import typer
 
 from ..core.seeds.defaults import SALIENCY_BELOW
 from ..errors import UsageError, WsssError
+from ..options.files import Reads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +33,7 @@ class SaliencyOptions:
             help="Grey maps named like the images: background is where they are dark, in place of "
             "the method's own.",
         ),
+        Reads(),
     ] = None
     saliency_below: Annotated[
         float | None,

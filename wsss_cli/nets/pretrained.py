@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..artifacts import ledger
 from ..errors import WsssError
 from .base import Backbone
 
@@ -84,6 +85,7 @@ def _imagenet(name: str) -> Mapping[str, Tensor]:
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
+    ledger.read(path)
     try:
         stream = path.open("rb")
     except OSError as error:

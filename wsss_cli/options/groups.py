@@ -13,9 +13,9 @@ import typer
 
 from ..errors import UsageError
 from .cards import Due, due
-from .select import Select, annotated, in_words, spelled_as
+from .select import Select, annotated, in_words, marks, spelled_as, with_marks
 
-__all__ = ["Due", "Help", "Without", "due", "given", "grouped", "refuse", "spelled"]
+__all__ = ["Due", "Help", "Without", "due", "given", "grouped", "hints", "refuse", "spelled"]
 
 Command = Callable[..., None]
 Table = Mapping[Any, Mapping[str, Any]]
@@ -89,12 +89,12 @@ def grouped(by: str = "", usual: Table | None = None) -> Callable[[Command], Com
 
 
 def _command(run: Command, by: str, table: Table) -> Command:
-    hints = _hints(run)
+    found_hints = hints(run)
     select: Select | None = None
     parameters: list[inspect.Parameter] = []
     groups: dict[str, tuple[Any, list[str]]] = {}
     for parameter in inspect.signature(run).parameters.values():
-        kind, extras = _unwrap(hints[parameter.name])
+        kind, extras = _unwrap(found_hints[parameter.name])
         found = [extra for extra in extras if isinstance(extra, Select)]
         if found:
             select = found[0]
@@ -104,7 +104,7 @@ def _command(run: Command, by: str, table: Table) -> Command:
             groups[parameter.name] = parameter.default, [option.name for option in options]
             parameters += options
         else:
-            parameters.append(parameter.replace(annotation=hints[parameter.name]))
+            parameters.append(parameter.replace(annotation=found_hints[parameter.name]))
     dependent = {
         name: {key: values[name] for key, values in table.items()}
         for name in {name for values in table.values() for name in values}
@@ -161,18 +161,18 @@ def _switches(select: Select, parameter: inspect.Parameter) -> list[inspect.Para
     return switches
 
 
-def _hints(run: Command) -> dict[str, Any]:
+def hints(run: Command) -> dict[str, Any]:
     """The annotations of a function's parameters, as they are written.
 
     Python 3.10 wraps the type of what defaults to None in Optional, around what it is annotated
     with, where Typer does not look.
     """
-    hints = get_type_hints(run, include_extras=True)
-    for name, hint in hints.items():
+    found = get_type_hints(run, include_extras=True)
+    for name, hint in found.items():
         written = [kind for kind in get_args(hint) if get_origin(kind) is Annotated]
         if get_origin(hint) is Union and written:
-            hints[name] = written[0]
-    return hints
+            found[name] = written[0]
+    return found
 
 
 def _unwrap(hint: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -200,7 +200,7 @@ def _fields(
             parameter.replace(
                 name=name,
                 default=getattr(parameter.default, name),
-                annotation=Annotated[kind, info],
+                annotation=with_marks(kind, info, marks(hint)),
             )
         )
     return options
@@ -209,8 +209,8 @@ def _fields(
 def _depending(option: inspect.Parameter, values: Mapping[Any, Any]) -> inspect.Parameter:
     """An option without a default of its own, whose help names the methods' defaults."""
     kind, info = annotated(option.annotation)
-    info = copy.copy(info)
+    info, kept = copy.copy(info), marks(option.annotation)
     said = in_words(values)
     if said is not None and "Default:" not in info.help:
         info.help += f" Default: {said}."
-    return option.replace(default=None, annotation=Annotated[Optional[kind], info])  # noqa: UP045
+    return option.replace(default=None, annotation=with_marks(Optional[kind], info, kept))  # noqa: UP045

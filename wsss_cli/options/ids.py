@@ -1,16 +1,13 @@
-"""TODO."""
+"""Which images a command takes: the ids of its input, or those that a list names."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ..artifacts import ledger
 from ..errors import WsssError
-
-if TYPE_CHECKING:
-    pass
 
 
 def need_ids(ids: list[str], source: Path, split: str | None) -> list[str]:
@@ -33,6 +30,7 @@ def _read_list(listed: str) -> str:
     """
     try:
         if listed != "-":
+            ledger.read(listed)
             content = Path(listed).read_bytes()
         elif sys.stdin is None:
             raise WsssError("--ids -: there is no stdin")

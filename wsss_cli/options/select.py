@@ -169,6 +169,7 @@ class OwnOption:
     info: Any
     home: type  # the class that declares it
     defaults: dict[str, Any]  # by card
+    marks: tuple[Any, ...] = ()  # what else it is annotated with
 
     def annotation(self, n_cards: int) -> Any:
         """For Typer: optional, its help naming the cards that have it and their defaults."""
@@ -176,7 +177,7 @@ class OwnOption:
         owners = f"{', '.join(self.defaults)}: " if len(self.defaults) < n_cards else ""
         said = in_words(self.defaults)
         info.help = f"{owners}{info.help}" + ("" if said is None else f" Default: {said}.")
-        return Annotated[Optional[self.kind], info]  # noqa: UP045
+        return with_marks(Optional[self.kind], info, self.marks)  # noqa: UP045
 
 
 def _merged(cards: Sequence[Card]) -> dict[str, OwnOption]:
@@ -187,7 +188,8 @@ def _merged(cards: Sequence[Card]) -> dict[str, OwnOption]:
         for one in fields(card.options):
             home = next(c for c in card.options.__mro__ if one.name in vars(c)["__annotations__"])
             kind, info = annotated(hints[one.name])
-            known = found.setdefault(one.name, OwnOption(kind, copy.copy(info), home, {}))
+            own = OwnOption(kind, copy.copy(info), home, {}, marks(hints[one.name]))
+            known = found.setdefault(one.name, own)
             if known.home is not home:
                 raise TypeError(f"{home.__name__} and {known.home.__name__} declare {one.name}")
             if card.own[one.name] is MISSING:
@@ -200,6 +202,19 @@ def annotated(hint: Any) -> tuple[Any, Any]:
     """A field's type without its Typer option, and that option."""
     kind, *extras = get_args(hint)
     return kind, next(one for one in extras if hasattr(one, "param_decls"))
+
+
+def marks(hint: Any) -> tuple[Any, ...]:
+    """What a field's type is annotated with beside its Typer option."""
+    return tuple(one for one in get_args(hint)[1:] if not hasattr(one, "param_decls"))
+
+
+def with_marks(kind: Any, info: Any, kept: tuple[Any, ...]) -> Any:
+    """A type annotated with a Typer option and `marks`."""
+    hint: Any = Annotated[kind, info]
+    for mark in kept:
+        hint = Annotated[hint, mark]
+    return hint
 
 
 def in_words(values: Mapping[Any, Any]) -> str | None:

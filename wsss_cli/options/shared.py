@@ -8,6 +8,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from .files import Reads
+
 Choice = TypeVar("Choice", bound=str | int | None)
 
 Data = Annotated[
@@ -19,6 +21,7 @@ Data = Annotated[
         help="Data set, from `wsss pack`. Default: the one that the input was made from; without "
         "an input, data.h5.",
     ),
+    Reads(),
 ]
 Split = Annotated[
     str | None, typer.Option("--split", metavar="NAME", help="Take this split's images.")
@@ -26,6 +29,7 @@ Split = Annotated[
 Ids = Annotated[
     str | None,
     typer.Option("--ids", metavar="FILE", help="Take the ids in FILE (- is stdin), one a line."),
+    Reads(but=("-",)),
 ]
 ShardOption = Annotated[
     str, typer.Option("--shard", metavar="I/N", help="Do the Ith of N parts, for `wsss merge`.")

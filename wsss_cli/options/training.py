@@ -14,6 +14,7 @@ import typer
 from ..errors import UsageError, WsssError
 from ..machine.devices import TrainPrecision
 from ..nets.names import BACKBONES, OUTPUT_STRIDES
+from .files import Reads
 from .looking import MAX_SIDE, MaxSide
 from .shared import Device, Force, Quiet, Seed, Workers, one_of
 
@@ -71,6 +72,7 @@ class Body:
             help="imagenet (torchvision's, downloaded), random, or a FILE of torchvision's or "
             "ours.",
         ),
+        Reads(but=("imagenet", "random")),
     ] = "imagenet"
     output_stride: Annotated[
         int, typer.Option(callback=one_of(OUTPUT_STRIDES), help="Pixels per cell of the features.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..artifacts import ledger
 from ..core.metrics import MAX_THRESHOLDS
 from ..errors import UsageError, WsssError
 from ..options.ids import select_ids
@@ -190,6 +191,7 @@ def read_report(path: Path) -> dict[str, Any]:
     Raises:
         WsssError: unreadable, or not such a JSON.
     """
+    ledger.read(path)
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as err:

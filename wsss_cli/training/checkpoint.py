@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import Optimizer
 
+from ..artifacts.files import open_private
+from ..artifacts.ledger import LOCK, looking_back
 from ..errors import WsssError
 from .team import Team
 
@@ -122,7 +124,8 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            state = self._read(self.path)
+            with looking_back():
+                state = self._read(self.path)
             if not isinstance(state, dict) or state.get("format") != FORMAT or "run" not in state:
                 raise WsssError(f"{self.path}: not the training state of this version of wsss")
             if state["run"] != self.run:
@@ -175,13 +178,13 @@ class Checkpoint:
 
     @property
     def _lock_path(self) -> Path:
-        return self.path.with_name(self.path.name + ".lock")
+        return self.path.with_name(self.path.name + LOCK)
 
     def _acquire(self) -> None:
         if fcntl is None:
             return
         try:
-            self._lock = open(self._lock_path, "wb")  # noqa: SIM115 - closed by __exit__
+            self._lock = open_private(self._lock_path)
         except OSError as err:
             reason = err.strerror or err
             raise WsssError(f"{self._lock_path}: cannot be written ({reason})") from None

@@ -14,6 +14,7 @@ from ...console import warn
 from ...errors import UsageError, WsssError
 from ...inference.seeding import SeedCard, Seeds, SeedTask
 from ...options.cards import Chosen
+from ...options.files import Reads
 from ...options.ids import select_ids
 
 if TYPE_CHECKING:
@@ -29,10 +30,12 @@ class CueFiles:
     """SEC's files."""
 
     cues: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="SEC's pickle, gzipped or not.")
+        Path | None, typer.Option(metavar="FILE", help="SEC's pickle, gzipped or not."), Reads()
     ] = None
     cues_list: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Its list of images and their numbers.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Its list of images and their numbers."),
+        Reads(),
     ] = None
 
     def __post_init__(self) -> None:

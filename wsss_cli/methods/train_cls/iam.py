@@ -12,6 +12,7 @@ import typer
 
 from ...console import log
 from ...errors import UsageError, WsssError
+from ...options.files import Reads
 from ...training.attentive import (
     Attentive,
     Layers,
@@ -42,7 +43,7 @@ class Integral(Layers):
     """What only the integral attention model has."""
 
     targets: Annotated[
-        Path | None, typer.Option("--targets", metavar="FILE", help="Maps to learn from.")
+        Path | None, typer.Option("--targets", metavar="FILE", help="Maps to learn from."), Reads()
     ] = None
 
 

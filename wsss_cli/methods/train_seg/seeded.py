@@ -14,6 +14,7 @@ import typer
 
 from ...errors import UsageError
 from ...options.crf import NONE, CrfOptions
+from ...options.files import Writes
 from ...training.inputs import checked_label
 from ...training.supervision import Supervision
 
@@ -112,6 +113,7 @@ class Seeded:
             help="sec, dsrg, rrm: after each epoch N that is validated, write the seeds, or what "
             "is mined, as they are by then to FILE-N, for `eval`.",
         ),
+        Writes(),
     ] = None
 
     def chosen(self, crf: CrfOptions, crop: int, aux_weight: float) -> SeededLoss | None:

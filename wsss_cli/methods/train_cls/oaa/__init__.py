@@ -12,6 +12,7 @@ import typer
 
 from ....console import log
 from ....errors import UsageError
+from ....options.files import Writes
 from ....options.training import Recipe, Setting
 from ....training.attentive import (
     Attentive,
@@ -47,6 +48,7 @@ class Accumulation(Layers):
     maps: Annotated[
         Path | None,
         typer.Option("--maps", metavar="FILE", help="Maps to write. Default: --out, as .cam.h5."),
+        Writes(),
     ] = None
     attention_stride: Annotated[
         int, typer.Option(min=1, max=256, help="Image pixels per cell of these maps.")

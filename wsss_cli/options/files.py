@@ -1,0 +1,80 @@
+"""Options that name files say so: what a command reads and writes is known before it runs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..artifacts import ledger
+from .groups import hints
+from .select import annotated, spelled_as
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Annotation of an option or argument that names files, or folders of them, to read.
+
+    Attributes:
+        but: values that name no file.
+        after: what stands before the file's name; a value without it names none.
+    """
+
+    but: tuple[str, ...] = ()
+    after: str = ""
+
+    def paths(self, value: Any) -> Iterator[Path]:
+        """The files that an option's value names."""
+        for one in value if isinstance(value, list | tuple) else [value]:
+            name = str(one).partition(self.after)[2] if self.after else one
+            if name and name not in self.but:
+                yield Path(name)
+
+
+@dataclass(frozen=True)
+class Writes(Reads):
+    """Annotation of an option that names a file to write, or a folder to write files into.
+
+    Attributes:
+        folder: which of both.
+    """
+
+    folder: bool = False
+
+
+def declared(run: Callable[..., Any]) -> dict[str, tuple[Reads, str]]:
+    """What a command's parameters say of files, and how they are typed, by parameter."""
+    found = {}
+    for name, hint in hints(run).items():
+        marks = [mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, Reads)]
+        if marks:
+            found[name] = marks[0], spelled_as(name, annotated(hint)[1])
+    return found
+
+
+def with_ledger(run: Callable[..., None]) -> Callable[..., None]:
+    """A command that refuses, before anything else, an output that is one of its inputs.
+
+    Inputs that no option names are refused when they are opened: see `artifacts/ledger.py`.
+    """
+    files = declared(run)
+
+    @functools.wraps(run)
+    def command(**options: Any) -> None:
+        with ledger.opened() as book:
+            for name, (mark, option) in files.items():
+                if isinstance(mark, Writes):
+                    for path in mark.paths(options[name]):
+                        if mark.folder:
+                            book.promise_folder(path)
+                        else:
+                            book.promise(path, f"give another name with {option}")
+            for name, (mark, _) in files.items():
+                if not isinstance(mark, Writes):
+                    for path in mark.paths(options[name]):
+                        book.read(path)
+            run(**options)
+
+    return command
