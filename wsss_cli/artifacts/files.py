@@ -71,8 +71,8 @@ class OutputFolder:
         """
         self.root, self.suffix, self.force = root, suffix, force
         self._written: set[tuple[int, int]] = set()
-        if root.exists() and not root.is_dir():
-            raise UsageError(f"{root}: is a file, --out names a folder")
+        book = ledger.current()
+        book.promise_folder(root)
         names = [_relative(image_id, suffix) for image_id in ids]
         _refuse_clashes(names)
         existing = []
@@ -80,9 +80,7 @@ class OutputFolder:
             self._check_way(name)
             if os.path.lexists(root / name):
                 existing.append(name)
-        book = ledger.current()
         book.read_many(lambda: inputs)
-        book.promise_folder(root)
         for name in existing:
             book.promise(root / name, "name another folder")
         if existing and not force:

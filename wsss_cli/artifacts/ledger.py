@@ -47,19 +47,20 @@ class Ledger:
         partial = path.with_name(path.name + PARTIAL) if path.name else path
         lock = partial.with_name(partial.name + LOCK)
         self._promised |= {os.path.abspath(one) for one in (path, partial, lock)}
-        self._note_target(path, hint)
+        self._replaces |= path.exists()
+        self._note_output(path, hint, self._all_places)
         for beside in (partial, lock):
             self._note_output(beside, hint, self._seen_places)
 
-    def promise_folder(self, path: Path, hint: str = "name another folder") -> None:
+    def promise_folder(self, path: Path, option: str = "--out") -> None:
         """Note a folder to write files into; each of them that exists has to be promised, too.
 
         Raises:
-            UsageError: it is an input file.
+            UsageError: it is a file.
         """
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{path}: is a file, {option} names a folder")
         self._folders.add(os.path.abspath(path))
-        if not path.is_dir():
-            self._note_target(path, hint)
 
     def read(self, path: Path) -> None:
         """Note an input, be it there or not.
@@ -93,10 +94,6 @@ class Ledger:
         if not any(str(parent) in self._folders for parent in Path(name).parents):
             raise AssertionError(f"{path}: is written, but was not promised as an output")
         self.promise(path, "name another folder")
-
-    def _note_target(self, path: Path, hint: str) -> None:
-        self._replaces |= path.exists()
-        self._note_output(path, hint, self._all_places)
 
     def _note_output(self, path: Path, hint: str, inputs: Callable[[], dict[Place, Path]]) -> None:
         place = _place(path)

@@ -68,7 +68,7 @@ def with_ledger(run: Callable[..., None]) -> Callable[..., None]:
                 if isinstance(mark, Writes):
                     for path in mark.paths(options[name]):
                         if mark.folder:
-                            book.promise_folder(path)
+                            book.promise_folder(path, option)
                         else:
                             book.promise(path, f"give another name with {option}")
             for name, (mark, _) in files.items():
