@@ -46,3 +46,19 @@ def test_a_decay_reaches_as_far_on_any_grid() -> None:
     assert math.isclose(small / (CELLS // 4), half / CELLS)
     assert decay_for(0.0, 10) == 0
     assert decay_for(1.0, 10) == 1
+
+
+def test_worked_by_hand() -> None:
+    maps = torch.tensor([[0.2, 1.0, 0.6, 0.0], [0.0, 0.0, 0.0, 0.8]], dtype=torch.float64)
+    found = gwrp(maps, 0.5)  # weights 8, 4, 2, 1 of 15
+    assert found.tolist() == pytest.approx([(8 * 1 + 4 * 0.6 + 2 * 0.2) / 15, 8 * 0.8 / 15])
+    assert gwrp(maps.float(), 0.5).dtype == torch.float32
+    with pytest.raises(ValueError, match=r"a decay of -0\.1: must lie in 0\.\.1"):
+        gwrp(maps, -0.1)
+
+
+def test_gradients_go_to_cells_by_their_rank() -> None:
+    maps = torch.tensor([0.2, 1.0, 0.6], dtype=torch.float64, requires_grad=True)
+    gwrp(maps, 0.5).backward()
+    assert maps.grad is not None
+    assert maps.grad.tolist() == pytest.approx([1 / 7, 4 / 7, 2 / 7])

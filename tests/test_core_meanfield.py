@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from wsss_cli.core.crf import CrfParams, dense_crf
-from wsss_cli.core.meanfield import MAX_CELLS, mean_field
+from wsss_cli.core.meanfield import MAX_CELLS, mean_field, mean_field_each
 
 
 def scene(height: int = 6, width: int = 7, n: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
@@ -99,3 +99,33 @@ def test_what_mean_field_refuses() -> None:
     large = torch.zeros(3, MAX_CELLS + 1, 1)
     with pytest.raises(ValueError, match="at most"):
         mean_field(large, large, PARAMS)
+
+
+def test_several_starts_are_each_alone() -> None:
+    image, logits = scene()
+    starts = torch.stack([logits, 2 * logits.flip(0), torch.zeros_like(logits)])
+    seen = torch.ones(6, 7, dtype=torch.bool)
+    seen[0, :3] = False
+    for given in (None, seen):
+        found = mean_field_each(image, starts, PARAMS, given)
+        assert found.shape == starts.shape
+        for one, start in zip(found, starts, strict=True):
+            torch.testing.assert_close(one, mean_field(image, start, PARAMS, given))
+    with pytest.raises(ValueError, match=r"logits \(3, 6, 7\): an image \(3, 5, 7\)"):
+        mean_field_each(image[:, 1:], starts, PARAMS)
+
+
+def test_two_cells_by_hand() -> None:
+    """One kernel, of place alone: each cell sees itself and its neighbour."""
+    params = CrfParams(gaussian_sxy=1, gaussian_compat=2, bilateral_compat=0, iterations=1)
+    image = torch.zeros(3, 1, 2, dtype=torch.uint8)
+    logits = torch.tensor([[[1.0, 0.0]], [[0.0, 0.0]]], dtype=torch.float64)
+    k = math.exp(-1 / 2)
+    near, far = 2 * 1 / (1 + k), 2 * k / (1 + k)  # symmetric: both sums are 1 + k
+    q = math.e / (1 + math.e)
+    one = 1 + near * q + far * 0.5, near * (1 - q) + far * 0.5
+    other = far * q + near * 0.5, far * (1 - q) + near * 0.5
+    found = mean_field(image, logits, params)
+    expected = [1 / (1 + math.exp(b - a)) for a, b in (one, other)]
+    assert found[0, 0].tolist() == pytest.approx(expected)
+    assert found[1, 0].tolist() == pytest.approx([1 - e for e in expected])

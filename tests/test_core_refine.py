@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
-from wsss_cli.core.crf import PRESETS, dense_crf, unary_from_labels, unary_from_scores
+from wsss_cli.core.crf import PRESETS, CrfParams, dense_crf, unary_from_labels, unary_from_scores
+from wsss_cli.core.grid import upsample_grid
 from wsss_cli.core.pamr import PamrParams, pamr
 from wsss_cli.core.refine import refine_labels, refine_scores
 
@@ -56,3 +58,40 @@ def test_on_a_coarser_grid() -> None:
     cells = np.array([[stack[1, y : y + 4, x : x + 4].mean() for x in (0, 4, 8)] for y in (0, 4)])
     assert cells.min() <= found[1].min()
     assert found[1].max() <= cells.max()
+
+
+def test_scores_that_do_not_fit_the_image() -> None:
+    image = np.zeros((6, 7, 3), np.uint8)
+    stack = np.ones((2, 6, 6), np.float32)
+    with pytest.raises(
+        ValueError, match=r"scores of \(2, 6, 6\) do not fit an image of \(6, 7, 3\)"
+    ):
+        refine_scores(image, [stack], PamrParams(iterations=1, stride=1))
+    with pytest.raises(ValueError, match=r"scores of \(3, 6, 6\) do not fit"):
+        refine_labels(image, [np.zeros((6, 6), int)], 3, PamrParams(iterations=1, stride=1))
+    with pytest.raises(ValueError, match=r"a unary of \(2, 6, 6\) does not fit"):
+        refine_scores(image, [stack], PRESETS["irn"])
+
+
+def test_cells_at_the_edge_are_means_of_the_pixels_they_have() -> None:
+    """Without an iteration, a coarser grid is pooling and enlarging alone."""
+    image = np.zeros((3, 5, 3), np.uint8)
+    stack = np.arange(15, dtype=np.float32).reshape(1, 3, 5)
+    (found,) = refine_scores(image, [stack], PamrParams(iterations=0, stride=2))
+    cells = torch.tensor([[[3.0, 5.0, 6.5], [10.5, 12.5, 14.0]]])
+    assert np.array_equal(found, upsample_grid(cells, (3, 5), 2).numpy())
+    (same,) = refine_scores(image, [stack], PamrParams(iterations=0, stride=1))
+    assert np.array_equal(same, stack)
+
+
+def test_a_label_is_believed_with_seven_tenths_by_the_crf_and_wholly_by_pamr() -> None:
+    image = np.zeros((4, 5, 3), np.uint8)
+    label = np.zeros((4, 5), int)
+    label[:, 3:] = 2
+    still = CrfParams(gaussian_compat=0, bilateral_compat=0)
+    (found,) = refine_labels(image, [label], 3, still)
+    for index in range(3):
+        np.testing.assert_allclose(found[index], np.where(label == index, 0.7, 0.15), rtol=1e-4)
+    (found,) = refine_labels(image, [label], 3, PamrParams(iterations=0, stride=1))
+    assert np.array_equal(found, np.stack([label == 0, label == 1, label == 2]))
+    assert refine_labels(image, [], 3, still) == []
