@@ -11,9 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsss_cli.core import pamr as module
-from wsss_cli.core.crf import PRESETS, dense_crf, unary_from_labels, unary_from_scores
 from wsss_cli.core.pamr import PamrParams, pamr
-from wsss_cli.core.refine import refine_labels, refine_scores
 
 
 def neighbours(y: int, x: int, dilations: list[int], h: int, w: int) -> list[tuple[int, int]]:
@@ -213,54 +211,6 @@ def test_rows_at_a_time_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEPT", 100)
     monkeypatch.setattr(module, "AT_ONCE", 48 * 6 * 4)  # four rows
     torch.testing.assert_close(pamr(image, scores, iterations=3), whole, rtol=1e-13, atol=0)
-
-
-def test_labels_follow_the_edge_of_an_object() -> None:
-    rng = np.random.default_rng(0)
-    image = rng.integers(90, 110, (24, 32, 3)).astype(np.uint8)
-    image[:, 16:] += 100
-    truth = np.zeros((24, 32), np.uint8)
-    truth[:, 16:] = 1
-    blurred = np.clip((np.arange(32) - 9) / 10, 0, 1)  # crosses 0.5 two pixels too early
-    stack = np.stack([1 - blurred, blurred]).astype(np.float32)[:, None].repeat(24, 1)
-    assert (stack.argmax(0) != truth).sum() == 24
-    refined = refine_scores(image, [stack], PamrParams(stride=1))[0]
-    assert (refined.argmax(0) != truth).sum() == 0
-    np.testing.assert_allclose(refined.sum(0), 1, rtol=1e-5)
-
-
-def test_stacks_share_weights_and_the_crf_is_what_it_was() -> None:
-    rng = np.random.default_rng(1)
-    image = rng.integers(0, 256, (9, 10, 3)).astype(np.uint8)
-    stacks = [rng.random((n, 9, 10)).astype(np.float32) for n in (2, 3)]
-    params = PamrParams(iterations=2, dilations=(1, 3), stride=1)
-    pixels = torch.from_numpy(image).permute(2, 0, 1).float() / 255
-    for found, stack in zip(refine_scores(image, stacks, params), stacks, strict=True):
-        expected = pamr(pixels, torch.from_numpy(stack), iterations=2, dilations=(1, 3))
-        np.testing.assert_allclose(found, expected, rtol=1e-5)
-    hard = stacks[1].argmax(0)
-    ones = (hard == np.arange(3)[:, None, None]).astype(np.float32)
-    expected = refine_scores(image, [ones], params)[0]
-    assert np.array_equal(refine_labels(image, [hard], 3, params)[0], expected)
-    crf = PRESETS["irn"]
-    found = refine_scores(image, stacks[:1], crf)[0]
-    assert np.array_equal(found, dense_crf(image, unary_from_scores(stacks[0]), crf))
-    found = refine_labels(image, [hard], 3, crf)[0]
-    assert np.array_equal(found, dense_crf(image, unary_from_labels(hard, 3), crf))
-
-
-def test_on_a_coarser_grid() -> None:
-    rng = np.random.default_rng(2)
-    image = rng.integers(0, 256, (7, 9, 3)).astype(np.uint8)
-    stack = np.full((2, 7, 9), 0.25, np.float32)
-    stack[1] = rng.random((7, 9))
-    params = PamrParams(iterations=2, stride=4)
-    found = refine_scores(image, [stack], params)[0]
-    assert found.shape == (2, 7, 9)
-    assert np.allclose(found[0], 0.25)
-    cells = np.array([[stack[1, y : y + 4, x : x + 4].mean() for x in (0, 4, 8)] for y in (0, 4)])
-    assert cells.min() <= found[1].min()
-    assert found[1].max() <= cells.max()
 
 
 @pytest.mark.gpu

@@ -1,4 +1,4 @@
-"""Backbones: geometry, equality with torchvision's networks, freezing, parameter groups."""
+"""Backbones: geometry, and equality with torchvision's networks."""
 
 from __future__ import annotations
 
@@ -8,18 +8,11 @@ import sys
 import pytest
 import torch
 import torchvision.models as zoo
+from norms import randomise_norms
+from pictures import image
 from torch import Tensor, nn
 
-from wsss_cli.nets.backbones import (
-    NAMES,
-    Backbone,
-    build_backbone,
-    freeze_batchnorm,
-    parameter_groups,
-)
-from wsss_cli.nets.base import remove_strides
-from wsss_cli.nets.classifier import Classifier
-from wsss_cli.nets.norms import FixedBatchNorm2d, group_norm
+from wsss_cli.nets.backbones import NAMES, Backbone, build_backbone
 
 SIZES = [(1, 1), (33, 50), (65, 97)]
 LIGHT = [("tiny", s, d) for s in (8, 16, 32) for d in (False, True)]
@@ -28,23 +21,6 @@ LIGHT += [("mobilenet_v2", s, d) for s, d in ((8, True), (16, False), (32, False
 LIGHT += [("mobilenet_v3_large", s, d) for s, d in ((8, True), (16, False), (32, True))]
 HEAVY = [("resnet34", 8, True), ("resnet50", 16, False), ("resnet101", 16, True)]
 HEAVY += [("vgg16", s, d) for s, d in ((8, True), (16, False), (32, False))]
-
-
-def randomise_norms(module: nn.Module) -> None:
-    """Batch statistics as of a trained network, so that forgetting them shows."""
-    generator = torch.Generator().manual_seed(3)
-    for norm in module.modules():
-        if isinstance(norm, nn.BatchNorm2d):
-            n = norm.num_features
-            norm.running_mean.copy_(torch.randn(n, generator=generator) * 0.1)
-            norm.running_var.copy_(torch.rand(n, generator=generator) + 0.5)
-            with torch.no_grad():
-                norm.weight.copy_(torch.rand(n, generator=generator) + 0.5)
-                norm.bias.copy_(torch.randn(n, generator=generator) * 0.1)
-
-
-def image(height: int, width: int, batch: int = 1) -> Tensor:
-    return torch.randn(batch, 3, height, width, generator=torch.Generator().manual_seed(1))
 
 
 def last_map_of_zoo(net: nn.Module, x: Tensor) -> Tensor:
@@ -171,29 +147,6 @@ def test_mirror_symmetric_kernels_make_a_mirror_equivariant_network(name: str, s
             torch.testing.assert_close(mirrored.flip(-1), straight, atol=1e-9, rtol=1e-7)
 
 
-def test_remove_strides_on_a_basic_block_by_hand() -> None:
-    block = build_backbone("resnet18", 32).layer4
-    assert remove_strides([block], dilate=True, dilation=2) == 4
-    convs = [block[0].conv1, block[0].conv2, block[1].conv1, block[1].conv2]
-    assert [(c.stride[0], c.dilation[0], c.padding[0]) for c in convs] == [
-        (1, 2, 2),
-        (1, 4, 4),
-        (1, 4, 4),
-        (1, 4, 4),
-    ]
-    assert block[0].downsample[0].stride == (1, 1)
-
-
-def test_five_by_five_kernels_keep_the_map_side() -> None:
-    last = build_backbone("mobilenet_v3_large", 8, dilated=True).stages()[-1]
-    depthwise = [c for m in last for c in m.modules() if isinstance(c, nn.Conv2d) and c.groups > 1]
-    assert [(c.kernel_size[0], c.dilation[0], c.padding[0]) for c in depthwise] == [
-        (5, 2, 4),
-        (5, 4, 8),
-        (5, 4, 8),
-    ]
-
-
 @pytest.mark.parametrize("name", ["tiny", "mobilenet_v2"])
 def test_config_rebuilds_and_weights_fit_every_stride(name: str) -> None:
     backbone = build_backbone(name, 8, dilated=True)
@@ -212,117 +165,7 @@ def test_the_caller_is_told_what_there_is() -> None:
         build_backbone("tiny").freeze_stages(6)
 
 
-def test_tiny_is_tiny() -> None:
-    backbone = build_backbone("tiny")
-    assert sum(p.numel() for p in backbone.parameters()) == 739_024
-
-
 def test_names_are_known_without_torch() -> None:
     code = "import sys, wsss_cli.nets.names as n; print(n.BACKBONES, 'torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == f"{NAMES} False"
-
-
-# freezing
-
-
-def test_frozen_stages_learn_nothing_and_later_ones_do() -> None:
-    backbone = build_backbone("resnet18").freeze_stages(2)
-    backbone.train()
-    before = {k: v.clone() for k, v in backbone.state_dict().items()}
-    x = image(33, 33, batch=2).requires_grad_()
-    maps = backbone(x)
-    assert [m.requires_grad for m in maps] == [False, False, True, True, True]
-    maps[-1].sum().backward()
-    assert x.grad is None
-    frozen = ("conv1.", "bn1.", "layer1.")
-    for key, parameter in backbone.named_parameters():
-        assert (parameter.grad is None) == key.startswith(frozen), key
-        assert parameter.requires_grad != key.startswith(frozen), key
-    for key, value in backbone.state_dict().items():
-        if key.endswith("running_mean"):
-            assert torch.equal(value, before[key]) == key.startswith(frozen), key
-
-
-def test_freezing_less_later_thaws_nothing() -> None:
-    backbone = build_backbone("tiny").freeze_stages(3)
-    assert backbone.freeze_stages(1).frozen_stages == 3
-    wrapped = nn.Sequential(backbone).train()
-    assert [s[0].training for s in wrapped[0].stages()] == [False, False, False, True, True]
-
-
-@pytest.mark.parametrize("affine", [True, False])
-def test_fixed_batchnorm_survives_train_mode(affine: bool) -> None:
-    backbone = build_backbone("mobilenet_v2")
-    randomise_norms(backbone)
-    keys, x = list(backbone.state_dict()), image(33, 33, batch=2)
-    held = {id(p) for p in backbone.parameters()}
-    with torch.no_grad():
-        expected = backbone.eval()(x)[-1]
-    count = freeze_batchnorm(backbone, affine=affine)
-    norms = [m for m in backbone.modules() if isinstance(m, nn.BatchNorm2d)]
-    assert count == len(norms) == 52
-    assert all(isinstance(norm, FixedBatchNorm2d) for norm in norms)
-    backbone.train()
-    before = {k: v.clone() for k, v in backbone.state_dict().items()}
-    maps = backbone(x)
-    torch.testing.assert_close(maps[-1], expected, rtol=1e-4, atol=1e-5)  # absorbed: rounding
-    maps[-1].sum().backward()
-    assert list(backbone.state_dict()) == keys
-    assert all(torch.equal(v, before[k]) for k, v in backbone.state_dict().items())
-    assert all(norm.weight.requires_grad != affine for norm in norms)
-    assert {id(p) for p in backbone.parameters()} == held  # an optimiser may hold them already
-
-
-def test_what_cannot_be_frozen() -> None:
-    with pytest.raises(ValueError, match="pass the module that holds"):
-        freeze_batchnorm(nn.BatchNorm2d(2))
-    with pytest.raises(ValueError, match="without running statistics"):
-        freeze_batchnorm(nn.Sequential(nn.BatchNorm2d(2, track_running_stats=False)))
-    assert freeze_batchnorm(nn.Sequential(group_norm(4))) == 0
-
-
-@pytest.mark.parametrize("channels", [1, 2, 3, 16, 32, 60, 112, 160, 240, 1280])
-def test_group_norm_fits_any_width(channels: int) -> None:
-    norm = group_norm(channels)
-    assert channels % norm.num_groups == 0
-    assert channels == 1 or channels // norm.num_groups >= 2
-    if channels > 1:
-        norm(torch.ones(1, channels, 1, 1))
-
-
-# parameter groups
-
-
-def test_each_trainable_parameter_is_in_exactly_one_group() -> None:
-    model = Classifier(build_backbone("vgg16").freeze_stages(1), 3)
-    model.head = nn.Conv2d(512, 3, 1)  # with a bias, to have all four groups
-    groups = parameter_groups(model, lr=0.1, weight_decay=5e-4)
-    table = {g["name"]: (round(g["lr"], 9), g["weight_decay"], len(g["params"])) for g in groups}
-    assert table == {
-        "pretrained weight": (0.1, 5e-4, 9),  # 13 convolutions less conv1_1 .. conv2_2
-        "pretrained bias": (0.2, 0.0, 9),
-        "new weight": (1.0, 5e-4, 1),
-        "new bias": (2.0, 0.0, 1),
-    }
-    listed = [id(p) for g in groups for p in g["params"]]
-    assert sorted(listed) == sorted(id(p) for p in model.parameters() if p.requires_grad)
-    torch.optim.SGD(groups, lr=0.1)
-
-
-def test_biases_may_train_like_weights_and_empty_groups_go() -> None:
-    model = Classifier(build_backbone("tiny"), 3)
-    groups = parameter_groups(model, 0.5, 1e-4, head_multiplier=4, bias_doubling=False)
-    assert [(g["name"], g["lr"], g["weight_decay"]) for g in groups] == [
-        ("pretrained weight", 0.5, 1e-4),
-        ("pretrained bias", 0.5, 1e-4),
-        ("new weight", 2.0, 1e-4),
-    ]
-
-
-def test_the_caller_may_say_what_is_pretrained() -> None:
-    model = nn.ModuleDict({"edge": nn.Conv2d(2, 2, 1), "displacement": nn.Conv2d(2, 2, 1)})
-    groups = parameter_groups(model, 0.1, 0.0, bias_doubling=False, pretrained=[model["edge"]])
-    rates = {id(p): g["lr"] for g in groups for p in g["params"]}
-    assert rates[id(model["edge"].bias)] == 0.1
-    assert rates[id(model["displacement"].weight)] == 1.0

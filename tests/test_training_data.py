@@ -1,4 +1,4 @@
-"""Batches as a function of (seed, step): orders, plans, workers, errors; the learning rates."""
+"""Batches as a function of (seed, step): orders, plans, workers, errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from wsss_cli.training.data import (
     sample_generator,
     seed_step,
 )
-from wsss_cli.training.schedule import Poly
 
 IDS = [f"image {index}" for index in range(7)]
 
@@ -107,34 +106,3 @@ def test_generators_of_samples_and_steps_are_all_different() -> None:
             seed_step(seed, step)
             draws.add(float(torch.rand((), dtype=torch.float64)))
     assert len(draws) == 8 + 9
-
-
-def optimizer(*rates: float) -> torch.optim.SGD:
-    groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": rate} for rate in rates]
-    return torch.optim.SGD(groups, lr=1.0)
-
-
-def test_poly_rates() -> None:
-    schedule, sgd = Poly(total=100), optimizer(0.1, 1.0)
-    found = []
-    for step in (0, 50, 99, 100, 250):
-        schedule.apply(sgd, step)
-        found.append([group["lr"] for group in sgd.param_groups])
-    assert found[0] == [0.1, 1.0]
-    assert found[1] == pytest.approx([0.1 * 0.5**0.9, 0.5**0.9])
-    assert found[2] == pytest.approx([0.1 * 0.01**0.9, 0.01**0.9])
-    assert found[3] == found[4] == found[2]  # beyond the end nothing changes
-
-
-def test_rates_survive_saving_the_optimizer() -> None:
-    schedule, sgd, fresh = Poly(total=10), optimizer(0.1), optimizer(0.1)
-    schedule.apply(sgd, 5)
-    fresh.load_state_dict(sgd.state_dict())
-    schedule.apply(fresh, 6)
-    assert fresh.param_groups[0]["lr"] == pytest.approx(0.1 * 0.4**0.9)
-
-
-def test_warmup_rises_to_the_plain_schedule() -> None:
-    plain, warm = Poly(total=100), Poly(total=100, warmup=4)
-    ratios = [warm.factor(step) / plain.factor(step) for step in range(8)]
-    assert ratios == pytest.approx([0.2, 0.4, 0.6, 0.8, 1, 1, 1, 1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -17,7 +16,6 @@ from wsss_cli.core.single_stage_labels import SelfLabels
 from wsss_cli.core.single_stage_pooling import Pooling, with_background
 from wsss_cli.training.data import Sample
 from wsss_cli.training.single_stage import SingleStageLoss
-from wsss_cli.training.stretch import Stretch, random_part
 
 RULE = SelfLabels(iterations=2, dilations=(1, 2))
 LOSS = SingleStageLoss(4, Pooling(2, 0.05), RULE, tag_epochs=3, mask_weight=0.5)
@@ -180,35 +178,3 @@ def taught_by_tags(tag_epochs: int, steps: int) -> list[float]:
 def test_tags_alone_teach_where_classes_are(tag_epochs: int, least: float) -> None:
     """By tags to the end, and by labels of one's own from half-way; ten starts: 0.88, 0.98."""
     assert min(taught_by_tags(tag_epochs, steps=40)) > least
-
-
-@pytest.mark.parametrize("size", [(375, 500), (500, 375), (30, 400), (300, 9), (1, 1)])
-def test_parts_lie_inside_and_have_the_area_and_aspect(size: tuple[int, int]) -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        (h, w), (top, left) = random_part(size, (0.5, 0.8), rng)
-        assert 0 <= top <= size[0] - h
-        assert 0 <= left <= size[1] - w
-        assert h >= 1
-        assert w >= 1
-        if min(size) > 100:
-            assert 0.49 < h * w / (size[0] * size[1]) < 0.81
-        assert 0.74 < w / h < 1.35 or min(size) < 10
-    window = Stretch(32, area=(0.9, 1)).window(size, rng)
-    assert window.size == (32, 32)
-    assert all(s + 32 <= whole for s, whole in zip(window.start, window.scaled, strict=True))
-
-
-def test_a_part_fills_the_crop() -> None:
-    image = np.zeros((40, 60, 3), np.uint8)
-    image[..., 0] = np.arange(60) * 4
-    image[..., 1] = np.arange(40)[:, None] * 6
-    for seed in range(6):
-        window = Stretch(30, area=(0.9, 1)).window((40, 60), np.random.default_rng(seed))
-        assert (window.place, window.size) == ((0, 0), (30, 30))
-        crop = Stretch(30, area=(0.9, 1))(image, None, np.random.default_rng(seed))[0]
-        assert crop.shape == (3, 30, 30)
-        red = crop[0, 15].float().diff()
-        assert (red < 0).all() if window.mirrored else (red > 0).all()
-        assert int(crop[0].max()) - int(crop[0].min()) > 170  # most of the width, of 236
-        assert int(crop[1].max()) - int(crop[1].min()) > 190  # most of the height, of 234

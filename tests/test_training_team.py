@@ -35,7 +35,7 @@ from wsss_cli.cli import app
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.nets.norms import FixedBatchNorm2d
 from wsss_cli.training.losses import Loss, count_pixels, pixel_cross_entropy
-from wsss_cli.training.shares import SharedDropout, Shares, span
+from wsss_cli.training.shares import Shares
 from wsss_cli.training.team import Team, trains_statistics
 
 pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="PyTorch without gloo")
@@ -301,38 +301,6 @@ def worker(process: subprocess.Popen[str], state: Path) -> int:
         time.sleep(0.02)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     return int(children[-1])
-
-
-def test_shares_cover_every_batch_once() -> None:
-    batch = [(0, index) for index in range(11)]
-    for parts, world in ((1, 1), (1, 4), (3, 2), (2, 5)):
-        ranks = [Shares(11, parts, world, rank) for rank in range(world)]
-        dealt = [list(shares.deal([batch])) for shares in ranks]
-        in_parts = [[key for keys in part for key in keys] for part in zip(*dealt, strict=True)]
-        assert [key for part in in_parts for key in part] == batch
-        for shares, keys in zip(ranks, dealt, strict=True):
-            for number, part in enumerate(keys):
-                first, count = shares.place(number)
-                assert in_parts[number][first : first + len(part)] == part
-                assert count == len(in_parts[number])
-    assert [span(2, 4, part) for part in range(4)] == [(0, 0), (0, 1), (1, 1), (1, 2)]
-
-
-@pytest.mark.parametrize("shape", [(4,), (4, 3, 3)])
-def test_a_dropout_shared_by_three_drops_what_one_drops(shape: tuple[int, ...]) -> None:
-    x = torch.randn(7, *shape)
-    if len(shape) == 3:
-        x = x.contiguous(memory_format=torch.channels_last)
-    torch.manual_seed(3)
-    expected = nn.Dropout(0.4)(x)
-    found = []
-    for rank in range(3):
-        shares = Shares(7, 1, 3, rank)
-        dropout = SharedDropout(nn.Dropout(0.4), shares)
-        torch.manual_seed(3)
-        found.append(dropout(x[slice(*span(7, 3, rank))]))
-        assert torch.equal(dropout.eval()(x), x)
-    assert torch.equal(torch.cat(found), expected)
 
 
 def test_the_parts_of_a_batch_have_shares_of_its_loss() -> None:

@@ -1,4 +1,4 @@
-"""Rank pooling and the losses of SEC and DSRG against loops in float64."""
+"""The losses of SEC and DSRG against loops in float64."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from plain import plain_gwrp
 from torch import Tensor
 
-from wsss_cli.core.gwrp import CELLS, decay_for, gwrp
 from wsss_cli.core.sec import (
     balanced_seed_loss,
     boundary_loss,
@@ -34,49 +32,6 @@ def problem(seed: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     seen = torch.rand(B, H, W, generator=rng) < 0.8
     q = (2 * torch.randn(B, N, H, W, generator=rng, dtype=torch.float64)).softmax(1)
     return logits, seeds, present, seen, floored(q)
-
-
-def plain_gwrp(values: list[float], decay: float) -> float:
-    total = weight = 0.0
-    for rank, value in enumerate(sorted(values, reverse=True)):
-        share = decay**rank if rank else 1.0
-        total, weight = total + share * value, weight + share
-    return total / weight
-
-
-@settings(max_examples=50)
-@given(
-    st.lists(st.floats(0, 1), min_size=1, max_size=30),
-    st.floats(0, 1),
-    st.floats(0, 1),
-)
-def test_rank_pooling(values: list[float], one: float, other: float) -> None:
-    maps = torch.tensor(values, dtype=torch.float64)
-    low, high = sorted((one, other))
-    assert math.isclose(gwrp(maps, low), plain_gwrp(values, low), rel_tol=1e-9, abs_tol=1e-12)
-    assert gwrp(maps, high) <= gwrp(maps, low) + 1e-12
-    assert gwrp(maps, 0.0) == max(values)
-    assert torch.isclose(gwrp(maps, 1.0), maps.mean())
-    assert torch.isclose(gwrp(torch.full((7,), values[0], dtype=torch.float64), low), maps[0])
-
-
-def test_rank_pooling_of_many_maps_at_once_and_its_refusals() -> None:
-    maps = torch.rand(2, 3, 9, dtype=torch.float64)
-    assert torch.allclose(gwrp(maps, 0.7)[1, 2], gwrp(maps[1, 2], 0.7))
-    with pytest.raises(ValueError, match=r"0\.\.1"):
-        gwrp(maps, 1.1)
-    with pytest.raises(ValueError, match="no values"):
-        gwrp(maps[..., :0], 0.5)
-
-
-def test_a_decay_reaches_as_far_on_any_grid() -> None:
-    assert decay_for(0.996, CELLS) == 0.996
-    half = math.log(0.5) / math.log(0.996)  # cells until a weight is halved
-    assert round(half) == 173
-    small = math.log(0.5) / math.log(decay_for(0.996, CELLS // 4))
-    assert math.isclose(small / (CELLS // 4), half / CELLS)
-    assert decay_for(0.0, 10) == 0
-    assert decay_for(1.0, 10) == 1
 
 
 def plain_probabilities(logits: np.ndarray) -> np.ndarray:

@@ -1,25 +1,15 @@
-"""Views of an image: their sizes and pixels, and what networks make of them together."""
+"""What networks make of several views of an image."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image
+from pictures import noise
 
 from wsss_cli.core.cam import fuse_views, normalise
-from wsss_cli.core.crf import CrfParams
 from wsss_cli.core.images import to_input
-from wsss_cli.core.prediction import prediction_labels
-from wsss_cli.core.views import (
-    network_batch,
-    resize_image,
-    scaled_copies,
-    scaled_size,
-    working_size,
-)
+from wsss_cli.core.views import network_batch, scaled_copies
 from wsss_cli.nets.backbones import build_backbone
 from wsss_cli.nets.classifier import Classifier
 from wsss_cli.nets.gradient import GradientClassifier
@@ -44,52 +34,6 @@ def segmenter() -> Segmenter:
     for parameter in model.head.parameters():
         parameter.data *= 3  # labels that vary over the image
     return model
-
-
-def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
-    coarse = np.random.default_rng(seed).integers(0, 256, (5, 7, 3)).astype(np.uint8)
-    return np.array(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
-
-
-@given(
-    height=st.integers(1, 9000), width=st.integers(1, 9000), limit=st.integers(1, 3000)
-)  # fmt: skip
-def test_working_size_fits_and_keeps_the_shape(height: int, width: int, limit: int) -> None:
-    h, w = working_size((height, width), limit)
-    assert 1 <= h <= height
-    assert 1 <= w <= width
-    assert max(h, w) == min(limit, max(height, width))
-    assert abs(h - height * max(h, w) / max(height, width)) <= 0.5 or h == 1
-    assert working_size((height, width), 0) == (height, width)
-
-
-def test_scaled_sizes_are_those_of_the_reference() -> None:
-    # numpy's round to even, as the published code has it
-    for side in range(1, 700):
-        for scale in (0.5, 1.5, 1.75):
-            expected = max(1, int(np.round(side * scale)))
-            assert scaled_size((side, side), scale) == (expected, expected)
-
-
-def test_copies_are_pillows_bicubic_made_from_the_image_itself() -> None:
-    image = noise(40, 60)
-    copies = scaled_copies(image, (0.5, 1.0, 2.0), max_side=30)
-    assert [copy.shape[:2] for copy in copies] == [(10, 15), (20, 30), (40, 60)]
-    for copy in copies[:2]:
-        picture = Image.fromarray(image).resize(copy.shape[1::-1], Image.Resampling.BICUBIC)
-        assert np.array_equal(copy, np.asarray(picture))
-    assert np.array_equal(copies[2], image)  # the working size is half of the image's
-    assert resize_image(image, (40, 60)) is image
-
-
-def test_batch_holds_the_image_and_its_mirror_image() -> None:
-    x = to_input(noise(5, 8))
-    y = to_input(noise(5, 8, seed=1))
-    assert torch.equal(network_batch(x[None], flip=False), x[None])
-    batch = network_batch(torch.stack([x, y]), flip=True)
-    expected = [x, y, torch.flip(x, [2]), torch.flip(y, [2])]
-    assert torch.equal(batch, torch.stack(expected))
-    assert batch.is_contiguous(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()
@@ -254,68 +198,3 @@ def test_mirrored_image_has_mirrored_labels(segmenter: Segmenter) -> None:
             found += label_probabilities(segmenter, copies, True, (37, 50))
     torch.testing.assert_close(found[1].flip(-1), found[0], rtol=0, atol=1e-5)
     assert len(found[0].argmax(0).unique()) > 1
-
-
-def probabilities(n: int, size: tuple[int, int], seed: int) -> np.ndarray:
-    logits = np.random.default_rng(seed).normal(0, 2, (n, *size))
-    powers = np.exp(logits)
-    return (powers / powers.sum(0)).astype(np.float32)
-
-
-@settings(deadline=None, max_examples=30)
-@given(
-    seed=st.integers(0, 10**6),
-    classes=st.sets(st.integers(0, 253), max_size=5),
-    low=st.floats(0, 1),
-)
-def test_labels_by_brute_force(seed: int, classes: set[int], low: float) -> None:
-    present = np.array(sorted(classes), np.uint16)
-    stack = probabilities(len(present) + 1, (4, 5), seed)
-    found = prediction_labels(stack, present, (4, 5), min_confidence=low)
-    assert found.dtype == np.uint8
-    for y in range(4):
-        for x in range(5):
-            values = [float(stack[k, y, x]) for k in range(len(stack))]
-            best = values.index(max(values))
-            expected = 0 if best == 0 else int(present[best - 1]) + 1
-            sure = not classes or max(values) >= np.float32(low)
-            assert found[y, x] == (expected if sure else 255)
-
-
-def test_labels_of_a_larger_image_come_from_enlarged_probabilities() -> None:
-    stack = probabilities(4, (6, 7), 1)
-    large = torch.nn.functional.interpolate(
-        torch.from_numpy(stack)[None], size=(15, 20), mode="bilinear", align_corners=False
-    )[0]
-    found = prediction_labels(stack, np.array([3, 5, 9]), (15, 20), min_confidence=0.5)
-    expected = np.array([0, 4, 6, 10], np.uint8)[large.argmax(0).numpy()]
-    expected[large.amax(0).numpy() < 0.5] = 255
-    assert np.array_equal(found, expected)
-
-
-def test_no_class_means_background_whatever_the_probabilities() -> None:
-    found = prediction_labels(np.ones((1, 0, 0), np.float32), np.zeros(0, np.uint16), (3, 4))
-    assert np.array_equal(found, np.zeros((3, 4), np.uint8))
-
-
-def test_crf_refines_before_anything_else() -> None:
-    image = np.zeros((12, 16, 3), np.uint8)
-    image[:, 8:] = 255
-    stack = np.full((2, 12, 16), 0.5, np.float32)
-    stack[1, :, 8:] = 0.6
-    stack[1, 4, 11] = 0.45  # one doubtful pixel amid an object
-    stack[0] = 1 - stack[1]
-    classes = np.array([6])
-    idle = CrfParams(gaussian_compat=0, bilateral_compat=0)
-    plain = prediction_labels(stack, classes, (12, 16))
-    assert plain[4, 11] == 0
-    assert np.array_equal(prediction_labels(stack, classes, (12, 16), image=image, crf=idle), plain)
-    refined = prediction_labels(stack, classes, (12, 16), image=image, crf=CrfParams())
-    assert (refined[:, 8:] == 7).all()
-    with pytest.raises(ValueError, match="needs the image"):
-        prediction_labels(stack, classes, (12, 16), crf=CrfParams())
-
-
-def test_probabilities_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="for background and 2 classes"):
-        prediction_labels(np.ones((2, 3, 4), np.float32), np.array([1, 2]), (3, 4))

@@ -1,0 +1,105 @@
+"""Signals during training: at once where nothing is torn, else after the part that they hit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from wsss_cli.training.interrupt import Interrupts
+
+
+def send(*numbers: signal.Signals) -> None:
+    for number in numbers:
+        os.kill(os.getpid(), number)
+
+
+def handlers() -> tuple[object, object]:
+    return signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_between_parts_a_signal_stops_at_once(number: signal.Signals) -> None:
+    with Interrupts() as interrupts:
+        with pytest.raises(KeyboardInterrupt):
+            send(number)
+        assert not interrupts.torn
+        assert not interrupts.pending
+
+
+def test_inside_a_part_it_waits_for_the_end() -> None:
+    done = []
+    with Interrupts() as interrupts:
+        with pytest.raises(KeyboardInterrupt), interrupts.whole():
+            send(signal.SIGTERM)
+            assert interrupts.pending
+            assert interrupts.torn
+            done.append("all of it")
+        assert not interrupts.torn
+    assert done == ["all of it"]
+
+
+def test_a_second_one_does_not_wait_and_tells_that_the_state_is_torn() -> None:
+    with Interrupts() as interrupts:
+        with pytest.raises(KeyboardInterrupt), interrupts.whole():
+            send(signal.SIGINT)
+            send(signal.SIGINT)
+            pytest.fail("the second signal waited")
+        assert interrupts.torn
+
+
+def test_an_error_inside_a_part_leaves_it_torn() -> None:
+    with Interrupts() as interrupts:
+        with interrupts.whole():
+            pass
+        assert not interrupts.torn
+        with pytest.raises(ValueError, match="amid"), interrupts.whole():
+            raise ValueError("amid")
+        assert interrupts.torn
+
+
+def test_held_signals_wait_however_many_they_are() -> None:
+    done = []
+    with Interrupts() as interrupts:
+        with pytest.raises(KeyboardInterrupt), interrupts.held(True):
+            with interrupts.whole():
+                send(signal.SIGINT, signal.SIGTERM, signal.SIGINT)
+                done.append("a part")
+            assert interrupts.pending  # to be told to the others
+            assert not interrupts.torn
+            send(signal.SIGTERM)
+            done.append("the rest")
+        with pytest.raises(KeyboardInterrupt):  # no longer held
+            send(signal.SIGTERM)
+    assert done == ["a part", "the rest"]
+
+
+def test_without_holding_a_signal_stops_at_once() -> None:
+    with Interrupts() as interrupts:
+        with interrupts.held(False), pytest.raises(KeyboardInterrupt):
+            send(signal.SIGTERM)
+        with interrupts.held(True):
+            pass  # none came, none is raised
+
+
+def test_the_former_handlers_come_back() -> None:
+    before = handlers()
+    with pytest.raises(ValueError, match="out"), Interrupts():
+        assert handlers() != before
+        raise ValueError("out")
+    assert handlers() == before
+
+
+def test_in_another_thread_signals_are_left_alone() -> None:
+    before, seen = handlers(), []
+
+    def work() -> None:
+        with Interrupts() as interrupts, interrupts.whole():
+            seen.append(handlers())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [before]
