@@ -235,7 +235,7 @@ def draw_batch(
 ) -> Iterator[tuple[str, Drawn]]:
     """The maps of images of one working size.
 
-    A class is predicted where the mean of its logits over all views reaches the threshold's.
+    A class is predicted where the mean logits over all views give it the threshold's probability.
     """
     import numpy as np
     import torch
@@ -255,7 +255,7 @@ def draw_batch(
         classes = loaded.tags
         if classes is None:
             assert setting.tag_threshold is not None
-            found = mean_logits(views).sigmoid() >= setting.tag_threshold
+            found = model.probabilities(mean_logits(views)) >= setting.tag_threshold
             views = [replace(view, maps=view.maps[found]) for view in views]
             classes = found.nonzero().flatten().cpu().numpy().astype(np.uint16)
         height, width = loaded.size.tolist()

@@ -100,6 +100,10 @@ class Classifier(nn.Module):
             maps = head_maps(self.head, full_precision(features), classes)
         return maps, self._logits(maps)
 
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Of each class being in an image, of logits (..., C): as these were trained."""
+        return logits.sigmoid()
+
 
 def head_maps(head: nn.Conv2d, features: Tensor, classes: Tensor | None) -> Tensor:
     """What a 1 x 1 convolution gives of some of its classes.
