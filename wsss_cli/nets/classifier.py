@@ -24,6 +24,7 @@ class Classifier(nn.Module):
         backbone: a `Backbone`.
         head: the 1 x 1 convolution, weight (C, D, 1, 1).
         pool, sharpness: from map to logit, as `core.pooling.pooled` takes them.
+        exclusive: whether an image is taken to show one class, and a softmax says which.
         stride: image pixels per map cell.
         spreads: whether maps, once fused, are spread from their minimum to their maximum, instead
             of divided by their maximum.
@@ -39,6 +40,7 @@ class Classifier(nn.Module):
         *,
         pool: str = "gap",
         sharpness: float = SHARPNESS,
+        exclusive: bool = False,
     ) -> None:
         """
         Args:
@@ -46,7 +48,7 @@ class Classifier(nn.Module):
             n_classes: C >= 1.
             dropout: share of feature channels dropped in training (.5 in PSA, none in IRN).
                 Whole channels of the last map, or what equals them in their means.
-            pool, sharpness: see above.
+            pool, sharpness, exclusive: see above.
 
         Raises:
             ValueError: no classes, or no such pooling.
@@ -55,7 +57,7 @@ class Classifier(nn.Module):
         if n_classes < 1:
             raise ValueError(f"a classifier of {n_classes} classes")
         check_pool(pool, sharpness)
-        self.pool, self.sharpness = pool, sharpness
+        self.pool, self.sharpness, self.exclusive = pool, sharpness, exclusive
         self.backbone = backbone
         self.dropout: nn.Module = nn.Dropout(dropout)
         self.head = nn.Conv2d(backbone.channels[-1], n_classes, 1, bias=False)
@@ -101,8 +103,8 @@ class Classifier(nn.Module):
         return maps, self._logits(maps)
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Of each class being in an image, of logits (..., C): as these were trained."""
-        return logits.sigmoid()
+        """Of each class being in an image, of logits (..., C) of all classes."""
+        return logits.softmax(dim=-1) if self.exclusive else logits.sigmoid()
 
 
 def head_maps(head: nn.Conv2d, features: Tensor, classes: Tensor | None) -> Tensor:

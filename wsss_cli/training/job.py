@@ -28,7 +28,12 @@ if TYPE_CHECKING:
     from .schedule import Schedule
     from .team import Team
 
-FIGURES = {"val_map": "val mAP", "val_miou": "val mIoU", "val_pixel_accuracy": "pixel accuracy"}
+FIGURES = {
+    "val_map": "val mAP",
+    "val_top1": "top-1",
+    "val_miou": "val mIoU",
+    "val_pixel_accuracy": "pixel accuracy",
+}
 
 
 @dataclass
