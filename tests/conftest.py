@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,10 +99,11 @@ def tiny_data(tiny_data_file: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def thin_vgg(monkeypatch: pytest.MonkeyPatch) -> None:
     """VGG-16 with few channels: 8 in DeepLab's fully connected layers, 16 in FCN's."""
-    from wsss_cli.nets import backbones, segmentation_deeplab, segmentation_fcn
+    from wsss_cli.nets import backbones, names, segmentation_deeplab, segmentation_fcn
 
     layout = [2, 2, "M", 4, 4, "M", 4, 4, 4, "M", 6, 6, 6, "M", 6, 6, 6, "M"]
     monkeypatch.setitem(backbones.vgg_layouts, "D", layout)
-    monkeypatch.setitem(backbones.CHANNELS, "vgg16", (4, 4, 6, 6, 6))
+    facts = replace(names.BACKBONE_FACTS["vgg16"], channels=(4, 4, 6, 6, 6))
+    monkeypatch.setitem(names.BACKBONE_FACTS, "vgg16", facts)
     monkeypatch.setattr(segmentation_deeplab, "FC_WIDTH", 8)
     monkeypatch.setattr(segmentation_fcn, "FC_WIDTH", 16)

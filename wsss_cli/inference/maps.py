@@ -175,7 +175,7 @@ def draw(
 ) -> list[Drawn]:
     """The maps of images of one working size.
 
-    A class is predicted where the mean of its logits over all views reaches the threshold's.
+    A class is predicted where the mean logits over all views give it the threshold's probability.
     """
     import numpy as np
     import torch
@@ -197,7 +197,7 @@ def draw(
             classes = loaded.tags
             if classes is None:
                 assert drawing.threshold is not None
-                found = mean_logits(views).sigmoid() >= drawing.threshold
+                found = model.probabilities(mean_logits(views)) >= drawing.threshold
                 views = [replace(view, maps=view.maps[found]) for view in views]
                 classes = found.nonzero().flatten().cpu().numpy().astype(np.uint16)
             height, width = loaded.size.tolist()

@@ -11,11 +11,10 @@ from torchvision.models.vgg import cfgs as vgg_layouts
 from torchvision.models.vgg import make_layers as vgg_layers
 
 from .base import Backbone, remove_strides
-from .names import BACKBONES, OUTPUT_STRIDES, RESNETS
+from .names import BACKBONE_FACTS, BACKBONES, OUTPUT_STRIDES
 from .norms import freeze_batchnorm
 from .parameters import parameter_groups
 from .pretrained import load_backbone_weights
-from .tiny import CHANNELS as TINY_CHANNELS
 from .tiny import tiny_stages
 
 NAMES = BACKBONES
@@ -28,26 +27,6 @@ __all__ = [
     "load_backbone_weights",
     "parameter_groups",
 ]
-
-CHANNELS = {
-    "resnet18": (64, 64, 128, 256, 512),
-    "resnet34": (64, 64, 128, 256, 512),
-    "resnet50": (64, 256, 512, 1024, 2048),
-    "resnet101": (64, 256, 512, 1024, 2048),
-    "mobilenet_v2": (16, 24, 32, 96, 1280),
-    "mobilenet_v3_large": (16, 24, 40, 112, 960),
-    "vgg16": (128, 256, 512, 512, 512),
-    "tiny": TINY_CHANNELS,
-}
-# index in torchvision's `features` at which each stage starts, and the end
-FEATURES = {
-    "mobilenet_v2": (0, 2, 4, 7, 14, 19),
-    "mobilenet_v3_large": (0, 2, 4, 7, 13, 17),
-    # from conv1_1, pool2, pool3, pool4, pool5: s8 and s16 end in conv4_3 and conv5_3, as PSA takes
-    "vgg16": (0, 9, 16, 23, 30, 31),
-}
-STRIDES = (2, 4, 8, 16, 32)
-RESNET_STRIDES = (4, 4, 8, 16, 32)  # the stem includes a pool
 
 
 def build_backbone(name: str, output_stride: int = 16, dilated: bool = False) -> Backbone:
@@ -71,34 +50,35 @@ def build_backbone(name: str, output_stride: int = 16, dilated: bool = False) ->
         raise ValueError(f"unknown backbone {name!r}; there are {', '.join(NAMES)}")
     if output_stride not in OUTPUT_STRIDES:
         raise ValueError(f"output stride {output_stride}: choose 8, 16 or 32")
+    facts = BACKBONE_FACTS[name]
     body, stages = _body(name)
-    full = RESNET_STRIDES if name in RESNETS else STRIDES
-    strides = [min(stride, output_stride) for stride in full]
-    backbone = Backbone(name, body, stages, CHANNELS[name], strides, dilated)
+    strides = [min(stride, output_stride) for stride in facts.strides]
+    backbone = Backbone(name, body, stages, facts.channels, strides, dilated)
     dilation = 1
-    for stage, stride in zip(backbone.stages(), full, strict=True):
+    for stage, stride in zip(backbone.stages(), facts.strides, strict=True):
         if stride > output_stride:
             dilation = remove_strides(stage, dilated, dilation)
-    if name == "vgg16":
+    if facts.vgg:
         _remove_pool_strides(backbone, output_stride, dilated)
     return backbone
 
 
 def _body(name: str) -> tuple[dict[str, nn.Module], Sequence[Sequence[str]]]:
     """Modules under torchvision's own names, and the paths that make up each stage."""
+    facts = BACKBONE_FACTS[name]
     if name == "tiny":
-        body = tiny_stages()
+        body = tiny_stages(facts.channels)
         return body, [[key] for key in body]
-    if name in RESNETS:
+    if not facts.features:
         net = getattr(zoo, name)(weights=None, num_classes=1)
         body = {key: child for key, child in net.named_children() if key not in ("avgpool", "fc")}
         stem = [key for key in body if not key.startswith("layer")]
         return body, [stem, *([f"layer{k}"] for k in range(1, 5))]
-    if name == "vgg16":
+    if facts.vgg:
         features = _vgg_features()
     else:
         features = getattr(zoo, name)(weights=None, num_classes=1).features
-    spans = pairwise(FEATURES[name])
+    spans = pairwise(facts.features)
     return {"features": features}, [[f"features.{k}" for k in range(*span)] for span in spans]
 
 

@@ -8,19 +8,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..core.pooling import SHARPNESS, check_pool, pooled
 from ..machine.precision import full_precision, no_autocast
 from .base import Backbone
 
 
 class Classifier(nn.Module):
-    """Backbone, global average pooling, and a 1 x 1 convolution without bias.
+    """Backbone, a 1 x 1 convolution without bias, and pooling.
 
-    Pooling and a linear layer without bias commute, so a class's logit is the mean of its map:
-    the map says where the logit came from (CAM; Zhou et al., CVPR 2016, section 2).
+    A class's logit is pooled from its map, so the map says where the logit came from. With global
+    average pooling the mean may be taken first, since it and a linear layer without bias commute
+    (CAM; Zhou et al., CVPR 2016, section 2).
 
     Attributes:
         backbone: a `Backbone`.
         head: the 1 x 1 convolution, weight (C, D, 1, 1).
+        pool, sharpness: from map to logit, as `core.pooling.pooled` takes them.
+        exclusive: whether an image is taken to show one class, and a softmax says which.
         stride: image pixels per map cell.
         spreads: whether maps, once fused, are spread from their minimum to their maximum, instead
             of divided by their maximum.
@@ -28,20 +32,32 @@ class Classifier(nn.Module):
 
     spreads = False
 
-    def __init__(self, backbone: Backbone, n_classes: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        n_classes: int,
+        dropout: float = 0.0,
+        *,
+        pool: str = "gap",
+        sharpness: float = SHARPNESS,
+        exclusive: bool = False,
+    ) -> None:
         """
         Args:
             backbone: its last map is classified.
             n_classes: C >= 1.
             dropout: share of feature channels dropped in training (.5 in PSA, none in IRN).
-                Dropped from the pooled vector, which equals dropping whole channels of the map.
+                Whole channels of the last map, or what equals them in their means.
+            pool, sharpness, exclusive: see above.
 
         Raises:
-            ValueError: no classes.
+            ValueError: no classes, or no such pooling.
         """
         super().__init__()
         if n_classes < 1:
             raise ValueError(f"a classifier of {n_classes} classes")
+        check_pool(pool, sharpness)
+        self.pool, self.sharpness, self.exclusive = pool, sharpness, exclusive
         self.backbone = backbone
         self.dropout: nn.Module = nn.Dropout(dropout)
         self.head = nn.Conv2d(backbone.channels[-1], n_classes, 1, bias=False)
@@ -52,14 +68,21 @@ class Classifier(nn.Module):
         """Logits (B, C) float32 of images (B, 3, H, W), under autocast too."""
         features = self.backbone(x)[-1]
         with no_autocast(x):
-            pooled = self.dropout(full_precision(features).mean(dim=(2, 3)))
-            return F.linear(pooled, self.head.weight.flatten(1))
+            features = full_precision(features)
+            if self.pool == "gap":
+                means = self.dropout(features.mean(dim=(2, 3)))
+                return F.linear(means, self.head.weight.flatten(1))
+            kept = self.dropout(features.new_ones((*features.shape[:2], 1, 1)))
+            return self._logits(F.conv2d(features * kept, self.head.weight))
+
+    def _logits(self, maps: Tensor) -> Tensor:
+        return pooled(maps, self.pool, self.sharpness)
 
     def cam_logits(self, x: Tensor) -> Tensor:
         """Maps (B, C, h, w) float32 before ReLU, (h, w) = grid_size(H, W, stride).
 
-        In eval mode their mean over the cells is `forward(x)`, up to rounding; maps and logits of
-        the same images need only this one call.
+        In eval mode `forward(x)` is pooled from them, up to rounding; maps and logits of the same
+        images need only this one call.
         """
         features = self.backbone(x)[-1]
         with no_autocast(x):
@@ -77,7 +100,11 @@ class Classifier(nn.Module):
         features = self.backbone(x)[-1]
         with no_autocast(x):
             maps = head_maps(self.head, full_precision(features), classes)
-        return maps, maps.mean(dim=(2, 3))
+        return maps, self._logits(maps)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Of each class being in an image, of logits (..., C) of all classes."""
+        return logits.softmax(dim=-1) if self.exclusive else logits.sigmoid()
 
 
 def head_maps(head: nn.Conv2d, features: Tensor, classes: Tensor | None) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..core.gradcam import gradient_maps
 from ..core.grid import grid_size, pad_to_multiple
 from ..machine.precision import full_precision
+from .classifier import Classifier
 
 SIDES = (256, 512)  # of the images that a network's geometry is found on; nothing is computed
 LEAST_CELLS = 3  # of an image, so that convolutions without padding have something to do
@@ -86,6 +87,12 @@ class GradientClassifier:
         if not maps:
             return logits.new_zeros((len(x), 0, *grid_size(*size, self.stride))), logits
         return self._on_grid(torch.stack(maps, dim=1), padded.shape[-2:], size), logits
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Of each class, as of `Classifier.probabilities`; of a foreign network by sigmoid."""
+        if isinstance(self.model, Classifier):
+            return self.model.probabilities(logits)
+        return logits.sigmoid()
 
     def _padded(self, x: Tensor) -> Tensor:
         """Padded on the right and below to whole cells, and to a size that no network refuses."""

@@ -1,9 +1,53 @@
-"""What can be built, by name. Imports nothing, so that `--help` and Tab stay instant."""
+"""What can be built, by name, and what is known of it. Imports no torch: `--help` and Tab are fast.
+
+A backbone's facts are one entry of BACKBONE_FACTS.
+"""
 
 from __future__ import annotations
 
-RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
-BACKBONES = (*RESNETS, "mobilenet_v2", "mobilenet_v3_large", "vgg16", "tiny")
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class BackboneFacts:
+    """A backbone as it was trained on ImageNet, at output stride 32.
+
+    Attributes:
+        channels: of the five maps that it gives.
+        strides: image pixels per cell of these.
+        features: indices in torchvision's `features` at which the five stages start, and the end;
+            empty for a network of a stem and four layers, as torchvision's ResNets are.
+        published: torchvision has ImageNet weights of it.
+        vgg: it is of VGG's kind: strides are those of pools, before which stages end; no batch
+            norm; and its fully connected fc6 and fc7 can become convolutions of a head.
+        low_rate: score layers with many taps bear only a low learning rate on it.
+    """
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...] = (2, 4, 8, 16, 32)
+    features: tuple[int, ...] = ()
+    published: bool = True
+    vgg: bool = False
+    low_rate: bool = False
+
+
+POOLED_STEM = (4, 4, 8, 16, 32)  # strides of a ResNet, whose stem includes a pool
+BACKBONE_FACTS = {
+    "resnet18": BackboneFacts((64, 64, 128, 256, 512), POOLED_STEM),
+    "resnet34": BackboneFacts((64, 64, 128, 256, 512), POOLED_STEM),
+    "resnet50": BackboneFacts((64, 256, 512, 1024, 2048), POOLED_STEM),
+    "resnet101": BackboneFacts((64, 256, 512, 1024, 2048), POOLED_STEM),
+    "mobilenet_v2": BackboneFacts(
+        (16, 24, 32, 96, 1280), features=(0, 2, 4, 7, 14, 19), low_rate=True
+    ),
+    "mobilenet_v3_large": BackboneFacts(
+        (16, 24, 40, 112, 960), features=(0, 2, 4, 7, 13, 17), low_rate=True
+    ),
+    # from conv1_1, pool2, pool3, pool4, pool5: s8 and s16 end in conv4_3 and conv5_3, as PSA takes
+    "vgg16": BackboneFacts((128, 256, 512, 512, 512), features=(0, 9, 16, 23, 30, 31), vgg=True),
+    "tiny": BackboneFacts((16, 32, 64, 128, 160), published=False),
+}
+BACKBONES = tuple(BACKBONE_FACTS)
 OUTPUT_STRIDES = (8, 16, 32)
 # segmentation networks, with the output strides that make sense: as published first
 SEGMENTER_STRIDES = {
@@ -27,4 +71,4 @@ def has_linear_head(model: str, backbone: str) -> bool:
 
     FCN-8s counts: its other score layers start from zero.
     """
-    return model in LINEAR and backbone != "vgg16"
+    return model in LINEAR and not BACKBONE_FACTS[backbone].vgg

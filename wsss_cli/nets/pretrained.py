@@ -12,6 +12,7 @@ from torch import Tensor
 from ..artifacts import ledger
 from ..errors import WsssError
 from .base import Backbone
+from .names import BACKBONE_FACTS
 
 IMAGENET, RANDOM = "imagenet", "random"
 CLASSIFIER_KEYS = ("classifier.", "fc.")  # torchvision's ImageNet heads
@@ -67,9 +68,9 @@ def all_entries(backbone: Backbone, source: str | Path | Mapping[str, Tensor]) -
 
 
 def _imagenet(name: str) -> Mapping[str, Tensor]:
-    if name == "tiny":
+    if not BACKBONE_FACTS[name].published:
         raise WsssError(
-            "tiny: there are no ImageNet weights for it", "use --backbone-weights random"
+            f"{name}: there are no ImageNet weights for it", "use --backbone-weights random"
         )
     from torchvision.models import get_model_weights
 

@@ -10,6 +10,7 @@ from torchvision.models.segmentation.deeplabv3 import ASPP, ASPPPooling, DeepLab
 
 from .base import Backbone
 from .grids import to_stride
+from .names import BACKBONE_FACTS
 from .norms import batch_to_group_norm
 from .segmentation_base import Head, LastMapHead, conv_norm_relu
 from .segmentation_fc import ConvolvedClassifier
@@ -41,7 +42,7 @@ class SummedHead(Head):
     ) -> None:
         super().__init__()
         self.stride = backbone.output_stride
-        inputs, vgg = backbone.channels[-1], backbone.name == "vgg16"
+        inputs, vgg = backbone.channels[-1], BACKBONE_FACTS[backbone.name].vgg
         self.linear = not vgg
         self.average = nn.AvgPool2d(3, stride=1, padding=1) if average and vgg else nn.Identity()
         self.branches = nn.ModuleList()

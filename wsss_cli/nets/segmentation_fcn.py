@@ -9,6 +9,7 @@ from torchvision.models.segmentation.fcn import FCNHead
 
 from .base import Backbone
 from .grids import to_stride
+from .names import BACKBONE_FACTS
 from .segmentation_base import Head, LastMapHead, unframed
 from .segmentation_fc import FC_SIDE, ConvolvedClassifier
 
@@ -36,7 +37,7 @@ class StridedHead(Head):
 
     def __init__(self, backbone: Backbone, n_labels: int, skips: bool) -> None:
         super().__init__()
-        self.pooled = backbone.name == "vgg16"  # stages end before their pool
+        self.pooled = BACKBONE_FACTS[backbone.name].vgg  # stages end before their pool
         stages = dict(zip(backbone.strides, range(len(backbone.strides)), strict=True))
         inputs = backbone.channels[-1]
         self.fc: nn.Module = nn.Identity()

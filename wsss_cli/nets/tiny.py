@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-CHANNELS = (16, 32, 64, 128, 160)
 
 
 class Block(nn.Module):
@@ -26,20 +26,20 @@ class Block(nn.Module):
         return F.relu(self.norm2(self.conv2(inner)) + self.shortcut(x))
 
 
-def tiny_stages() -> dict[str, nn.Module]:
-    """Five stages of stride 2 each with `CHANNELS` channels; 0.7 M parameters.
+def tiny_stages(channels: Sequence[int]) -> dict[str, nn.Module]:
+    """Stages of stride 2, each with as many channels; 0.7 M parameters in all as `names` has them.
 
     Batch norm, trained with the rest (`--batchnorm train`): group norm would mix the statistics
     of the whole image into every cell, and activation maps would light up the ground.
     """
     stem = nn.Sequential(
-        nn.Conv2d(3, CHANNELS[0], 3, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(CHANNELS[0]),
+        nn.Conv2d(3, channels[0], 3, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(channels[0]),
         nn.ReLU(),
     )
     stages: dict[str, nn.Module] = {"stem": stem}
-    for index in range(1, len(CHANNELS)):
-        stages[f"stage{index}"] = Block(CHANNELS[index - 1], CHANNELS[index], stride=2)
+    for index in range(1, len(channels)):
+        stages[f"stage{index}"] = Block(channels[index - 1], channels[index], stride=2)
     for stage in stages.values():
         for module in stage.modules():
             if isinstance(module, nn.Conv2d):

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UsageError
-from ..nets.names import HEAD_NORMS, SEGMENTER_STRIDES, SEGMENTERS
+from ..nets.names import BACKBONE_FACTS, HEAD_NORMS, SEGMENTER_STRIDES, SEGMENTERS
 from .groups import Due
 from .shared import one_of
 
@@ -32,7 +32,7 @@ def _rate(options: Mapping[str, Any]) -> float:
 
     For the last see networks.md.
     """
-    if options["model"] in ATROUS and options["backbone"].startswith("mobilenet"):
+    if options["model"] in ATROUS and BACKBONE_FACTS[options["backbone"]].low_rate:
         return 1e-4
     return 5e-4 if options.get("loss") == "dsrg" else 1e-3
 

@@ -124,6 +124,7 @@ class Classifying:
         ids = self.images(reader, ids, sources, task.setting.quiet or not team.leads)
         learner = self.learner(len(reader.classes))
         start = partial(fit_head, reader, ids, PROBE_SIDE * side, task.probe_decay)
+        measure = partial(validate, reader, val, side, task.recipe.batch_size, self.figures)
         job = Job(
             name=NAME,
             kind=KIND,
@@ -143,10 +144,16 @@ class Classifying:
             load=partial(load_tagged, reader, augment),
             loss=learner.loss,
             start=start if self.probes else None,
-            measure=partial(validate, reader, val, side, task.recipe.batch_size) if val else None,
+            measure=measure if val else None,
             val_every=task.val_every,
         )
         return self.completed(job, augment, team)
+
+    def figures(self, scores: np.ndarray, tags: np.ndarray) -> dict[str, float]:
+        """What validation says of scores (N, C) and tags (N, C) of 0 and 1, by name."""
+        from ..core.metrics import mean_ap
+
+        return {"val_map": mean_ap(scores, tags)}
 
     def _crops(self) -> Crops:
         """The crops, images at the method's size where nothing is said."""
@@ -269,13 +276,13 @@ def validate(
     ids: list[str],
     side: int,
     batch_size: int,
+    figures: Callable[[np.ndarray, np.ndarray], dict[str, float]],
     model: nn.Module,
     compute: Compute,
 ) -> dict[str, float]:
-    """Mean average precision over whole images."""
+    """The figures of whole images' scores (N, C) and tags (N, C)."""
     import numpy as np
 
-    from ..core.metrics import mean_ap
     from .compute import predictions
     from .data import Samples, in_order
     from .loop import check_finite
@@ -289,4 +296,4 @@ def validate(
     found = [pair for part in compute.team.gather(seen) for pair in part]
     scores, tags = (np.concatenate(column) for column in zip(*found, strict=True))
     check_finite(bool(np.isfinite(scores).all()), "validation gives scores that are not finite")
-    return {"val_map": mean_ap(scores, tags)}
+    return figures(scores, tags)

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from .data import Plan
 
 
-FIGURES = {"val_map": "val mAP", "val_miou": "val mIoU", "val_pixel_accuracy": "pixel accuracy"}
+FIGURES = {
+    "val_map": "val mAP",
+    "val_top1": "top-1",
+    "val_miou": "val mIoU",
+    "val_pixel_accuracy": "pixel accuracy",
+}
 
 
 def best_epoch(history: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
