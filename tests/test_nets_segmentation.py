@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from wsss_cli.core.grid import upsample_grid
 from wsss_cli.nets.backbones import Backbone, build_backbone, freeze_batchnorm, parameter_groups
-from wsss_cli.nets.names import SEGMENTER_STRIDES, SEGMENTERS
+from wsss_cli.nets.names import SEGMENTER_FACTS, SEGMENTERS
 from wsss_cli.nets.segmentation import HEADS, build_segmenter
+
+SEGMENTER_STRIDES = {model: facts.strides for model, facts in SEGMENTER_FACTS.items()}
 
 
 def images(height: int, width: int, batch: int = 1) -> Tensor:

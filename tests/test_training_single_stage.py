@@ -15,8 +15,8 @@ from wsss_cli.core.labels import IGNORE
 from wsss_cli.core.pamr import pamr
 from wsss_cli.core.single_stage_labels import SelfLabels
 from wsss_cli.core.single_stage_pooling import Pooling
+from wsss_cli.methods.train_seg.single_stage.loss import SingleStageLoss
 from wsss_cli.training.data import Sample
-from wsss_cli.training.single_stage import SingleStageLoss
 from wsss_cli.training.stretch import Stretch, random_part
 
 RULE = SelfLabels(iterations=2, dilations=(1, 2))

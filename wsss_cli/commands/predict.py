@@ -16,7 +16,7 @@ from ..errors import UsageError, WsssError
 from ..inference import feed as shared
 from ..inference.masks import Labeller, Presence, load_image, look
 from ..machine.devices import Precision, resolve_device, resolve_precision
-from ..methods.rebuild import segmenter
+from ..methods.rebuild import presence_tellers, segmenter
 from ..options.crf import NONE
 from ..options.groups import grouped
 from ..options.ids import need_ids, select_ids
@@ -131,7 +131,7 @@ def run(
         min_confidence,
         refine,
         precision,
-        presence.rule(trained),
+        presence.rule(trained, presence_tellers()),
     )
     with opened(images, data, trained) as source:
         known = source.ids if images else source.split(split)  # type: ignore[union-attr]

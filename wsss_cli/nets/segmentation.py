@@ -12,7 +12,7 @@ from torchvision.models.segmentation.fcn import FCNHead
 from ..core.grid import upsample_grid
 from ..machine.precision import full_precision
 from .base import Backbone
-from .names import HEAD_NORMS, SEGMENTER_STRIDES
+from .names import HEAD_NORMS, SEGMENTER_FACTS
 from .norms import batch_to_group_norm
 from .pretrained import RANDOM, all_entries
 from .segmentation_base import Head, LastMapHead, unframed
@@ -84,7 +84,7 @@ def build_segmenter(
 
     Args:
         model: a name in `HEADS`; add an entry for more.
-        backbone: of an output stride in `SEGMENTER_STRIDES[model]`; DeepLabs and 'fcn' are meant
+        backbone: of one of the output strides of `SEGMENTER_FACTS`; DeepLabs and 'fcn' are meant
             for dilated ones. Atrous rates are scaled so that they reach as many pixels at each.
         n_labels: background included, >= 1.
         aux: add an FCN head on the stride-16 stage, whose loss helps training.
@@ -102,7 +102,7 @@ def build_segmenter(
         raise ValueError(f"unknown model {model!r}; there are {', '.join(HEADS)}")
     if norm not in HEAD_NORMS:
         raise ValueError(f"unknown norm {norm!r}; there are {', '.join(HEAD_NORMS)}")
-    if backbone.output_stride not in SEGMENTER_STRIDES[model]:
+    if backbone.output_stride not in SEGMENTER_FACTS[model].strides:
         raise ValueError(f"{model} does not go with output stride {backbone.output_stride}")
     if n_labels < 1:
         raise ValueError(f"a segmentation into {n_labels} labels")

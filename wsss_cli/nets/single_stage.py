@@ -13,7 +13,6 @@ from ..machine.precision import full_precision
 from .segmentation import Segmenter
 from .segmentation_gated import GatedHead
 
-SINGLE_STAGE = "single-stage"  # the `method` of weights that predict in this way
 MIN_CLASS, BACKGROUND_POWER = 0.1, 3.0
 
 
