@@ -20,7 +20,7 @@ from wsss_cli.core.probe import linear_probe
 from wsss_cli.core.single_stage_pooling import Pooling, fitted_logits
 from wsss_cli.methods.rebuild import rebuild_segmenter
 from wsss_cli.methods.train_seg.single_stage import start as _start
-from wsss_cli.nets import segmentation_gated
+from wsss_cli.nets import gated
 from wsss_cli.training import loop
 from wsss_cli.training import tagged as _tagged
 from wsss_cli.training.augment import Augment
@@ -43,7 +43,7 @@ def wsss(command: str, *options: str, expect: int = 0) -> Result:
 def folder(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tiny_data.parent)
     monkeypatch.delenv("WSSS_DATA", raising=False)
-    monkeypatch.setattr(segmentation_gated, "WIDTH", 32)  # of 256
+    monkeypatch.setattr(gated, "WIDTH", 32)  # of 256
     return tiny_data.parent
 
 

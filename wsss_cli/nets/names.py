@@ -53,7 +53,7 @@ OUTPUT_STRIDES = (8, 16, 32)
 
 @dataclass(frozen=True)
 class SegmenterFacts:
-    """A segmentation network.
+    """A segmentation network, which the function `head` of the module `nets.NAME` builds.
 
     Attributes:
         strides: output strides that make sense, the published one first.

@@ -10,8 +10,8 @@ from torch import Tensor
 from ..core.grid import upsample_grid
 from ..core.single_stage_pooling import Pooling, class_scores, with_background
 from ..machine.precision import full_precision
+from .gated import GatedHead
 from .segmentation import Segmenter
-from .segmentation_gated import GatedHead
 
 MIN_CLASS, BACKGROUND_POWER = 0.1, 3.0
 

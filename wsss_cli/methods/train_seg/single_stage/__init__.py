@@ -182,8 +182,8 @@ def network(config: Mapping[str, Any], n_labels: int) -> SingleStageNet:
         ValueError: a config without what it is built from.
     """
     from ....core.single_stage_pooling import Pooling
+    from ....nets.gated import GatedHead
     from ....nets.rebuild import entry
-    from ....nets.segmentation_gated import GatedHead
     from ....nets.single_stage import SingleStageNet
 
     model = plain_network(config, n_labels)
