@@ -1,5 +1,5 @@
 """The methods of train-seg: losses of label maps, then methods that learn from tags."""
 
-from . import ce, dsrg, rrm, sec, single_stage
+from . import ce, dice, dsrg, rrm, sec, single_stage
 
-CARDS = (ce.CARD, sec.CARD, dsrg.CARD, rrm.CARD, single_stage.CARD)
+CARDS = (ce.CARD, dice.CARD, sec.CARD, dsrg.CARD, rrm.CARD, single_stage.CARD)
