@@ -84,7 +84,7 @@ class GatedHead(Head):
     """DeepLab v3+'s deep features, mixed with shallow ones that know of the whole image.
 
     Then twice 3 x 3 with normalisation, ReLU and dropout, and 1 x 1 to the classes' logits; the
-    background's is always core.ngwp's BACKGROUND_LOGIT.
+    background's is always `BACKGROUND_LOGIT` of core.single_stage_pooling.
 
     Args:
         backbone: of any output stride; rates are those of stride 8, 12 to 36, scaled.
