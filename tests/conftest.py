@@ -99,11 +99,11 @@ def tiny_data(tiny_data_file: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def thin_vgg(monkeypatch: pytest.MonkeyPatch) -> None:
     """VGG-16 with few channels: 8 in DeepLab's fully connected layers, 16 in FCN's."""
-    from wsss_cli.nets import backbones, names, segmentation_deeplab, segmentation_fcn
+    from wsss_cli.nets import backbones, names, strided, summed
 
     layout = [2, 2, "M", 4, 4, "M", 4, 4, 4, "M", 6, 6, 6, "M", 6, 6, 6, "M"]
     monkeypatch.setitem(backbones.vgg_layouts, "D", layout)
     facts = replace(names.BACKBONE_FACTS["vgg16"], channels=(4, 4, 6, 6, 6))
     monkeypatch.setitem(names.BACKBONE_FACTS, "vgg16", facts)
-    monkeypatch.setattr(segmentation_deeplab, "FC_WIDTH", 8)
-    monkeypatch.setattr(segmentation_fcn, "FC_WIDTH", 16)
+    monkeypatch.setattr(summed, "FC_WIDTH", 8)
+    monkeypatch.setattr(strided, "FC_WIDTH", 16)

@@ -16,15 +16,15 @@ from typer.testing import CliRunner, Result
 
 from wsss_cli.artifacts import DATASET, LABEL, create, load_weights, open_artifact, open_dataset
 from wsss_cli.cli import app
-from wsss_cli.commands import train_seg
 from wsss_cli.core.images import to_input
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.core.metrics import confusion_matrix, scores
 from wsss_cli.core.probe import pixel_probe
 from wsss_cli.methods.rebuild import rebuild_segmenter
-from wsss_cli.methods.train_seg import labels as _from_labels
+from wsss_cli.methods.train_seg import CARDS
+from wsss_cli.methods.train_seg import ce as _from_labels
 from wsss_cli.nets.backbones import build_backbone
-from wsss_cli.options.segmenter import DEFAULTS, Method
+from wsss_cli.training import job as training_job
 from wsss_cli.training import segmenting as _segmenting
 from wsss_cli.training.compute import Compute
 
@@ -149,7 +149,7 @@ def test_what_of_the_head_is_pretrained_trains_at_the_backbones_rate(
         groups = job.groups(arguments[0])
         rates.append({tuple(p.shape): g["lr"] for g in groups for p in g["params"]})
 
-    monkeypatch.setattr(train_seg, "train", spying)
+    monkeypatch.setattr(training_job, "train", spying)
     model = ["--model", "deeplabv1", "--backbone", "vgg16", "--backbone-weights"]
     assert "at random" not in train(*model, "vgg16.pth").stderr
     assert "features.pth holds no classifier of VGG-16" in train(*model, "features.pth").stderr
@@ -405,14 +405,15 @@ def test_labels_of_no_cell_leave_the_head_as_it_was(folder: Path) -> None:
 
 def test_the_rate_follows_from_network_and_loss() -> None:
     def rate(model: str, backbone: str, loss: str = "ce") -> float:
-        options = {"model": model, "backbone": backbone, "loss": loss}
-        return DEFAULTS[Method.labels]["lr"].of(options)
+        return rates[loss]({"model": model, "backbone": backbone})
+
+    rates = {card.name: card.usual["lr"].of for card in CARDS if card.name != "rrm"}
 
     assert rate("deeplabv2", "resnet50") == rate("deeplabv3", "mobilenet_v2") == 1e-3
     assert rate("deeplabv2", "resnet50", "dsrg") == 5e-4
     assert rate("deeplabv2", "mobilenet_v2") == rate("deeplabv1", "mobilenet_v2", "dsrg") == 1e-4
     assert rate("fcn8s", "mobilenet_v2") == 1e-3
-    single = DEFAULTS[Method.single_stage]["lr"].of
+    single = rates["single-stage"]
     assert single({"model": "deeplabv1", "backbone": "mobilenet_v2"}) == 1e-4
     assert single({"model": "gated", "backbone": "mobilenet_v2"}) == 1e-3
     assert single({"model": "deeplabv1", "backbone": "resnet50"}) == 1e-3

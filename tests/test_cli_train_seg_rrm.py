@@ -15,13 +15,13 @@ from typer.testing import CliRunner, Result
 
 from wsss_cli.artifacts import LABEL, load_weights, open_artifact, open_dataset, save_weights
 from wsss_cli.cli import app
-from wsss_cli.commands import train_seg
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.methods.train_seg import rrm as _rrm
+from wsss_cli.methods.train_seg.rrm.loss import ReliableLoss
 from wsss_cli.nets.backbones import build_backbone
+from wsss_cli.training import job as training_job
 from wsss_cli.training import segmenting as _segmenting
 from wsss_cli.training.augment import Augment
-from wsss_cli.training.reliable import ReliableLoss
 from wsss_cli.training.tagged import tagged_crop
 
 ARGUMENTS = (
@@ -162,7 +162,7 @@ def test_splitting_a_batch_changes_nothing() -> None:
 
 def test_published_options_reach_what_they_are_of(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs: list[Any] = []
-    monkeypatch.setattr(train_seg, "train", lambda job, *_: jobs.append(job))
+    monkeypatch.setattr(training_job, "train", lambda job, *_: jobs.append(job))
     published = (
         "--classify-lr 0.01 --lr 0.0007 --flat-restart --tag-dropout 0.5 --alphas 4,24 "
         "--energy-stride 2 --energy-gradient exact --energy-weight 2e-7 --energy-sxy 90 "

@@ -21,7 +21,8 @@ from wsss_cli.core.pamr import pamr
 from wsss_cli.core.probe import linear_probe
 from wsss_cli.core.single_stage_pooling import Pooling, fitted_logits
 from wsss_cli.methods.rebuild import rebuild_segmenter
-from wsss_cli.nets import segmentation_gated
+from wsss_cli.methods.train_seg.single_stage import start as _start
+from wsss_cli.nets import gated
 from wsss_cli.training import loop
 from wsss_cli.training import tagged as _tagged
 from wsss_cli.training.augment import Augment
@@ -44,7 +45,7 @@ def wsss(command: str, *options: str, expect: int = 0) -> Result:
 def folder(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tiny_data.parent)
     monkeypatch.delenv("WSSS_DATA", raising=False)
-    monkeypatch.setattr(segmentation_gated, "WIDTH", 32)  # of 256
+    monkeypatch.setattr(gated, "WIDTH", 32)  # of 256
     return tiny_data.parent
 
 
@@ -236,7 +237,7 @@ def test_classifiers_that_do_not_fit_are_refused() -> None:
 
 def test_maps_of_several_sizes_lie_side_by_side() -> None:
     one, other = torch.rand(2, 3, 5), torch.rand(2, 4, 2)
-    maps, seen = _tagged.padded([one, other])
+    maps, seen = _start.padded([one, other])
     assert torch.equal(maps[0, :, :3], one)
     assert torch.equal(maps[1, :, :, :2], other)
     assert seen.sum((1, 2)).tolist() == [15, 8]

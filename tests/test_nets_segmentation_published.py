@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from wsss_cli.core.grid import grid_size
 from wsss_cli.methods.rebuild import rebuild_segmenter
 from wsss_cli.nets.backbones import Backbone, build_backbone, freeze_batchnorm, parameter_groups
+from wsss_cli.nets.convolved import ConvolvedClassifier
 from wsss_cli.nets.segmentation import Segmenter, build_segmenter, load_head_weights
-from wsss_cli.nets.segmentation_fc import ConvolvedClassifier
 
 
 def random(*shape: int, seed: int = 3) -> Tensor:

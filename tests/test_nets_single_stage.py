@@ -12,9 +12,9 @@ from wsss_cli.core.single_stage_pooling import Pooling, class_scores
 from wsss_cli.methods.rebuild import rebuild_segmenter
 from wsss_cli.nets.backbones import build_backbone, freeze_batchnorm
 from wsss_cli.nets.folding import fold_batchnorm
+from wsss_cli.nets.gated import GatedHead, GlobalCues, StochasticGate
 from wsss_cli.nets.inference import label_probabilities
 from wsss_cli.nets.segmentation import build_segmenter
-from wsss_cli.nets.segmentation_gated import GatedHead, GlobalCues, StochasticGate
 from wsss_cli.nets.single_stage import PresenceRule, SingleStageNet, ruled
 from wsss_cli.training.shares import Shares
 from wsss_cli.training.team import Team

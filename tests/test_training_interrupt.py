@@ -32,7 +32,7 @@ def test_between_parts_a_signal_stops_at_once(number: signal.Signals) -> None:
 def test_inside_a_part_it_waits_for_the_end() -> None:
     done = []
     with Interrupts() as interrupts:
-        with pytest.raises(KeyboardInterrupt), interrupts.whole():
+        with pytest.raises(KeyboardInterrupt), interrupts.whole():  # noqa: PT012
             send(signal.SIGTERM)
             assert interrupts.pending
             assert interrupts.torn
@@ -43,7 +43,7 @@ def test_inside_a_part_it_waits_for_the_end() -> None:
 
 def test_a_second_one_does_not_wait_and_tells_that_the_state_is_torn() -> None:
     with Interrupts() as interrupts:
-        with pytest.raises(KeyboardInterrupt), interrupts.whole():
+        with pytest.raises(KeyboardInterrupt), interrupts.whole():  # noqa: PT012
             send(signal.SIGINT)
             send(signal.SIGINT)
             pytest.fail("the second signal waited")
@@ -63,7 +63,7 @@ def test_an_error_inside_a_part_leaves_it_torn() -> None:
 def test_held_signals_wait_however_many_they_are() -> None:
     done = []
     with Interrupts() as interrupts:
-        with pytest.raises(KeyboardInterrupt), interrupts.held(True):
+        with pytest.raises(KeyboardInterrupt), interrupts.held(True):  # noqa: PT012
             with interrupts.whole():
                 send(signal.SIGINT, signal.SIGTERM, signal.SIGINT)
                 done.append("a part")
@@ -86,7 +86,7 @@ def test_without_holding_a_signal_stops_at_once() -> None:
 
 def test_the_former_handlers_come_back() -> None:
     before = handlers()
-    with pytest.raises(ValueError, match="out"), Interrupts():
+    with pytest.raises(ValueError, match="out"), Interrupts():  # noqa: PT012
         assert handlers() != before
         raise ValueError("out")
     assert handlers() == before

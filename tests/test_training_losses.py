@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wsss_cli.core.grid import grid_size
 from wsss_cli.core.labels import IGNORE
-from wsss_cli.methods.train_seg.labels import label_loss
+from wsss_cli.methods.train_seg.ce import label_loss
 from wsss_cli.training.classifying import tag_loss
 from wsss_cli.training.losses import count_pixels, nearest_labels, pixel_cross_entropy, vote_labels
 

@@ -12,11 +12,11 @@ from wsss_cli.core.dense_energy import dense_energy
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.core.rrm import Mining
 from wsss_cli.methods.rebuild import rebuild_segmenter
+from wsss_cli.methods.train_seg.rrm.loss import Energy, ReliableLoss
 from wsss_cli.nets.backbones import build_backbone
 from wsss_cli.nets.rrm import TaggedSegmenter
 from wsss_cli.nets.segmentation import build_segmenter
 from wsss_cli.training.data import Sample
-from wsss_cli.training.reliable import Energy, ReliableLoss
 from wsss_cli.training.schedule import Restart
 from wsss_cli.training.seeded import to_cells
 

@@ -14,8 +14,8 @@ from wsss_cli.core.labels import IGNORE
 from wsss_cli.core.pamr import pamr
 from wsss_cli.core.single_stage_labels import SelfLabels
 from wsss_cli.core.single_stage_pooling import Pooling, with_background
+from wsss_cli.methods.train_seg.single_stage.loss import SingleStageLoss
 from wsss_cli.training.data import Sample
-from wsss_cli.training.single_stage import SingleStageLoss
 
 RULE = SelfLabels(iterations=2, dilations=(1, 2))
 LOSS = SingleStageLoss(4, Pooling(2, 0.05), RULE, tag_epochs=3, mask_weight=0.5)

@@ -22,7 +22,7 @@ from ..inference.predicting import (
     trained_side,
 )
 from ..inference.writing import workers_for, write_made
-from ..methods.rebuild import segmenter
+from ..methods.rebuild import presence_tellers, segmenter
 from ..options.crf import NONE
 from ..options.files import Reads, Writes
 from ..options.groups import Help, grouped
@@ -113,7 +113,7 @@ def run(
     trained = load_weights(weights, "wsss/seg")
     check_classes(trained)
     views = looking.views(lambda: trained_side(trained))
-    rule = presence.rule(trained)
+    rule = presence.rule(trained, presence_tellers())
     setting = PredictSetting(views, restrict_to_tags, min_confidence, refine, rule)
     with opened(images, data, trained) as source:
         wanted = wanted_ids(source, split, ids)

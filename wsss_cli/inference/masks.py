@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -47,18 +47,22 @@ class Presence:
         ),
     ] = None
 
-    def rule(self, trained: Weights) -> PresenceRule | None:
+    def rule(self, trained: Weights, tellers: Collection[str]) -> PresenceRule | None:
         """How the network predicts, if it is one of those.
+
+        Args:
+            trained: its weights.
+            tellers: the methods of train-seg that train such networks.
 
         Raises:
             UsageError: options given for weights of another method.
         """
         chosen = given(asdict(self))
-        if trained.config.get("method") != "single-stage":
+        if trained.config.get("method") not in tellers:
             if chosen:
-                option = next(iter(chosen)).replace("_", "-")
+                option, names = next(iter(chosen)).replace("_", "-"), " or ".join(tellers)
                 raise UsageError(
-                    f"--{option}: {trained.path} is not of `train-seg --method single-stage`"
+                    f"--{option}: {trained.path} is not of `train-seg --method {names}`"
                 )
             return None
         from ..nets.single_stage import PresenceRule

@@ -74,21 +74,17 @@ def rebuild_segmenter(
     Raises:
         ValueError: config or tensors are not those of such a network.
     """
-    from ..core.single_stage_pooling import Pooling
-    from ..nets.rebuild import backbone_of, entry, fill
-    from ..nets.segmentation import build_segmenter
-    from ..nets.segmentation_gated import GatedHead
-    from ..nets.single_stage import SINGLE_STAGE, SingleStageNet
+    from .train_seg import CARDS
 
-    model: Any = build_segmenter(
-        entry(config, "model"), backbone_of(config), n_labels, norm=entry(config, "norm")
-    )
-    if config.get("method") == SINGLE_STAGE:
-        pooling = Pooling(entry(config, "focal_power"), entry(config, "focal_offset"))
-        gate = entry(config, "gate") if isinstance(model.head, GatedHead) else None
-        model = SingleStageNet(model, pooling, gate)
-    fill(model, {k: t for k, t in state_dict.items() if not k.startswith(TRAINING_ONLY)})
-    return model
+    kept = {k: t for k, t in state_dict.items() if not k.startswith(TRAINING_ONLY)}
+    return _filled(CARDS, config.get("method", CARDS[0].name), config, n_labels, kept)
+
+
+def presence_tellers() -> list[str]:
+    """The methods of train-seg whose networks tell which classes an image holds."""
+    from .train_seg import CARDS
+
+    return [card.name for card in CARDS if card.presence]
 
 
 def _filled(

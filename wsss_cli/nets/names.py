@@ -1,6 +1,6 @@
-"""What can be built, by name, and what is known of it. Imports no torch: `--help` and Tab are fast.
+"""What can be built, by name, and what is known of it, without torch: `--help` and Tab are fast.
 
-A backbone's facts are one entry of BACKBONE_FACTS.
+A backbone's facts are one entry of BACKBONE_FACTS, a segmentation network's one of SEGMENTER_FACTS.
 """
 
 from __future__ import annotations
@@ -49,26 +49,41 @@ BACKBONE_FACTS = {
 }
 BACKBONES = tuple(BACKBONE_FACTS)
 OUTPUT_STRIDES = (8, 16, 32)
-# segmentation networks, with the output strides that make sense: as published first
-SEGMENTER_STRIDES = {
-    "deeplabv3": (16, 8, 32),
-    "deeplabv3plus": (16, 8, 32),
-    "deeplabv2": (8, 16),
-    "deeplabv1": (8, 16),
-    "fcn": (16, 8, 32),
-    "fcn32s": (32,),
-    "fcn8s": (32,),
-    "unet": (16, 8, 32),
-    "gated": (16, 8, 32),
+
+
+@dataclass(frozen=True)
+class SegmenterFacts:
+    """A segmentation network, which the function `head` of the module `nets.NAME` builds.
+
+    Attributes:
+        strides: output strides that make sense, the published one first.
+        linear: one layer makes its logits, which a linear probe can start; on a VGG it has fc6.
+        aux_weight: usual weight of the auxiliary head's loss; torchvision's, or 0 for no such head.
+        many_taps: its score layers have so many taps that they bear only a low learning rate on
+            some backbones.
+    """
+
+    strides: tuple[int, ...] = (16, 8, 32)
+    linear: bool = False
+    aux_weight: float = 0.0
+    many_taps: bool = False
+
+
+SEGMENTER_FACTS = {
+    "deeplabv3": SegmenterFacts(aux_weight=0.5),
+    "deeplabv3plus": SegmenterFacts(),
+    "deeplabv2": SegmenterFacts((8, 16), linear=True, many_taps=True),
+    "deeplabv1": SegmenterFacts((8, 16), linear=True, many_taps=True),
+    "fcn": SegmenterFacts(aux_weight=0.5),
+    "fcn32s": SegmenterFacts((32,), linear=True),
+    "fcn8s": SegmenterFacts((32,), linear=True),  # its other score layers start from zero
+    "unet": SegmenterFacts(aux_weight=0.5),
+    "gated": SegmenterFacts(),
 }
-SEGMENTERS = tuple(SEGMENTER_STRIDES)
-LINEAR = ("deeplabv1", "deeplabv2", "fcn32s", "fcn8s")  # but on VGG-16, where these have fc6
+SEGMENTERS = tuple(SEGMENTER_FACTS)
 HEAD_NORMS = ("group", "batch")
 
 
 def has_linear_head(model: str, backbone: str) -> bool:
-    """Whether one layer makes a segmentation network's logits, which a linear probe can start.
-
-    FCN-8s counts: its other score layers start from zero.
-    """
-    return model in LINEAR and not BACKBONE_FACTS[backbone].vgg
+    """Whether one layer makes a segmentation network's logits, which a linear probe can start."""
+    return SEGMENTER_FACTS[model].linear and not BACKBONE_FACTS[backbone].vgg

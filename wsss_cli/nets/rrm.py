@@ -12,8 +12,8 @@ from ..core.cam import View, fuse_views
 from ..core.grid import grid_size
 from ..machine.precision import full_precision, no_autocast
 from .classifier import Classifier
+from .heads import unframed
 from .segmentation import Segmenter
-from .segmentation_base import unframed
 
 TAG_PREFIX = "tag_head."  # in the state dict; only training has a use for it
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 
 import torch.nn.functional as F
@@ -12,15 +13,12 @@ from torchvision.models.segmentation.fcn import FCNHead
 from ..core.grid import upsample_grid
 from ..machine.precision import full_precision
 from .base import Backbone
-from .names import HEAD_NORMS, SEGMENTER_STRIDES
+from .convolved import ConvolvedClassifier
+from .heads import Head, LastMapHead, unframed
+from .names import HEAD_NORMS, SEGMENTER_FACTS, SEGMENTERS
 from .norms import batch_to_group_norm
 from .pretrained import RANDOM, all_entries
-from .segmentation_base import Head, LastMapHead, unframed
-from .segmentation_deeplab import DecoderHead, deeplabv1, deeplabv2, deeplabv3
-from .segmentation_fc import ConvolvedClassifier
-from .segmentation_fcn import StridedHead, fcn, fcn8s, fcn32s
-from .segmentation_gated import GatedHead
-from .segmentation_unet import UNetHead
+from .strided import StridedHead
 
 AUX_STAGE = 3
 HEAD_PREFIX = "head."  # in the state dict of a `Segmenter`
@@ -64,17 +62,10 @@ class Segmenter(nn.Module):
         return {"out": out, "aux": upsample_grid(aux, size, stride)}
 
 
-HEADS: dict[str, Callable[[Backbone, int], Head]] = {
-    "deeplabv3": deeplabv3,
-    "deeplabv3plus": DecoderHead,
-    "deeplabv2": deeplabv2,
-    "deeplabv1": deeplabv1,
-    "fcn": fcn,
-    "fcn32s": fcn32s,
-    "fcn8s": fcn8s,
-    "unet": UNetHead,
-    "gated": GatedHead,
-}
+def head_of(model: str, backbone: Backbone, n_labels: int) -> Head:
+    """A fresh head: `head` of the module of that name."""
+    found: Head = import_module(f".{model}", __package__).head(backbone, n_labels)
+    return found
 
 
 def build_segmenter(
@@ -83,8 +74,8 @@ def build_segmenter(
     """A segmentation network with a fresh head.
 
     Args:
-        model: a name in `HEADS`; add an entry for more.
-        backbone: of an output stride in `SEGMENTER_STRIDES[model]`; DeepLabs and 'fcn' are meant
+        model: one of `SEGMENTERS`; for more, add its facts there and a module of its name here.
+        backbone: of one of the output strides of `SEGMENTER_FACTS`; DeepLabs and 'fcn' are meant
             for dilated ones. Atrous rates are scaled so that they reach as many pixels at each.
         n_labels: background included, >= 1.
         aux: add an FCN head on the stride-16 stage, whose loss helps training.
@@ -98,15 +89,15 @@ def build_segmenter(
     Raises:
         ValueError: unknown model or norm, a stride that makes no such network, or no labels.
     """
-    if model not in HEADS:
-        raise ValueError(f"unknown model {model!r}; there are {', '.join(HEADS)}")
+    if model not in SEGMENTER_FACTS:
+        raise ValueError(f"unknown model {model!r}; there are {', '.join(SEGMENTERS)}")
     if norm not in HEAD_NORMS:
         raise ValueError(f"unknown norm {norm!r}; there are {', '.join(HEAD_NORMS)}")
-    if backbone.output_stride not in SEGMENTER_STRIDES[model]:
+    if backbone.output_stride not in SEGMENTER_FACTS[model].strides:
         raise ValueError(f"{model} does not go with output stride {backbone.output_stride}")
     if n_labels < 1:
         raise ValueError(f"a segmentation into {n_labels} labels")
-    head = HEADS[model](backbone, n_labels)
+    head = head_of(model, backbone, n_labels)
     aux_head: Head | None = None
     if aux:
         layers = FCNHead(backbone.channels[AUX_STAGE], n_labels)

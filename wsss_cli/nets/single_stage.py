@@ -10,10 +10,9 @@ from torch import Tensor
 from ..core.grid import upsample_grid
 from ..core.single_stage_pooling import Pooling, class_scores, with_background
 from ..machine.precision import full_precision
+from .gated import GatedHead
 from .segmentation import Segmenter
-from .segmentation_gated import GatedHead
 
-SINGLE_STAGE = "single-stage"  # the `method` of weights that predict in this way
 MIN_CLASS, BACKGROUND_POWER = 0.1, 3.0
 
 

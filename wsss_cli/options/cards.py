@@ -19,7 +19,8 @@ class Due:
     """A default that follows from other options.
 
     Attributes:
-        of: makes it of all options by name; those before it in the table have their values.
+        of: makes it of all options by name. Plain defaults have their values by then, and so have
+            `Due` ones before it in the table.
         said: what --help says of it.
     """
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import copy
 import enum
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass, replace
 from typing import Annotated, Any, Optional, Union, get_args, get_origin, get_type_hints
 
 import typer
 
-from ..errors import UsageError
 from .cards import Due, due
 from .select import Select, annotated, in_words, marks, spelled_as, with_marks
 
-__all__ = ["Due", "Help", "Without", "due", "given", "grouped", "hints", "refuse", "spelled"]
+__all__ = ["Due", "Help", "Without", "due", "given", "grouped", "hints", "spelled"]
 
 Command = Callable[..., None]
 Table = Mapping[Any, Mapping[str, Any]]
@@ -24,25 +23,6 @@ Table = Mapping[Any, Mapping[str, Any]]
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
     """Those of some options that are not None, that is, not left to their default."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def refuse(method: enum.Enum, groups: Sequence[Any], usual: Sequence[Any], **single: Any) -> None:
-    """Raise UsageError for an option of another method, where it is not what it is by default.
-
-    Args:
-        method: the one chosen.
-        groups: options that it does not have, in groups.
-        usual: the same as they are when none is given.
-        single: others, which are None then.
-    """
-    for name, value in single.items():
-        if value is not None:
-            raise UsageError(f"--{name}: --method {method.value} has no such thing")
-    for group, default in zip(groups, usual, strict=True):
-        for field in fields(group):
-            if getattr(group, field.name) != getattr(default, field.name):
-                option = spelled(type(group), field.name)
-                raise UsageError(f"{option}: --method {method.value} has no such thing")
 
 
 def spelled(group: type, name: str) -> str:

@@ -1,4 +1,4 @@
-"""The methods of train-seg: their defaults, and the options that say what network they train."""
+"""The options that say what segmentation network is trained, and the rate that it bears."""
 
 from __future__ import annotations
 
@@ -10,64 +10,25 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UsageError
-from ..nets.names import BACKBONE_FACTS, HEAD_NORMS, SEGMENTER_STRIDES, SEGMENTERS
-from .groups import Due
+from ..nets.names import BACKBONE_FACTS, HEAD_NORMS, SEGMENTER_FACTS, SEGMENTERS
+from .cards import Due
+from .select import in_words
 from .shared import one_of
 
-JITTER = "0.3,0.3,0.3,0.1"  # of single-stage
-ATROUS = ("deeplabv1", "deeplabv2")  # whose score layers' many taps bear a low rate only
-AUX_WEIGHT = {"deeplabv3": 0.5, "fcn": 0.5, "unet": 0.5}  # torchvision's; the others have none
+LOW_RATE = 1e-4  # what score layers with many taps bear on a MobileNet's features: networks.md
+STRIDES = in_words({name: facts.strides[0] for name, facts in SEGMENTER_FACTS.items()})
+AUX_WEIGHTS = in_words({name: f"{facts.aux_weight:g}" for name, facts in SEGMENTER_FACTS.items()})
 
 
-class Method(str, enum.Enum):
-    """What a segmentation network learns from, and how."""
+def bearable(rate: float) -> Due:
+    """A rate, or a lower one for networks that would not bear it."""
+    fragile = " and ".join(name for name, facts in SEGMENTER_FACTS.items() if facts.many_taps)
 
-    labels = "labels"
-    rrm = "rrm"
-    single_stage = "single-stage"
+    def of(options: Mapping[str, Any]) -> float:
+        model, backbone = SEGMENTER_FACTS[options["model"]], BACKBONE_FACTS[options["backbone"]]
+        return LOW_RATE if model.many_taps and backbone.low_rate else rate
 
-
-def _rate(options: Mapping[str, Any]) -> float:
-    """SEAM's rate for its retraining, DSRG's own, or what bears a MobileNet's features.
-
-    For the last see networks.md.
-    """
-    if options["model"] in ATROUS and BACKBONE_FACTS[options["backbone"]].low_rate:
-        return 1e-4
-    return 5e-4 if options.get("loss") == "dsrg" else 1e-3
-
-
-RATE = Due(_rate, "0.001 (dsrg: 0.0005), or 0.0001 for deeplabv1 and deeplabv2 on MobileNets")
-TAG_RATE = Due(_rate, "0.001, or 0.0001 for deeplabv1 and deeplabv2 on MobileNets")
-
-# rrm: as its code trains from ImageNet, but for a tenth of its rates, since that goes without
-# momentum, and they spoil the maps that labels are mined from. single-stage: as published.
-DEFAULTS: dict[Method, dict[str, Any]] = {
-    Method.labels: {
-        "model": "deeplabv2",
-        "epochs": 30,
-        "batch_size": 8,
-        "lr": RATE,
-        "weight_decay": 1e-4,
-        "jitter": None,
-    },
-    Method.rrm: {
-        "model": "deeplabv1",
-        "epochs": 24,
-        "batch_size": 8,
-        "lr": 1e-4,
-        "weight_decay": 5e-4,
-        "jitter": None,
-    },
-    Method.single_stage: {
-        "model": "gated",
-        "epochs": 24,
-        "batch_size": 16,
-        "lr": TAG_RATE,
-        "weight_decay": 5e-4,
-        "jitter": JITTER,
-    },
-}
+    return Due(of, f"{rate:g}, or {LOW_RATE:g} for {fragile} on MobileNets")
 
 
 class Norm(str, enum.Enum):
@@ -88,24 +49,18 @@ class Head:
             metavar="NAME",
             callback=one_of(SEGMENTERS),
             autocompletion=lambda: list(SEGMENTERS),
-            help=f"One of {', '.join(SEGMENTERS)}. Default: deeplabv2 (labels), "
-            "deeplabv1 (rrm), gated (single-stage).",
+            help=f"Network, one of {', '.join(SEGMENTERS)}.",
         ),
     ] = "deeplabv2"
     output_stride: Annotated[
-        int | None,
-        typer.Option(
-            help="Pixels per cell of the features. Default: 8 (deeplabv1, deeplabv2), "
-            "32 (fcn32s, fcn8s), 16 (others)."
-        ),
+        int | None, typer.Option(help=f"Pixels per cell of the features. Default: {STRIDES}.")
     ] = None
     head_norm: Annotated[Norm, typer.Option(help="Normalisation in the head, if any.")] = Norm.group
     aux_weight: Annotated[
         float | None,
         typer.Option(
             min=0,
-            help="Of the auxiliary loss at stride 16; 0: without. Default: 0.5 (deeplabv3, fcn, "
-            "unet), 0 (others).",
+            help=f"Of the auxiliary loss at stride 16; 0: without. Default: {AUX_WEIGHTS}.",
         ),
     ] = None
 
@@ -116,7 +71,7 @@ class Head:
         Raises:
             UsageError: a stride at which there is no such network.
         """
-        choices, given = SEGMENTER_STRIDES[self.model], self.output_stride
+        choices, given = SEGMENTER_FACTS[self.model].strides, self.output_stride
         if given is None:
             return choices[0]
         if given not in choices:
@@ -130,4 +85,4 @@ class Head:
     def aux(self) -> float:
         """The weight of the auxiliary loss."""
         given = self.aux_weight
-        return AUX_WEIGHT.get(self.model, 0.0) if given is None else given
+        return SEGMENTER_FACTS[self.model].aux_weight if given is None else given

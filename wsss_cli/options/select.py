@@ -107,15 +107,16 @@ class Select:
             UsageError: an option of another card.
         """
         card = self._choose(given)
-        for name in self.own:
-            if given[name] is not None and name not in card.own:
-                raise self._refused(name, card)
+        others = [name for name in self.own if given[name] is not None and name not in card.own]
+        if others:  # that of another --method first: it says more than that of another --loss
+            raise self._refused(min(others, key=lambda name: self._near(name, card)), card)
         for name in card.lacks:
             if given[name] != defaults.get(name):
                 raise _no_such_thing(_typed(name), card)
-        for name, usual in {**card.own, **card.usual}.items():
+        usual = {**card.own, **card.usual}
+        for name in sorted(usual, key=lambda name: isinstance(usual[name], Due)):  # these look
             if given[name] is None:
-                given[name] = due(usual, given)
+                given[name] = due(usual[name], given)
 
     def _choose(self, given: dict[str, Any]) -> Card:
         """The card; its name or names are put into `given`."""
@@ -144,6 +145,10 @@ class Select:
         card = self.cards[names[by]]
         values = {name: given.pop(name) for name in self.own}
         return Chosen(card, card.options(**{name: values[name] for name in card.own}))
+
+    def _near(self, name: str, card: Card) -> bool:
+        """Whether an own option is of a card that the same option chooses as this one."""
+        return any(name in one.own for one in self.cards.values() if one.by == card.by)
 
     def _refused(self, name: str, card: Card) -> UsageError:
         spelled = spelled_as(name, self.own[name].info)

@@ -147,7 +147,7 @@ def stage_flags(texts: Sequence[str], known: Collection[str]) -> dict[str, str]:
         if flags.get(stage.name):
             options, usual = parse(stage, flags[stage.name]), parse(stage, "")
             for name in RESERVED:
-                if options.get(name) != usual.get(name):
+                if options.get(name) not in (None, usual.get(name)):
                     raise UsageError(f"--flags {stage.name}: --{name} is not yours to give here")
     if flags.get(EVAL):
         parse(Stage(EVAL, ""), f"FILE {flags[EVAL]}")

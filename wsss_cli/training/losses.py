@@ -62,6 +62,21 @@ def pixel_cross_entropy(logits: Tensor, labels: Tensor, count: Tensor | None = N
     return losses.sum() / count.clamp(min=1)
 
 
+def with_auxiliary(
+    weight: float, outputs: Tensor | dict[str, Tensor], loss: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """A loss of a network's logits, plus `weight` times that of its auxiliary head's.
+
+    Args:
+        weight: of the auxiliary head.
+        outputs: logits, or where there is such a head "out" and "aux".
+        loss: of logits (B, n_labels, H, W).
+    """
+    if isinstance(outputs, dict):
+        return loss(outputs["out"]) + weight * loss(outputs["aux"])
+    return loss(outputs)
+
+
 def vote_labels(labels: Tensor, stride: int) -> Tensor:
     """The commonest label of each stride x stride block, IGNORE counting as one.
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import UsageError
-from ..nets.names import LINEAR, has_linear_head
+from ..nets.names import SEGMENTER_FACTS, has_linear_head
 from .inputs import checked_label
 
 if TYPE_CHECKING:
@@ -29,26 +29,34 @@ PROBE_DECAY = 0.3
 CELLS = 1 << 16  # that a probe of cells is fitted to, of all images: half a gigabyte of ResNet-50's
 
 
+ONE_LAYER = ", ".join(name for name, facts in SEGMENTER_FACTS.items() if facts.linear)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Start:
+class Probed:
     """What the head of a segmentation network starts from."""
 
     probe: Annotated[
         bool | None,
         typer.Option(
             "--probe/--no-probe",
-            help="Start the head as a linear probe of the features at labelled cells "
-            f"({', '.join(LINEAR)}, not on vgg16); single-stage: of tags, in place of a "
-            "classifier's head (deeplabv1, deeplabv2). Default: there, with pretrained features, "
-            "ce, rrm or single-stage, unless the weights hold such a head; rrm's head of tags "
-            "starts so on any network.",
+            help="Start a head of one layer as a linear probe of the features, of labelled cells, "
+            f"or in single-stage of tags ({ONE_LAYER}, not on vgg16). Default: there, with "
+            "pretrained features, unless the weights hold such a head, or the loss is sec or dsrg; "
+            "rrm's head of tags starts so on any network.",
         ),
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellProbe(Probed):
+    """A start from labelled cells."""
+
     probe_decay: Annotated[
         float, typer.Option(metavar="RATE", help="Weight decay of the probe.")
     ] = PROBE_DECAY
 
-    def chosen(self, model: str, body: Body, usual: bool) -> float | None:
+    def decay(self, model: str, body: Body, usual: bool) -> float | None:
         """The probe's decay; None to start at random.
 
         Args:
@@ -63,12 +71,28 @@ class Start:
         possible = has_linear_head(model, body.backbone)
         if self.probe and not possible:
             raise UsageError(f"--probe: the head of {model} on {body.backbone} has several layers")
-        usual = usual and possible and body.weights != "random"
-        if usual if self.probe is None else self.probe:
+        given = {"probe": self.probe, "weights": body.weights}
+        if starts_as_probe(given, usual and possible):
             return self.probe_decay
         if self.probe_decay != PROBE_DECAY:
             raise UsageError("--probe-decay: there is no probe")
         return None
+
+
+def starts_as_probe(options: Mapping[str, Any], usual: bool) -> bool:
+    """Whether a head starts as a linear probe: as --probe says, else of pretrained features.
+
+    Args:
+        options: `probe` and `weights` among them.
+        usual: whether it does so if nothing is said.
+    """
+    usual = usual and options["weights"] != "random"
+    return usual if options["probe"] is None else bool(options["probe"])
+
+
+def probes_head(options: Mapping[str, Any]) -> bool:
+    """The same of a head of one layer, of all of train-seg's options."""
+    return starts_as_probe(options, has_linear_head(options["model"], options["backbone"]))
 
 
 def check_decay(decay: float) -> None:

@@ -43,9 +43,9 @@ class SeededLoss:
     Attributes:
         terms: of TERMS.
         grow: have the seeds grow in each step, from what they were at first.
-        grow_fg, grow_bg: see `core.growing.grow_seeds`.
+        grow_fg, grow_bg: see `core.dsrg.grow_seeds`.
         grow_scores: by whose scores: the CRF's, or the network's own.
-        decay_fg, decay_bg: see `core.seed_losses.expand_loss`.
+        decay_fg, decay_bg: see `core.sec.expand_loss`.
         crf: in cells of the grid; None for none.
         unary: the CRF starts from the 'log' of probabilities, or from the probabilities ('prob'),
             as DSRG's published code does, which leaves nearly everything to the colours.

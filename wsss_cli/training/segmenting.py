@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..console import warn
 from ..errors import WsssError
 from ..options.segmenter import Head
 from ..options.training import Body, Crops, Recipe, Setting
 from .inputs import held_out_split, keep_pixels
-from .job import Job
+from .lesson import TrainingCard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from contextlib import ExitStack
+    from collections.abc import Sequence
 
     import numpy as np
     from torch import nn
@@ -31,15 +31,33 @@ NAME = "train-seg"
 KIND = "wsss/seg"
 
 
-class Lesson(Protocol):
-    """A method with its options, all of them checked."""
+def network(config: Mapping[str, Any], n_labels: int) -> Segmenter:
+    """The network that weights of most methods hold, untrained, without what only training needs.
 
-    @property
-    def fewest_epochs(self) -> int:
-        """The least that makes a network."""
+    Args:
+        config: see `Task.config`.
+        n_labels: background included.
 
-    def job(self, team: Team, files: ExitStack) -> Job:
-        """What there is to train; `files` closes what it opens."""
+    Raises:
+        ValueError: a config without what it is built from.
+    """
+    from ..nets.rebuild import backbone_of, entry
+    from ..nets.segmentation import build_segmenter
+
+    norm = entry(config, "norm")
+    return build_segmenter(entry(config, "model"), backbone_of(config), n_labels, norm=norm)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentingCard(TrainingCard):
+    """A method of train-seg.
+
+    Attributes:
+        presence: its networks tell which classes an image holds, and `predict` goes by it.
+    """
+
+    network: Callable[[Mapping[str, Any], int], nn.Module] = network
+    presence: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from ..errors import UsageError
+from ..options.files import Writes
 from .job import check_beside
 
 if TYPE_CHECKING:
@@ -19,6 +22,39 @@ if TYPE_CHECKING:
     from .compute import Compute
     from .data import Load, Sample
     from .segmenting import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridOptions:
+    """The grid on which labels change while a network learns from them."""
+
+    grid_stride: Annotated[
+        int, typer.Option(metavar="PIXELS", help="Side of a cell of the grid.")
+    ] = 8
+    supervision: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="After each epoch N that is validated, write the seeds, or what is mined, as they "
+            "are by then to FILE-N, for `eval`.",
+        ),
+        Writes(),
+    ] = None
+
+
+def check_cells(stride: int, crop: int, sides: tuple[int, int]) -> None:
+    """Raise UsageError for a --grid-stride out of `sides`, or too fine for a CRF in each step."""
+    from ..core.grid import grid_size
+    from ..core.meanfield import MAX_CELLS
+
+    if not sides[0] <= stride <= sides[1]:
+        raise UsageError(f"--grid-stride {stride}: must lie in {sides[0]}..{sides[1]}")
+    h, w = grid_size(crop, crop, stride)
+    if h * w > MAX_CELLS:
+        raise UsageError(
+            f"--grid-stride {stride}: {h}x{w} cells are too many for a CRF in each step",
+            "raise it, or lower --crop",
+        )
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,16 @@
-"""Fully convolutional networks: torchvision's, and FCN-32s and FCN-8s."""
+"""The head of FCN-32s and FCN-8s: scores of coarse maps, enlarged with fixed weights."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models.segmentation.fcn import FCNHead
 
 from .base import Backbone
+from .convolved import FC_SIDE, ConvolvedClassifier
 from .grids import to_stride
+from .heads import Head, unframed
 from .names import BACKBONE_FACTS
-from .segmentation_base import Head, LastMapHead, unframed
-from .segmentation_fc import FC_SIDE, ConvolvedClassifier
 
 FC_WIDTH = 4096
 SKIP_STRIDES = (16, 8)  # FCN-8s: pool4 and pool3 on VGG-16
@@ -69,21 +68,6 @@ class StridedHead(Head):
             scores = to_stride(scores, coarse, stride, size) + score(skip)
             coarse = stride
         return scores
-
-
-def fcn(backbone: Backbone, n_labels: int) -> Head:
-    """torchvision's head: 3 x 3 to a quarter of the channels, dropout, 1 x 1."""
-    return LastMapHead(FCNHead(backbone.channels[-1], n_labels), backbone.output_stride)
-
-
-def fcn32s(backbone: Backbone, n_labels: int) -> Head:
-    """Scores of the last map alone."""
-    return StridedHead(backbone, n_labels, skips=False)
-
-
-def fcn8s(backbone: Backbone, n_labels: int) -> Head:
-    """Scores of three maps."""
-    return StridedHead(backbone, n_labels, skips=True)
 
 
 def _score(inputs: int, n_labels: int) -> nn.Conv2d:

@@ -11,16 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..core.dense_energy import SIGMA_RGB, SIGMA_XY, WEIGHT, dense_energy, matched_weight
-from ..core.labels import BACKGROUND, IGNORE
-from ..core.rrm import Mining, reliable_labels
-from ..nets.rrm import TaggedSegmenter
-from .data import Sample
-from .losses import nearest_labels, pixel_cross_entropy
-from .seeded import to_cells
-
-SCALES = (0.5, 1.0, 1.5, 2.0)
-SIDE = 8  # pixels of a cell that labels are mined on
+from ....core.dense_energy import SIGMA_RGB, SIGMA_XY, WEIGHT, dense_energy, matched_weight
+from ....core.labels import BACKGROUND, IGNORE
+from ....core.rrm import Mining, reliable_labels
+from ....nets.rrm import TaggedSegmenter
+from ....training.data import Sample
+from ....training.losses import nearest_labels, pixel_cross_entropy
+from ....training.seeded import to_cells
 
 
 @dataclass(frozen=True)
@@ -65,8 +62,8 @@ class ReliableLoss:
     model: TaggedSegmenter
     mining: Mining
     energy: Energy
-    scales: Sequence[float] = SCALES
-    stride: int = SIDE
+    scales: Sequence[float] = (0.5, 1.0, 1.5, 2.0)
+    stride: int = 8
     aux_weight: float = 0.0
     alone: int = 0
     context: Callable[[], AbstractContextManager[Any]] = nullcontext

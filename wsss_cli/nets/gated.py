@@ -10,8 +10,8 @@ from torchvision.models.segmentation.deeplabv3 import ASPP
 from ..core.single_stage_pooling import with_background
 from .base import Backbone
 from .grids import to_stride
-from .segmentation_base import Head, conv_norm_relu
-from .segmentation_deeplab import LOW_LEVEL_CHANNELS, LOW_LEVEL_STAGE, norm_each_image, rates_of
+from .heads import Head, conv_norm_relu
+from .pyramid import LOW_LEVEL_CHANNELS, LOW_LEVEL_STAGE, norm_each_image, rates_of
 
 WIDTH = 256
 SHALLOW = 0.3  # part of the shallow features in the mix
@@ -84,7 +84,7 @@ class GatedHead(Head):
     """DeepLab v3+'s deep features, mixed with shallow ones that know of the whole image.
 
     Then twice 3 x 3 with normalisation, ReLU and dropout, and 1 x 1 to the classes' logits; the
-    background's is always core.ngwp's BACKGROUND_LOGIT.
+    background's is always `BACKGROUND_LOGIT` of core.single_stage_pooling.
 
     Args:
         backbone: of any output stride; rates are those of stride 8, 12 to 36, scaled.
@@ -120,3 +120,8 @@ class GatedHead(Head):
         deep = to_stride(self.aspp(maps[-1]), self.coarse, self.stride, size)
         deep = self.join(torch.cat([deep, self.reduce(low)], dim=1))
         return with_background(self.decode(self.gate(deep, self.cues(low, deep))))
+
+
+def head(backbone: Backbone, n_labels: int) -> Head:
+    """The single-stage method's."""
+    return GatedHead(backbone, n_labels)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .base import Backbone
 from .grids import to_stride
-from .segmentation_base import Head, conv_norm_relu
+from .heads import Head, conv_norm_relu
 
 MAX_DECODER_WIDTH = 256
 
@@ -43,3 +43,8 @@ class UNetHead(Head):
             x = torch.cat([to_stride(x, stride, finer, size), maps[stage]], dim=1)
             x, stride = block(x), finer
         return self.out(x)
+
+
+def head(backbone: Backbone, n_labels: int) -> Head:
+    """U-Net's decoder."""
+    return UNetHead(backbone, n_labels)

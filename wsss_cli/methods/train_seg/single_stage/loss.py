@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from ..core.grid import upsample_grid
-from ..core.single_stage_labels import SelfLabels, balanced_losses, self_labels
-from ..core.single_stage_pooling import Pooling, class_scores, tag_losses
-from .data import Sample
-from .losses import nearest_labels
-from .seeded import to_cells
+from ....core.grid import upsample_grid
+from ....core.single_stage_labels import SelfLabels, balanced_losses, self_labels
+from ....core.single_stage_pooling import Pooling, class_scores, tag_losses
+from ....training.data import Sample
+from ....training.losses import nearest_labels
+from ....training.seeded import to_cells
 
 TAG_EPOCHS = 5
 REFINED = 4  # pixels per cell of the masks that PAMR refines, where the logits' are not smaller

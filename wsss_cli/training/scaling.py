@@ -1,0 +1,43 @@
+"""How large a segmentation network gets to see images, where that is not said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..errors import UsageError
+from ..options.cards import Due
+from ..options.training import MAX_SIDE, Crops, interval
+
+
+def unless_sided(factors: str) -> Due:
+    """A default of --rescale, where there is no --long-side."""
+    return Due(lambda options: factors if options["long_side"] is None else None, factors)
+
+
+def scaled(crops: Crops) -> Crops:
+    """The crops, of whole images as large as a crop if nothing is said.
+
+    What a tag promises holds for a whole image only. If unsaid, `max_side` is the highest of the
+    longer sides, where these are known: a network has to be looked through at a size it was trained
+    at.
+
+    Raises:
+        UsageError: both a factor and a longer side, or no range of these.
+    """
+    if crops.rescale is not None and crops.long_side is not None:
+        raise UsageError("--rescale and --long-side: give one of them")
+    if crops.rescale is not None:
+        return looked_at(crops, MAX_SIDE)
+    sides = crops.long_side or f"{crops.crop},{crops.crop}"
+    return looked_at(replace(crops, long_side=sides), longest(crops))
+
+
+def longest(crops: Crops) -> int:
+    """The highest longer side of the images that are trained on; of whole ones, that of a crop."""
+    sides = interval("--long-side", crops.long_side)
+    return crops.crop if sides is None else max(1, round(sides[1]))
+
+
+def looked_at(crops: Crops, side: int) -> Crops:
+    """The crops, images validated and predicted at no longer side than this, if none is given."""
+    return replace(crops, max_side=side if crops.max_side is None else crops.max_side)
