@@ -20,7 +20,6 @@ from .shared import Device, Force, Quiet, Seed, Workers, one_of
 
 if TYPE_CHECKING:
     from ..nets.base import Backbone
-    from ..training.augment import Augment
 
 __all__ = [
     "MAX_SIDE",
@@ -177,25 +176,6 @@ class Crops:
         ),
     ] = None
 
-    def augment(self) -> Augment:
-        """The augmentation that the options ask for.
-
-        Raises:
-            UsageError: options that contradict or are out of range.
-        """
-        from ..training.augment import Augment
-
-        strength = _numbers("--jitter", self.jitter, "B,C,S,H")
-        if strength is not None and strength[3] > 0.5:
-            raise UsageError(f"--jitter {self.jitter}: the hue turns by 0.5 at most")
-        return Augment(
-            crop=self.crop,
-            long_side=interval("--long-side", self.long_side),
-            factor=interval("--rescale", self.rescale),
-            max_side=self.max_side or 0,
-            jitter=strength,  # type: ignore[arg-type]  # four, by the form
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
@@ -227,7 +207,7 @@ class Setting:
     quiet: Quiet = False
 
 
-def _numbers(option: str, text: str | None, form: str) -> tuple[float, ...] | None:
+def numbers(option: str, text: str | None, form: str) -> tuple[float, ...] | None:
     """The numbers of an option such as LO,HI.
 
     Raises:
@@ -246,7 +226,7 @@ def _numbers(option: str, text: str | None, form: str) -> tuple[float, ...] | No
 
 def interval(option: str, text: str | None) -> tuple[float, float] | None:
     """The range of an option LO,HI, with 0 < LO <= HI."""
-    found = _numbers(option, text, "LO,HI")
+    found = numbers(option, text, "LO,HI")
     if found is None:
         return None
     if not 0 < found[0] <= found[1]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..options.training import Body, Crops, Recipe, Setting
 from .inputs import held_out_split, keep_pixels, labelled_crop, labelled_ids
 from .job import Job
+from .scaling import augmentation
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -72,7 +73,7 @@ class Relating:
         task, body = self.task, self.task.body
         labels = files.enter_context(open_artifact(task.seeds, LABEL))
         reader = files.enter_context(open_dataset(task.data, labels))
-        augment = task.crops.augment()
+        augment = augmentation(task.crops)
         ids = labelled_ids(reader, labels, task.split, held_out_split(reader, None))
         keep_pixels(reader, ids, task.setting.keep_pixels, team.world)
         learner = self.learner(reader, ids)

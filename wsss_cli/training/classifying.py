@@ -14,6 +14,7 @@ from ..options.training import Body, Crops, Recipe, Setting
 from .inputs import held_out_split, keep_pixels, tagged_ids
 from .job import Job
 from .probes import check_decay, probe_tags
+from .scaling import augmentation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +116,7 @@ class Classifying:
 
         task, side = self.task, self.task.crops.crop
         reader = files.enter_context(open_dataset(task.data))
-        augment = self._crops().augment()
+        augment = augmentation(self._crops())
         held_out = held_out_split(reader, task.val_split)
         ids = tagged_ids(reader, task.split, held_out)
         val = reader.split(held_out) if held_out is not None else []

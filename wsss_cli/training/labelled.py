@@ -16,7 +16,7 @@ from ..options.segmenter import bearable
 from .inputs import labelled_crop, labelled_ids
 from .job import Job
 from .probes import PROBE_DECAY, CellProbe, start_head
-from .scaling import scaled
+from .scaling import augmentation, scaled
 from .segmenting import KIND, NAME, Task, head_learned
 from .stairs import Stepped, schedule_of
 
@@ -123,7 +123,7 @@ class Labelled:
         task, stairs = self.task, self.options.stairs
         target = files.enter_context(open_artifact(self.options.labels, LABEL))
         reader = files.enter_context(open_dataset(task.data, target))
-        augment = task.crops.augment()
+        augment = augmentation(task.crops)
         ids = labelled_ids(reader, target, task.split, task.held_out(reader))
         measure = task.measure(reader, ids, team)
         net, pretrained = task.network(len(reader.classes) + 1, team)

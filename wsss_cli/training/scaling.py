@@ -1,12 +1,16 @@
-"""How large a segmentation network gets to see images, where that is not said."""
+"""From the options of crops to how images are cut and scaled, what is unsaid included."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..options.cards import Due
-from ..options.training import MAX_SIDE, Crops, interval
+from ..options.training import MAX_SIDE, Crops, interval, numbers
+
+if TYPE_CHECKING:
+    from .augment import Augment
 
 
 def unless_sided(factors: str) -> Due:
@@ -41,3 +45,23 @@ def longest(crops: Crops) -> int:
 def looked_at(crops: Crops, side: int) -> Crops:
     """The crops, images validated and predicted at no longer side than this, if none is given."""
     return replace(crops, max_side=side if crops.max_side is None else crops.max_side)
+
+
+def augmentation(crops: Crops) -> Augment:
+    """The augmentation that the options ask for.
+
+    Raises:
+        UsageError: options that contradict or are out of range.
+    """
+    from .augment import Augment
+
+    strength = numbers("--jitter", crops.jitter, "B,C,S,H")
+    if strength is not None and strength[3] > 0.5:
+        raise UsageError(f"--jitter {crops.jitter}: the hue turns by 0.5 at most")
+    return Augment(
+        crop=crops.crop,
+        long_side=interval("--long-side", crops.long_side),
+        factor=interval("--rescale", crops.rescale),
+        max_side=crops.max_side or 0,
+        jitter=strength,  # type: ignore[arg-type]  # four, by the form
+    )

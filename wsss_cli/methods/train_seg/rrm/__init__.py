@@ -17,7 +17,7 @@ from ....options.looking import parse_scales
 from ....training.inputs import tagged_ids
 from ....training.job import Job
 from ....training.probes import PROBE_DECAY, starts_as_probe
-from ....training.scaling import scaled, unless_sided
+from ....training.scaling import augmentation, scaled, unless_sided
 from ....training.segmenting import KIND, NAME, SegmentingCard, Task, head_learned
 from ....training.supervision import Supervision, check_cells
 from ....training.tagged import classifier_head, tagged_crop
@@ -80,7 +80,7 @@ class Reliable:
 
         task, options = self.task, self.options
         reader = files.enter_context(open_dataset(task.data or Path("data.h5")))
-        augment = task.crops.augment()
+        augment = augmentation(task.crops)
         ids = tagged_ids(reader, task.split, task.held_out(reader))
         measure = task.measure(reader, ids, team)
         net, pretrained = task.network(len(reader.classes) + 1, team)

@@ -15,7 +15,7 @@ from ....options.training import Crops, interval
 from ....training.inputs import tagged_ids
 from ....training.job import Job
 from ....training.probes import probes_head
-from ....training.scaling import longest, looked_at, scaled
+from ....training.scaling import augmentation, longest, looked_at, scaled
 from ....training.segmenting import KIND, NAME, SegmentingCard, Task
 from ....training.segmenting import network as plain_network
 from ....training.stairs import schedule_of
@@ -84,10 +84,10 @@ class SelfTaught:
         crops, area = self.task.crops, self.options.area
         span = interval("--area", area)
         if span is None:
-            return crops.augment()
+            return augmentation(crops)
         if span[1] > 1:
             raise UsageError(f"--area {area}: no part is larger than the image, 1")
-        return Stretch(**asdict(crops.augment()), area=span)
+        return Stretch(**asdict(augmentation(crops)), area=span)
 
     def job(self, team: Team, files: ExitStack) -> Job:
         """What there is to train; `files` closes what it opens."""
