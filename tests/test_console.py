@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterator
 
@@ -61,14 +62,24 @@ def test_the_total_is_known_of_a_list(
     assert capsys.readouterr().err == "eval: 3/4\neval: 4/4\n"
 
 
-def test_a_terminal_gets_a_bar(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Terminal(io.StringIO):
+    """A terminal, as far as a program can tell."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setattr(type(sys.stderr), "isatty", lambda self: True, raising=False)
+    monkeypatch.setattr(sys, "stderr", terminal)
     assert list(track(iter([5, 6]), "eval", total=4, done=2)) == [5, 6]
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "eval" in said.err
-    assert "4/4" in said.err
+    said = terminal.getvalue()
+    assert "eval" in said
+    assert "2/4" in said  # of an earlier run
+    assert "4/4" in said
+    terminal.seek(0)
+    terminal.truncate()
+    assert list(track([5, 6], "eval", quiet=True)) == [5, 6]
+    assert terminal.getvalue() == ""

@@ -94,7 +94,7 @@ def test_predictions_come_in_order_from_eval_mode_in_float32(half: torch.dtype |
     [
         MemoryError(),
         RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"),
-        torch.OutOfMemoryError("Out Of Memory"),
+        torch.cuda.OutOfMemoryError("Out Of Memory"),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
         RuntimeError("not enough memory: you tried to allocate"),
     ],
