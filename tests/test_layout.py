@@ -20,7 +20,10 @@ FILE, FUNCTION, COMMAND, BODY = 300, 60, 200, 40  # lines; a function's are thos
 LARGER: dict[str, int] = {}
 
 # Modules that no test file is named after, and where they are tested instead.
-TESTED_ELSEWHERE: dict[str, str] = {}
+TESTED_ELSEWHERE: dict[str, str] = {
+    "__main__": "test_training_team starts it, under torchrun",
+    "commands": "test_cli: the commands are those of the chain, in its order",
+}
 
 
 def name_of(path: Path) -> str:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from wsss_cli.errors import UsageError
+from wsss_cli.machine import devices
 from wsss_cli.machine.devices import resolve_device
 
 
@@ -56,3 +57,31 @@ def test_a_numbered_gpu_is_the_only_one_used(two_gpus: list[torch.device]) -> No
 def test_a_device_that_is_not_there_is_refused(name: str, two_gpus: list[torch.device]) -> None:
     with pytest.raises(UsageError, match=f"--device {name}: (not available here|unknown)"):
         resolve_device(name)
+
+
+def test_auto_takes_what_there_is(
+    two_gpus: list[torch.device], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert resolve_device("auto") == torch.device("cuda")
+    assert two_gpus == []  # any: torchrun may have given this process one
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for mps, expected in ((True, "mps"), (False, "cpu")):
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda found=mps: found)
+        assert resolve_device("auto") == torch.device(expected)
+    with pytest.raises(UsageError, match="--device cuda: not available here") as caught:
+        resolve_device("cuda")
+    assert caught.value.hint == "--device auto takes what is"
+    with pytest.raises(UsageError, match="--device abacus: unknown") as caught:
+        resolve_device("abacus")
+    assert caught.value.hint == "auto, cpu, cuda, cuda:N or mps"
+
+
+def test_a_cpu_keeps_its_heap_and_a_gpu_does_not(
+    two_gpus: list[torch.device], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[str] = []
+    monkeypatch.setattr(devices, "keep_heap", lambda: kept.append("kept"))
+    resolve_device("cuda")
+    assert kept == []
+    resolve_device("cpu")
+    assert kept == ["kept"]

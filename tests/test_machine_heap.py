@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-MEGABYTES, TIMES = 64, 20
+MEGABYTES, TIMES = 64, 8
 # pages that the kernel clears while blocks are made and freed, one at a time
 PROGRAM = f"""
 import resource

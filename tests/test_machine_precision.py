@@ -11,7 +11,14 @@ from made import wsss
 from wsss_cli.artifacts import CAM, load_weights, open_artifact
 from wsss_cli.errors import UsageError
 from wsss_cli.machine.devices import Precision, TrainPrecision, resolve_precision
-from wsss_cli.machine.precision import _cpu_multiplies_bf16, autocast_type, suited_precision
+from wsss_cli.machine.precision import (
+    _cpu_multiplies_bf16,
+    autocast_to,
+    autocast_type,
+    full_precision,
+    no_autocast,
+    suited_precision,
+)
 
 CPU = torch.device("cpu")
 TRAIN = ["train-cls", "--backbone", "tiny", "--backbone-weights", "random", "--crop", "32"]
@@ -78,3 +85,28 @@ def test_what_auto_was_is_in_the_weights_and_the_maps(tiny_data: Path) -> None:
     assert wsss("make-cam", *options, "--device", "cpu").exit_code == 0
     with open_artifact(cam, CAM) as maps:
         assert maps.params["precision"] == suited_precision(CPU)
+
+
+def test_a_part_in_full_precision_amid_autocast() -> None:
+    x = torch.ones(2, 2)
+    assert autocast_to(x) is None
+    with torch.autocast("cpu", torch.bfloat16):
+        assert autocast_to(x) is torch.bfloat16
+        assert (x @ x).dtype == torch.bfloat16
+        with no_autocast(x):
+            assert autocast_to(x) is None
+            assert (x @ x).dtype == torch.float32
+        assert (x @ x).dtype == torch.bfloat16
+    meta = torch.ones(2, 2, device="meta")  # a device without autocast
+    with no_autocast(meta):
+        assert (meta @ meta).dtype == torch.float32
+    assert autocast_to(meta) is None
+
+
+def test_half_types_become_float32_and_others_stay() -> None:
+    for kind in (torch.bfloat16, torch.float16):
+        found = full_precision(torch.tensor([0.5, 3.0], dtype=kind))
+        assert (found.dtype, found.tolist()) == (torch.float32, [0.5, 3.0])
+    for kind in (torch.float32, torch.float64, torch.int64):
+        x = torch.ones(2, dtype=kind)
+        assert full_precision(x) is x

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Optional
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from wsss_cli.options.groups import Due, Help, Without, grouped
+from wsss_cli.options.groups import Due, Help, Without, given, grouped, spelled
 
 
 class Kind(str, enum.Enum):
@@ -105,3 +105,47 @@ def test_such_defaults_are_said() -> None:
     assert "Of it. Default: 1 (small), 9 (large)." in " ".join(text.split())
     assert "Its form. Default: yes (small), no (large)." in " ".join(text.split())
     assert "Depth. Default: 7 (small), twice the width (large)." in " ".join(text.split())
+
+
+def test_what_was_given_is_what_is_not_left_out() -> None:
+    assert given({"a": None, "b": 0, "c": False, "d": ""}) == {"b": 0, "c": False, "d": ""}
+
+
+def test_a_field_as_it_is_typed() -> None:
+    assert spelled(Group, "width") == "--width"
+    assert spelled(Group, "name") == "--called"
+    assert spelled(Group, "round") == "--round"
+
+
+def test_an_option_that_defaults_to_none_keeps_what_it_is_annotated_with() -> None:
+    """Python 3.10 wraps such a type in Optional, where Typer would not find its option."""
+
+    def run(
+        size: Annotated[int | None, typer.Option("--of-size", min=2, help="Its size.")] = None,
+        group: Group = GROUP,
+    ) -> None:
+        """Wrapped."""
+        got.append((size, group))
+
+    run.__annotations__ = {
+        "size": Optional[Annotated[Optional[int], typer.Option("--of-size", min=2, help="S.")]],  # noqa: UP045
+        "group": Group,
+        "return": None,
+    }
+    wrapped = grouped()(run)
+    call(wrapped)
+    assert got == [(None, GROUP)]
+    call(wrapped, "--of-size", "5")
+    assert got == [(5, GROUP)]
+    assert "Invalid value for '--of-size'" in call(wrapped, "--of-size", "1")
+
+
+def test_a_due_default_sees_options_that_are_settled_before_it() -> None:
+    options = {"kind": Kind.large, "depth": None, "width": None, "name": "it", "round": None}
+    usual.settle(options)
+    assert options == {"kind": Kind.large, "depth": 18, "width": 9, "name": "it", "round": False}
+
+
+def test_a_command_stays_what_it_was() -> None:
+    assert (plain.__name__, plain.__doc__, plain.__module__) == ("plain", "Plain.", __name__)
+    assert list(plain.__annotations__) == ["first", "width", "name", "last"]

@@ -31,22 +31,32 @@ def test_between_parts_a_signal_stops_at_once(number: signal.Signals) -> None:
 
 def test_inside_a_part_it_waits_for_the_end() -> None:
     done = []
-    with Interrupts() as interrupts:
-        with pytest.raises(KeyboardInterrupt), interrupts.whole():  # noqa: PT012
+
+    def part(interrupts: Interrupts) -> None:
+        with interrupts.whole():
             send(signal.SIGTERM)
             assert interrupts.pending
             assert interrupts.torn
             done.append("all of it")
+
+    with Interrupts() as interrupts:
+        with pytest.raises(KeyboardInterrupt):
+            part(interrupts)
         assert not interrupts.torn
     assert done == ["all of it"]
 
 
 def test_a_second_one_does_not_wait_and_tells_that_the_state_is_torn() -> None:
-    with Interrupts() as interrupts:
-        with pytest.raises(KeyboardInterrupt), interrupts.whole():  # noqa: PT012
+    def part(interrupts: Interrupts) -> None:
+        with interrupts.whole():
             send(signal.SIGINT)
+            assert interrupts.pending
             send(signal.SIGINT)
             pytest.fail("the second signal waited")
+
+    with Interrupts() as interrupts:
+        with pytest.raises(KeyboardInterrupt):
+            part(interrupts)
         assert interrupts.torn
 
 
@@ -62,8 +72,9 @@ def test_an_error_inside_a_part_leaves_it_torn() -> None:
 
 def test_held_signals_wait_however_many_they_are() -> None:
     done = []
-    with Interrupts() as interrupts:
-        with pytest.raises(KeyboardInterrupt), interrupts.held(True):  # noqa: PT012
+
+    def parts(interrupts: Interrupts) -> None:
+        with interrupts.held(True):
             with interrupts.whole():
                 send(signal.SIGINT, signal.SIGTERM, signal.SIGINT)
                 done.append("a part")
@@ -71,6 +82,10 @@ def test_held_signals_wait_however_many_they_are() -> None:
             assert not interrupts.torn
             send(signal.SIGTERM)
             done.append("the rest")
+
+    with Interrupts() as interrupts:
+        with pytest.raises(KeyboardInterrupt):
+            parts(interrupts)
         with pytest.raises(KeyboardInterrupt):  # no longer held
             send(signal.SIGTERM)
     assert done == ["a part", "the rest"]
@@ -86,9 +101,14 @@ def test_without_holding_a_signal_stops_at_once() -> None:
 
 def test_the_former_handlers_come_back() -> None:
     before = handlers()
-    with pytest.raises(ValueError, match="out"), Interrupts():  # noqa: PT012
-        assert handlers() != before
-        raise ValueError("out")
+
+    def part() -> None:
+        with Interrupts():
+            assert all(one != other for one, other in zip(handlers(), before, strict=True))
+            raise ValueError("out")
+
+    with pytest.raises(ValueError, match="out"):
+        part()
     assert handlers() == before
 
 

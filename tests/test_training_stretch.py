@@ -40,26 +40,39 @@ def test_a_part_fills_the_crop() -> None:
         assert int(crop[1].max()) - int(crop[1].min()) > 190  # most of the height, of 234
 
 
-def test_a_part_too_long_for_the_image_is_the_largest_of_its_aspect_in_the_middle() -> None:
-    class Always:
-        """A generator whose every part is the whole area."""
+class Wide:
+    """A generator of parts as large and as wide as may be."""
 
-        def uniform(self, low: float, high: float) -> float:
-            return high
+    def __init__(self) -> None:
+        self.drawn = 0
 
-    # 4:3 of the whole area of a square is wider than it; ten times over
-    assert random_part((90, 90), (0.9, 1.0), Always()) == ((90, 90), (0, 0))  # type: ignore[arg-type]
-    assert random_part((90, 400), (1.0, 1.0), Always()) == ((90, 120), (0, 140))  # type: ignore[arg-type]
-    assert random_part((400, 90), (1.0, 1.0), Always()) == ((120, 90), (140, 0))  # type: ignore[arg-type]
+    def uniform(self, low: float, high: float) -> float:
+        self.drawn += 1
+        return high
 
 
-def test_the_whole_image_is_a_part_of_its_own_shape() -> None:
-    """Of an image 4:3 the part of all of its area that keeps to the aspect is the image."""
-    window = Stretch(30, flip=False, area=(1.0, 1.0)).window((60, 80), np.random.default_rng(0))
-    assert (window.crop, window.place, window.size) == (30, (0, 0), (30, 30))
-    assert min(window.scaled) >= 30
-    assert not window.mirrored
-    seen = [
-        Stretch(30).window((60, 80), np.random.default_rng(seed)).mirrored for seed in range(40)
-    ]
-    assert 8 < sum(seen) < 32
+@pytest.mark.parametrize(
+    ("size", "part", "start"),
+    [
+        ((90, 90), (90, 90), (0, 0)),
+        ((90, 400), (90, 120), (0, 140)),
+        ((400, 90), (120, 90), (140, 0)),
+    ],
+)
+def test_after_ten_that_do_not_fit_it_is_the_largest_in_the_middle(
+    size: tuple[int, int], part: tuple[int, int], start: tuple[int, int]
+) -> None:
+    rng = Wide()
+    area = (0.9, 2.0)  # more than there is, so that no part fits
+    assert random_part(size, area, rng) == (part, start)  # type: ignore[arg-type]
+    assert rng.drawn == 20  # an area and an aspect each
+
+
+def test_half_of_the_parts_are_mirrored_unless_none_may_be() -> None:
+    def mirrored(flip: bool) -> int:
+        stretch = Stretch(30, flip=flip)
+        windows = [stretch.window((60, 80), np.random.default_rng(seed)) for seed in range(40)]
+        return sum(window.mirrored for window in windows)
+
+    assert 8 < mirrored(True) < 32
+    assert mirrored(False) == 0

@@ -1,0 +1,253 @@
+"""A run: what it is known by, how it computes, what it does after each epoch, what it leaves."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from made import write_data
+from torch import Tensor, nn
+
+from wsss_cli.artifacts import load_weights, open_dataset
+from wsss_cli.artifacts.weights import weights_run
+from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.machine.devices import TrainPrecision
+from wsss_cli.options.training import Recipe, Setting
+from wsss_cli.training import job as module
+from wsss_cli.training.compute import Compute
+from wsss_cli.training.data import Plan
+from wsss_cli.training.job import Job, begin, check_beside, default_workers, train
+from wsss_cli.training.losses import Loss, count_images
+from wsss_cli.training.schedule import Schedule
+from wsss_cli.training.team import Team
+
+CPU = torch.device("cpu")
+RECIPE = Recipe(epochs=3, batch_size=2, lr=0.5, momentum=0.0, weight_decay=0.0)
+SETTING = Setting(device="cpu", workers=0, quiet=True, seed=5)
+
+
+def load(image_id: str, rng: np.random.Generator) -> dict[str, Tensor]:
+    return {"image": torch.full((3, 2, 2), float(image_id))}
+
+
+def share(outputs: Tensor, batch: dict[str, Tensor], counts: Tensor) -> Tensor:
+    return outputs.sum() / counts[0]
+
+
+class Scale(nn.Module):
+    """An image's first value times one weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, 0, 0, 0] * self.weight
+
+
+def job(out: Path, **options: Any) -> Job:
+    """Of four images, 0 to 3: the gradient of a step is the mean of its two."""
+    return Job(
+        **{
+            "name": "train-cls",
+            "kind": "wsss/cls",
+            "out": out,
+            "model": Scale(),
+            "config": {"width": 1},
+            "params": {"split": "train"},
+            "classes": ["red"],
+            "inputs": [],
+            "ids": ["0", "1", "2", "3"],
+            "load": load,
+            "loss": Loss(count_images, share),
+            "schedule": lambda total, warmup: Schedule(total, warmup),
+            "grouping": {"bias_doubling": False},
+            **options,
+        }
+    )
+
+
+def test_a_run_from_start_to_weights(tmp_path: Path) -> None:
+    told: list[Any] = []
+    out = tmp_path / "cls.pt"
+
+    def start(model: Scale, compute: Compute) -> None:
+        told.append("start")
+        model.weight.data.fill_(20.0)
+
+    def finish(model: Scale, compute: Compute) -> None:
+        told.append("finish")
+        model.weight.data += 100
+
+    history = train(
+        job(
+            out,
+            start=start,
+            measure=lambda model, compute: {"val_map": model.weight.item(), "val_miou": math.nan},
+            after=lambda model, compute, epoch: told.append(epoch),
+            finish=finish,
+            val_every=2,
+        ),
+        dataclasses.replace(RECIPE, head_multiplier=1.0),
+        SETTING,
+        Team(),
+    )
+    # each epoch goes through 0..3 in two steps, whose means add up to 3: half of it is 1.5
+    assert told == ["start", 0, 2, 3, "finish"]
+    assert [row["epoch"] for row in history] == [0, 1, 2, 3]
+    assert ["loss" in row for row in history] == [False, True, True, True]
+    figures = [{k: v for k, v in row.items() if k not in ("epoch", "loss")} for row in history]
+    assert figures.pop(1) == {}
+    assert figures == [{"val_map": v, "val_miou": None} for v in (20.0, 17.0, 15.5)]
+    weights = load_weights(out, "wsss/cls")
+    assert weights.state_dict["weight"].item() == 115.5
+    assert weights.history == history
+    assert weights.config == {"width": 1}
+    assert weights.seed == 5
+    assert weights.params["split"] == "train"
+    assert (weights.params["lr"], weights.params["precision"]) == (0.5, "f32")
+    assert list(tmp_path.iterdir()) == [out]  # no state, no lock
+
+
+def test_what_changes_the_numbers_is_in_the_run_and_nothing_else(tmp_path: Path) -> None:
+    def run(recipe: Recipe = RECIPE, seed: int = 5, precision: str = "f32", **changes: Any) -> str:
+        one = job(tmp_path / "x.pt")
+        one = dataclasses.replace(one, **changes)
+        return weights_run(**module._identity(one, recipe, seed, precision))
+
+    same = run()
+    assert run(out=tmp_path / "y.pt", val_every=7, config={}, name="other") == same
+    others = [
+        run(dataclasses.replace(RECIPE, lr=0.25)),
+        run(seed=6),
+        run(precision="bf16"),
+        run(params={"split": None}),
+        run(classes=["green"]),
+        run(ids=["0", "1"]),
+        run(kind="wsss/aff"),
+    ]
+    assert same not in others
+    assert len(set(others)) == len(others)
+
+
+def test_groups_and_optimizer_are_those_of_recipe_and_method(tmp_path: Path) -> None:
+    model = nn.Linear(2, 1)
+    recipe = Recipe(epochs=1, batch_size=1, lr=0.5, head_multiplier=4, momentum=0.75)
+    one = job(tmp_path / "x.pt", model=model, grouping={"pretrained": [], "bias_decay": True})
+    table = [(g["name"], g["lr"], g["weight_decay"]) for g in one.groups(recipe)]
+    assert table == [("new weight", 2.0, 1e-4), ("new bias", 4.0, 1e-4)]
+    for nesterov, momentum, expected in (
+        (False, 0.75, False),
+        (True, 0.75, True),
+        (True, 0.0, False),  # which there is no other way of taking
+    ):
+        one = job(tmp_path / "x.pt", model=model, nesterov=nesterov)
+        found = one.optimizer(dataclasses.replace(recipe, momentum=momentum))
+        assert {g["nesterov"] for g in found.param_groups} == {expected}
+        assert {g["momentum"] for g in found.param_groups} == {momentum}
+
+
+def test_figures_come_every_so_many_epochs_and_at_the_end(tmp_path: Path) -> None:
+    def epochs(every: int, last: int) -> list[int]:
+        one = job(tmp_path / "x.pt", val_every=every, measure=lambda model, compute: {"f": 1.0})
+        figures = module._measure_each(one, last, Compute(CPU))
+        if figures is None:
+            return []
+        return [epoch for epoch in range(1, last + 1) if figures(one.model, epoch)]
+
+    assert epochs(1, 3) == [1, 2, 3]
+    assert epochs(2, 5) == [2, 4, 5]
+    assert epochs(9, 4) == [4]
+    assert epochs(0, 4) == []
+    assert module._measure_each(job(tmp_path / "x.pt"), 3, Compute(CPU)) is None
+    assert module._start_once(job(tmp_path / "x.pt"), Compute(CPU)) is None
+
+
+def compute(count: int, batch: int, accumulate: int, world: int, **setting: Any) -> Compute:
+    recipe = dataclasses.replace(RECIPE, batch_size=batch, accumulate=accumulate, clip_grad=0.5)
+    plan = Plan(count, batch, 1, 0)
+    team = Team(CPU, world - 1, world)
+    return module._compute(plan, recipe, dataclasses.replace(SETTING, **setting), team, "bf16")
+
+
+def test_a_steps_images_go_to_parts_and_processes() -> None:
+    found = compute(count=50, batch=8, accumulate=3, world=2)
+    shares = found.shares
+    assert (shares.images, shares.parts, shares.world, shares.rank) == (8, 3, 2, 1)
+    assert (found.half, found.clip, found.workers) == (torch.bfloat16, 0.5, 0)
+    assert compute(50, 8, 8, 2).shares.parts == 4  # an image for each process in each part
+    assert compute(3, 8, 1, 2).shares.images == 3  # a small data set
+    assert compute(50, 8, 1, 1, workers=None).workers == 1
+    with pytest.raises(UsageError, match="3 processes: a step takes 2 images") as caught:
+        compute(2, 8, 1, 3)
+    assert "--nproc-per-node" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "processes", "cores", "expected"),
+    [
+        ("cpu", 1, 64, 1),
+        ("cuda", 1, 64, 8),
+        ("cuda", 1, 6, 6),
+        ("cuda", 4, 6, 1),
+        ("cuda", 8, 4, 1),
+        ("cuda", 2, 8, 4),
+    ],
+)
+def test_a_gpu_is_loaded_for_by_more_processes(
+    kind: str, processes: int, cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "free_cores", lambda: cores)
+    assert default_workers(torch.device(kind), processes) == expected
+
+
+def test_a_beginning_refuses_what_would_fail_late(tmp_path: Path) -> None:
+    out = tmp_path / "cls.pt"
+    with begin(out, RECIPE, SETTING) as team:
+        first = torch.rand(1)
+        assert (team.rank, team.world, team.device) == (0, 1, CPU)
+    with begin(out, RECIPE, SETTING):
+        assert torch.equal(torch.rand(1), first)  # the seed decides
+    cases: list[tuple[Recipe, Setting, int, str]] = [
+        (RECIPE, SETTING, 4, "--epochs: must be at least 4"),
+        (dataclasses.replace(RECIPE, lr=0), SETTING, 1, "--lr: must be above 0"),
+        (
+            RECIPE,
+            dataclasses.replace(SETTING, precision=TrainPrecision.fp16),
+            1,
+            "--precision fp16: needs a CUDA device",
+        ),
+        (RECIPE, dataclasses.replace(SETTING, device="abacus"), 1, "--device abacus: unknown"),
+    ]
+    for recipe, setting, fewest, said in cases:
+        with pytest.raises(UsageError, match=said), begin(out, recipe, setting, fewest):
+            pass
+    out.write_bytes(b"")
+    with pytest.raises(UsageError, match="exists already"), begin(out, RECIPE, SETTING):
+        pass
+    with begin(out, RECIPE, dataclasses.replace(SETTING, force=True)):
+        pass
+
+
+def test_a_file_beside_the_weights(tmp_path: Path) -> None:
+    out, beside = tmp_path / "cls.pt", tmp_path / "cam.h5"
+    data = write_data(tmp_path / "data.h5", ["a"], (4, 5), ["red"])
+    check_beside(beside, out, False, [])
+    with pytest.raises(UsageError, match="is where the weights go") as caught:
+        check_beside(out, out, True, [])
+    assert caught.value.hint == "give it another name"
+    beside.write_bytes(b"")
+    with pytest.raises(UsageError, match="exists already"):
+        check_beside(beside, out, False, [])
+    check_beside(beside, out, True, [])
+    out.with_name("cls.pt.partial").write_bytes(b"")
+    check_beside(beside, out, False, [])  # which an interrupted run has written
+    with open_dataset(data) as reader, pytest.raises(UsageError, match="is an input"):
+        check_beside(data, out, True, [reader])
+    with pytest.raises(WsssError, match="no such folder"):
+        check_beside(tmp_path / "none" / "cam.h5", out, False, [])
