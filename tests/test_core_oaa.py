@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 
 from wsss_cli.core.oaa import Placing, attention, integral_loss, to_crop, to_image, trusted
-from wsss_cli.methods.train_cls.oaa import spread
 from wsss_cli.methods.train_cls.oaa.store import Accumulator, AttentionStore
+from wsss_cli.methods.train_cls.oaa.writing import spread
 from wsss_cli.nets.parameters import parameter_groups
 from wsss_cli.training.attentive import placing_of
 from wsss_cli.training.augment import Augment

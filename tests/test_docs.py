@@ -40,6 +40,25 @@ def test_every_command_has_help_and_an_example(module: object) -> None:
     assert f"Example: wsss {module.NAME}" in doc  # type: ignore[attr-defined]
 
 
+CARDS = [
+    (module.NAME, card)
+    for module in COMMANDS
+    if getattr(module.run, "select", None) is not None
+    for card in module.run.select.cards.values()
+]
+
+
+@pytest.mark.parametrize(
+    ("command", "card"), CARDS, ids=lambda value: getattr(value, "name", value)
+)
+def test_every_method_is_in_the_table_and_has_its_page(command: str, card: object) -> None:
+    table = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    rows = [line for line in table.splitlines() if f"`--{card.by} {card.name}`" in line]  # type: ignore[attr-defined]
+    assert len([row for row in rows if row.startswith(f"| `{command}` |")]) == 1
+    page = card.page  # type: ignore[attr-defined]
+    assert not page or (ROOT / "docs" / "methods" / f"{page}.md").is_file()
+
+
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=lambda schema: schema.name)
 def test_every_kind_and_field_is_in_the_format_page(schema: object) -> None:
     text = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")

@@ -20,6 +20,7 @@ LIGHT += [("resnet18", s, True) for s in (8, 16)] + [("resnet18", 8, False)]
 LIGHT += [("mobilenet_v2", s, d) for s, d in ((8, True), (16, False), (32, False))]
 LIGHT += [("mobilenet_v3_large", s, d) for s, d in ((8, True), (16, False), (32, True))]
 HEAVY = [("resnet34", 8, True), ("resnet50", 16, False), ("resnet101", 16, True)]
+HEAVY += [("resnext50_32x4d", 8, True), ("resnext101_32x8d", 16, False)]
 HEAVY += [("vgg16", s, d) for s, d in ((8, True), (16, False), (32, False))]
 
 
@@ -57,7 +58,17 @@ def test_every_name_is_built_in_some_test() -> None:
     assert {name for name, _, _ in LIGHT + HEAVY} == set(NAMES)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2", "mobilenet_v3_large"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resnet18",
+        "resnet50",
+        "resnext50_32x4d",
+        "resnext101_32x8d",
+        "mobilenet_v2",
+        "mobilenet_v3_large",
+    ],
+)
 def test_stride_32_is_torchvisions_network(name: str) -> None:
     backbone = build_backbone(name, 32, dilated=True).eval()
     randomise_norms(backbone)
@@ -94,15 +105,16 @@ def test_vgg_as_psa_has_it() -> None:
         assert all(m.dilation == (1, 1) for m in features if isinstance(m, nn.Conv2d))
 
 
+@pytest.mark.parametrize("name", ["resnet50", "resnext50_32x4d"])
 @pytest.mark.parametrize(
     ("stride", "replace"), [(8, [False, True, True]), (16, [False, False, True])]
 )
 def test_dilated_is_torchvisions_replace_stride_with_dilation(
-    stride: int, replace: list[bool]
+    name: str, stride: int, replace: list[bool]
 ) -> None:
-    backbone = build_backbone("resnet50", stride, dilated=True).eval()
+    backbone = build_backbone(name, stride, dilated=True).eval()
     randomise_norms(backbone)
-    net = zoo.resnet50(weights=None, replace_stride_with_dilation=replace).eval()
+    net = getattr(zoo, name)(weights=None, replace_stride_with_dilation=replace).eval()
     same_weights(net, backbone)
     x = image(65, 50)
     with torch.no_grad():
@@ -121,7 +133,7 @@ def test_undilated_stride_16_is_irns_resnet() -> None:
         assert torch.equal(backbone(x)[-1], last_map_of_zoo(net, x))
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2"])
+@pytest.mark.parametrize("name", ["resnet18", "resnext50_32x4d", "mobilenet_v2"])
 @pytest.mark.parametrize("size", [(64, 96), (65, 97), (50, 83)])
 def test_dilation_computes_the_strided_network_in_between(name: str, size: tuple[int, int]) -> None:
     """The hole algorithm: every 4th cell at stride 8 is a cell at stride 32, borders too."""
@@ -145,6 +157,23 @@ def test_mirror_symmetric_kernels_make_a_mirror_equivariant_network(name: str, s
     with torch.no_grad():
         for straight, mirrored in zip(backbone(x), backbone(x.flip(-1)), strict=True):
             torch.testing.assert_close(mirrored.flip(-1), straight, atol=1e-9, rtol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["resnext50_32x4d", "resnext101_32x8d"])
+def test_grouped_convolutions_are_dilated_as_any_other(name: str) -> None:
+    """Of Xie et al.: 32 groups. They are no depthwise ones, whose gradient needs a special case."""
+    last = build_backbone(name, 16, dilated=True).layer4
+    grouped = [c for c in last.modules() if isinstance(c, nn.Conv2d) and c.groups > 1]
+    assert [(c.groups, c.stride[0], c.dilation[0], c.padding[0]) for c in grouped] == [
+        (32, 1, 1, 1),
+        (32, 1, 2, 2),
+        (32, 1, 2, 2),
+    ]
+    assert {type(c) for c in grouped} == {nn.Conv2d}
+    with torch.device("meta"):
+        net = getattr(zoo, name)(weights=None)
+    shapes = {k: v.shape for k, v in net.state_dict().items() if not k.startswith("fc.")}
+    assert {k: v.shape for k, v in build_backbone(name).state_dict().items()} == shapes
 
 
 @pytest.mark.parametrize("name", ["tiny", "mobilenet_v2"])

@@ -37,6 +37,8 @@ BACKBONE_FACTS = {
     "resnet34": BackboneFacts((64, 64, 128, 256, 512), POOLED_STEM),
     "resnet50": BackboneFacts((64, 256, 512, 1024, 2048), POOLED_STEM),
     "resnet101": BackboneFacts((64, 256, 512, 1024, 2048), POOLED_STEM),
+    "resnext50_32x4d": BackboneFacts((64, 256, 512, 1024, 2048), POOLED_STEM),
+    "resnext101_32x8d": BackboneFacts((64, 256, 512, 1024, 2048), POOLED_STEM),
     "mobilenet_v2": BackboneFacts(
         (16, 24, 32, 96, 1280), features=(0, 2, 4, 7, 14, 19), low_rate=True
     ),
