@@ -1,16 +1,12 @@
-"""TODO."""
+"""Which images: --ids and what it may name."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import WsssError
-
-if TYPE_CHECKING:
-    pass
 
 
 def need_ids(ids: list[str], source: Path, split: str | None) -> list[str]:
