@@ -17,6 +17,7 @@ from ..inference.writing import workers_for, write_made
 from ..methods.make_seeds import CARDS
 from ..options.cards import Chosen
 from ..options.files import Reads, Writes
+from ..options.crf import NONE
 from ..options.groups import Help, Without, grouped
 from ..options.machine import Machine
 from ..options.refine import RefineOptions
@@ -24,6 +25,7 @@ from ..options.select import Select
 from ..options.shared import Data, Force, Ids, Quiet, ShardOption
 
 REFINE, SALIENCY, MACHINE = RefineOptions(), SaliencyOptions(), Machine()
+REFINING = [card.name for card in CARDS if card.crf != NONE]
 
 __all__ = ["NAME", "run"]
 
@@ -72,12 +74,12 @@ def run(
     from ..artifacts import LABEL, Shard, create
 
     card = method.card
-    refine = card.refinement(refinement, machine.device)
-    maps = saliency.opened()
-    card.check(maps)
+    refine = card.refinement(refinement, machine.device, REFINING)
+    salient = saliency.opened()
+    card.check(salient)
     part = Shard.parse(shard)
     with ExitStack() as files:
-        seeds = card.begin(SeedTask(cam, data, ids, refine, maps), method, files)
+        seeds = card.begin(SeedTask(cam, data, ids, refine, salient), method, files)
         with create(
             out,
             LABEL,

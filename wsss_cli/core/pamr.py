@@ -14,9 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-ITERATIONS = 10
-DILATIONS = (1, 2, 4, 8, 12, 24)
-STRIDE = 4  # of the published code's masks; on photographs better than 1 too
+from .pamr_defaults import DILATIONS, ITERATIONS, STRIDE
+
 SHARPNESS = 0.1  # of a local standard deviation: the unit that colours are compared in
 EPS = 1e-8
 MAX_DILATION = 1024

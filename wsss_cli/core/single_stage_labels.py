@@ -10,7 +10,8 @@ from torch import Tensor
 
 from .grid import upsample_grid
 from .labels import BACKGROUND, IGNORE, MAX_CLASSES
-from .pamr import DILATIONS, ITERATIONS, pamr
+from .pamr import pamr
+from .pamr_defaults import DILATIONS, ITERATIONS
 
 TOP_FG, TOP_BG, LOWEST = 0.6, 0.7, 0.2
 

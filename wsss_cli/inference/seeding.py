@@ -133,19 +133,26 @@ class SeedCard(Card):
     by_saliency: bool = False
     begin: Callable[[SeedTask, Chosen, ExitStack], Seeds] = from_maps
 
-    def refinement(self, options: RefineOptions, device: str) -> Refinement | None:
+    def refinement(
+        self, options: RefineOptions, device: str, refining: Sequence[str]
+    ) -> Refinement | None:
         """The CRF or PAMR that the method uses.
+
+        Args:
+            options: which.
+            device: of PAMR.
+            refining: names of the methods that have a CRF.
 
         Raises:
             UsageError: it has none, or an option is out of range.
         """
         if self.crf == NONE:
-            own = f"--method {self.name}"
+            own, named = f"--method {self.name}", " and ".join(refining)
             if options.crf not in (None, NONE):
-                raise UsageError(f"--crf {options.crf}: {own} has no CRF", "irn and psa have one")
+                raise UsageError(f"--crf {options.crf}: {own} has no CRF", f"{named} have one")
             if options.refine not in (None, Refine.none):
                 raise UsageError(
-                    f"--refine {options.refine.value}: {own} refines nothing", "irn and psa do"
+                    f"--refine {options.refine.value}: {own} refines nothing", f"{named} do"
                 )
         return options.refinement(self.crf, device)
 

@@ -129,7 +129,7 @@ class Walker:
         return Loaded(copies if len(item["classes"]) else [], dequantise(item["cam"]), size)
 
     def walked(self, ids: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
-        """Walked scores (n, h, w) float32 of images: with background for psa, else without.
+        """Walked scores (n, h, w) float32 of images, the background first where it spreads too.
 
         Raises:
             WsssError: maps and image do not fit, or there is no memory for them.

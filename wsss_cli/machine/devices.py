@@ -1,4 +1,4 @@
-"""TODO."""
+"""What --device and --precision mean on this machine."""
 
 from __future__ import annotations
 

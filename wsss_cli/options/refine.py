@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..core.pamr_defaults import DILATIONS, ITERATIONS, STRIDE
 from ..errors import UsageError
 from .crf import NONE, CrfOptions
 
@@ -37,18 +38,20 @@ class RefineOptions(CrfOptions):
         ),
     ] = None
     pamr_iterations: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="pamr: averagings. Default: 10.")
+        int | None,
+        typer.Option(min=0, metavar="N", help=f"pamr: averagings. Default: {ITERATIONS}."),
     ] = None
     pamr_dilations: Annotated[
         str | None,
         typer.Option(
-            metavar="D,...", help="pamr: distances of neighbours. Default: 1,2,4,8,12,24."
+            metavar="D,...",
+            help=f"pamr: distances of neighbours. Default: {','.join(map(str, DILATIONS))}.",
         ),
     ] = None
     pamr_stride: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="PIXELS", help="pamr: pixels per cell of its grid. Default: 4."
+            min=1, metavar="PIXELS", help=f"pamr: pixels per cell of its grid. Default: {STRIDE}."
         ),
     ] = None
 
@@ -76,7 +79,7 @@ class RefineOptions(CrfOptions):
         return self.chosen(default)
 
     def _pamr(self, device: str) -> PamrParams:
-        from ..core.pamr import DILATIONS, ITERATIONS, STRIDE, PamrParams
+        from ..core.pamr import PamrParams
         from ..machine.devices import resolve_device
 
         self._refuse_crf()

@@ -38,24 +38,20 @@ class CueFiles:
         Reads(),
     ] = None
 
-    def __post_init__(self) -> None:
-        """Raises UsageError where one is missing."""
-        if self.cues is None or self.cues_list is None:
-            raise UsageError("--method cues: needs --cues and --cues-list")
-
 
 def begin(task: SeedTask, method: Chosen, files: ExitStack) -> Seeds:
     """The cues of the data set's images as seeds.
 
     Raises:
+        UsageError: a file is not named.
         WsssError: files that are not as SEC writes them, or cues that do not fit the data set.
     """
     from ...artifacts import open_dataset
     from ...formats.cues import read_cues
 
     named: CueFiles = method.options
-    assert named.cues is not None
-    assert named.cues_list is not None
+    if named.cues is None or named.cues_list is None:
+        raise UsageError(f"--method {CARD.name}: needs --cues and --cues-list")
     data = files.enter_context(open_dataset(task.data or Path("data.h5")))
     cues = read_cues(named.cues, named.cues_list)
     known = [image_id for image_id in data.ids if image_id in cues]

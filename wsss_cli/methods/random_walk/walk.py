@@ -52,7 +52,7 @@ class WalkOptions(Exponent):
             help=f"Steps of the walk; auto: {PUBLISHED_STEPS} at {WIDTH}x{HEIGHT}, by area.",
         ),
     ] = AUTO
-    radius: Annotated[int, typer.Option(help="Of the neighbourhood, in cells.")] = RADIUS
+    radius: Annotated[int, typer.Option(help="Radius of the neighbourhood, in cells.")] = RADIUS
     alpha: Annotated[
         float | None, typer.Option(help="psa weights: exponent of the background score.")
     ] = None
