@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..artifacts import ledger
-from .cards import annotated, spelled_as
-from .groups import hints
+from .annotations import annotated, hints, spelled_as
 
 
 @dataclass(frozen=True)

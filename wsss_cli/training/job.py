@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..console import log, track, warn
+from ..console import warn
 from ..errors import UsageError
-from ..machine.cores import free_cores
 from ..machine.devices import resolve_device, resolve_precision
 from ..options.cards import Card
 from ..options.training import Recipe, Setting
+from .talk import Talk
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ..artifacts.provenance import Source
     from .compute import Compute
-    from .data import Load, Plan
+    from .data import Load
     from .losses import Loss
     from .schedule import Schedule
     from .team import Team
-
-FIGURES = {"val_map": "val mAP", "val_miou": "val mIoU", "val_pixel_accuracy": "pixel accuracy"}
 
 
 @dataclass
@@ -109,7 +105,7 @@ def begin(out: Path, recipe: Recipe, setting: Setting, fewest_epochs: int = 1) -
         yield team
 
 
-def check_beside(path: Path, out: Path, force: bool, inputs: Sequence[Source]) -> None:
+def check_beside(path: Path, out: Path, force: bool) -> None:
     """Refuse early what a training is to write beside its weights, as `check_target` does.
 
     A file that an interrupted run has written may stand there.
@@ -118,7 +114,6 @@ def check_beside(path: Path, out: Path, force: bool, inputs: Sequence[Source]) -
         path: of the file.
         out: of the weights.
         force: whether either may exist.
-        inputs: what the training reads.
 
     Raises:
         UsageError, WsssError: as `check_target`; or it is where the weights go.
@@ -127,7 +122,7 @@ def check_beside(path: Path, out: Path, force: bool, inputs: Sequence[Source]) -
 
     if path == out:
         raise UsageError(f"{path}: is where the weights go", "give it another name")
-    check_target(path, force or partial_path(out).exists(), [source.path for source in inputs])
+    check_target(path, force or partial_path(out).exists())
 
 
 def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[str, Any]]:
@@ -138,9 +133,10 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
     """
     import torch
 
-    from ..artifacts.weights import read_torch, save_weights, weights_run, write_torch
+    from ..artifacts.weights import read_torch, weights_run, write_torch
     from ..artifacts.writer import partial_path
     from .checkpoint import Checkpoint
+    from .compute import set_up
     from .data import Plan, Samples
     from .interrupt import Interrupts
     from .loop import fit
@@ -149,7 +145,7 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
 
     plan = Plan(len(job.ids), recipe.batch_size, recipe.epochs, setting.seed)
     precision = team.share(resolve_precision(setting.precision, team.device).value)
-    compute = _compute(plan, recipe, setting, team, precision)
+    compute = set_up(plan, recipe, setting, team, precision)
     identity = _identity(job, recipe, setting.seed, precision)
     samples = Samples(job.load, job.ids, setting.seed, job.keyed)
     groups = job.groups(recipe)
@@ -168,7 +164,7 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
             team=team,
             extra=job.extra,
         ) as checkpoint,
-        _Talk(job, plan, setting.quiet or not team.leads) as talk,
+        Talk(job, plan, setting.quiet or not team.leads) as talk,
     ):
         history = fit(
             model,
@@ -190,42 +186,27 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
             start=_start_once(job, compute),
         )
         with Interrupts():  # SIGTERM, like Ctrl-C, stops with a word and no lock left
-            if job.finish is not None:
-                job.finish(model, compute)
-            if team.leads:
-                weights = {name: t.contiguous() for name, t in model.state_dict().items()}
-                save_weights(
-                    job.out, **identity, config=job.config, state_dict=weights, history=history
-                )
+            _finish(job, model, compute, identity, history)
             checkpoint.remove()
     talk.end(history)
     return history
 
 
-def _compute(plan: Plan, recipe: Recipe, setting: Setting, team: Team, precision: str) -> Compute:
-    """Where and how to compute."""
-    from ..machine.precision import autocast_type
-    from .assemble import local_processes
-    from .compute import Compute
-    from .shares import Shares
+def _finish(
+    job: Job,
+    model: nn.Module,
+    compute: Compute,
+    identity: Mapping[str, Any],
+    history: Sequence[dict[str, Any]],
+) -> None:
+    """Write the weights."""
+    from ..artifacts.weights import save_weights
 
-    images = min(plan.count, plan.batch_size)
-    if images < team.world:
-        raise UsageError(
-            f"{team.world} processes: a step takes {images} images, at least one for each is "
-            "needed",
-            "start fewer with torchrun --nproc-per-node, or raise --batch-size",
-        )
-    workers = setting.workers
-    return Compute(
-        team.device,
-        half=autocast_type(precision),
-        clip=recipe.clip_grad,
-        workers=default_workers(team.device, local_processes()) if workers is None else workers,
-        compiled=setting.compiled,
-        team=team,
-        shares=Shares(images, min(recipe.accumulate, images // team.world), team.world, team.rank),
-    )
+    if job.finish is not None:
+        job.finish(model, compute)
+    if compute.team.leads:
+        weights = {name: t.contiguous() for name, t in model.state_dict().items()}
+        save_weights(job.out, **identity, config=job.config, state_dict=weights, history=history)
 
 
 def _identity(job: Job, recipe: Recipe, seed: int, precision: str) -> dict[str, Any]:
@@ -239,20 +220,6 @@ def _identity(job: Job, recipe: Recipe, seed: int, precision: str) -> dict[str, 
         "inputs": job.inputs,
         "ids": job.ids,
     }
-
-
-def best_epoch(history: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The row whose first validation figure is highest (of equals, the last); None without any."""
-    for name in FIGURES:
-        rows = [row for row in history if row.get(name) is not None]
-        if rows:
-            return max(rows, key=lambda row: (row[name], row["epoch"]))
-    return None
-
-
-def default_workers(device: Any, processes: int = 1) -> int:
-    """Loading keeps up with a CPU's training from one process; a GPU needs more."""
-    return 1 if device.type == "cpu" else max(1, min(8, free_cores() // processes))
 
 
 def _start_once(job: Job, compute: Compute) -> Callable[[nn.Module], None] | None:
@@ -278,63 +245,6 @@ def _measure_each(
         return {name: None if math.isnan(value) else value for name, value in found.items()}
 
     return figures
-
-
-class _Talk:
-    """Tells the user how training goes: a bar over the steps, a line for each epoch."""
-
-    def __init__(self, job: Job, plan: Plan, quiet: bool) -> None:
-        self._job, self._plan, self._quiet = job, plan, quiet
-        self._bar: Iterator[int] = iter(())
-        self._since = time.monotonic()
-
-    def __enter__(self) -> _Talk:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        close = getattr(self._bar, "close", None)
-        if close is not None:
-            close()
-        if kind is KeyboardInterrupt:
-            self._say(f"interrupted; the same command goes on from {self._job.out}.partial")
-
-    def start(self, step: int) -> None:
-        plan = self._plan
-        if step:
-            epoch = min(step // plan.steps_per_epoch + 1, plan.epochs)
-            self._say(f"going on at step {step}/{plan.steps}, epoch {epoch}")
-        self._bar = track(itertools.count(), self._job.name, plan.steps, step, self._quiet)
-        next(self._bar)
-        self._since = time.monotonic()
-
-    def step(self, step: int, loss: float) -> None:
-        next(self._bar)
-
-    def epoch(self, row: dict[str, Any]) -> None:
-        now = time.monotonic()
-        figures = "".join(
-            f", {text} {'undefined' if row[name] is None else format(row[name], '.3f')}"
-            for name, text in FIGURES.items()
-            if name in row
-        )
-        loss = f": loss {row['loss']:.4f}{figures}" if "loss" in row else figures
-        self._say(f"epoch {row['epoch']}/{self._plan.epochs}{loss} ({now - self._since:.0f} s)")
-        self._since = now
-
-    def end(self, history: Sequence[dict[str, Any]]) -> None:
-        """What was done, and whether the last epoch was the best."""
-        epochs = self._plan.epochs
-        self._say(f"{len(self._job.ids)} images, {epochs} epochs -> {self._job.out}")
-        best = best_epoch(history)
-        if best is not None and best["epoch"] != epochs:
-            name = next(name for name in FIGURES if best.get(name) is not None)
-            self._say(
-                f"the last epoch's weights are kept; {FIGURES[name]} was highest, "
-                f"{best[name]:.3f}, after epoch {best['epoch']}"
-            )
-
-    def _say(self, text: str) -> None:
-        log(f"{self._job.name}: {text}", self._quiet)
 
 
 class Lesson(Protocol):
