@@ -14,8 +14,8 @@ from typer.main import get_command
 
 from wsss_cli.cli import app
 from wsss_cli.commands import COMMANDS
+from wsss_cli.options.annotations import hints
 from wsss_cli.options.files import Reads, Writes, declared
-from wsss_cli.options.groups import hints
 
 TINY = ("--backbone", "tiny", "--backbone-weights", "random", "--crop", "32", "--epochs", "1")
 FILES = re.compile("FILE|DIR|FOLDER|JSON|SOURCE")  # in the metavar of an option that names one

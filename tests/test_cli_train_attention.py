@@ -18,7 +18,7 @@ from wsss_cli.methods.rebuild import rebuild_classifier
 from wsss_cli.methods.train_cls import oaa
 from wsss_cli.nets.backbones import build_backbone
 from wsss_cli.nets.oaa import AttentionNet, MapsOf
-from wsss_cli.options.groups import due
+from wsss_cli.options.cards import due
 from wsss_cli.training import loop
 
 TINY = "--backbone tiny --backbone-weights random --crop 48 --freeze-stages 0 --workers 0"

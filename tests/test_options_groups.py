@@ -10,7 +10,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from wsss_cli.options.groups import Due, Help, Without, given, grouped, spelled
+from wsss_cli.options.cards import Due
+from wsss_cli.options.groups import Help, Without, given, grouped, spelled
 
 
 class Kind(str, enum.Enum):

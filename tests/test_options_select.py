@@ -12,9 +12,10 @@ import typer
 from typer.testing import CliRunner
 
 from wsss_cli.errors import UsageError
+from wsss_cli.options.annotations import in_words, spelled_as
 from wsss_cli.options.cards import Card, Chosen, Due
 from wsss_cli.options.groups import grouped
-from wsss_cli.options.select import Second, Select, in_words, spelled_as
+from wsss_cli.options.select import Second, Select
 
 
 class Kind(str, enum.Enum):

@@ -19,9 +19,9 @@ from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.machine.devices import TrainPrecision
 from wsss_cli.options.training import Recipe, Setting
 from wsss_cli.training import job as module
-from wsss_cli.training.compute import Compute
+from wsss_cli.training.compute import Compute, default_workers
 from wsss_cli.training.data import Plan
-from wsss_cli.training.job import Job, begin, check_beside, default_workers, train
+from wsss_cli.training.job import Job, begin, check_beside, train
 from wsss_cli.training.losses import Loss, count_images
 from wsss_cli.training.schedule import Schedule
 from wsss_cli.training.team import Team

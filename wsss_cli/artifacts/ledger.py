@@ -44,8 +44,7 @@ class Ledger:
         Raises:
             UsageError: one of these is an input.
         """
-        partial = path.with_name(path.name + PARTIAL) if path.name else path
-        lock = partial.with_name(partial.name + LOCK)
+        partial, lock = Path(f"{path}{PARTIAL}"), Path(f"{path}{PARTIAL}{LOCK}")
         self._promised |= {os.path.abspath(one) for one in (path, partial, lock)}
         self._replaces |= path.exists()
         self._note_output(path, hint, self._all_places)

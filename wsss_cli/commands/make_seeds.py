@@ -16,8 +16,8 @@ from ..inference.seeding import NAME, SeedTask
 from ..inference.writing import workers_for, write_made
 from ..methods.make_seeds import CARDS
 from ..options.cards import Chosen
-from ..options.files import Reads, Writes
 from ..options.crf import NONE
+from ..options.files import Reads, Writes
 from ..options.groups import Help, Without, grouped
 from ..options.machine import Machine
 from ..options.refine import RefineOptions

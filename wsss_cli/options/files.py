@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..artifacts import ledger
-from .groups import hints
-from .select import annotated, spelled_as
+from .annotations import annotated, hints, spelled_as
 
 
 @dataclass(frozen=True)

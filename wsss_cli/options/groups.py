@@ -7,14 +7,15 @@ import enum
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass, replace
-from typing import Annotated, Any, Optional, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Optional, get_args, get_origin, get_type_hints
 
 import typer
 
+from .annotations import annotated, hints, in_words, marks, spelled_as, with_marks
 from .cards import Due, due
-from .select import Select, annotated, in_words, marks, spelled_as, with_marks
+from .select import Select
 
-__all__ = ["Due", "Help", "Without", "due", "given", "grouped", "hints", "spelled"]
+__all__ = ["Due", "Help", "Without", "due", "given", "grouped", "spelled"]
 
 Command = Callable[..., None]
 Table = Mapping[Any, Mapping[str, Any]]
@@ -139,20 +140,6 @@ def _switches(select: Select, parameter: inspect.Parameter) -> list[inspect.Para
             parameter.replace(name=name, default=None, annotation=Annotated[choices | None, info])
         )
     return switches
-
-
-def hints(run: Command) -> dict[str, Any]:
-    """The annotations of a function's parameters, as they are written.
-
-    Python 3.10 wraps the type of what defaults to None in Optional, around what it is annotated
-    with, where Typer does not look.
-    """
-    found = get_type_hints(run, include_extras=True)
-    for name, hint in found.items():
-        written = [kind for kind in get_args(hint) if get_origin(kind) is Annotated]
-        if get_origin(hint) is Union and written:
-            found[name] = written[0]
-    return found
 
 
 def _unwrap(hint: Any) -> tuple[Any, tuple[Any, ...]]:

@@ -11,8 +11,8 @@ import typer
 
 from ..errors import UsageError
 from ..nets.names import BACKBONE_FACTS, HEAD_NORMS, SEGMENTER_FACTS, SEGMENTERS
+from .annotations import in_words
 from .cards import Due
-from .select import in_words
 from .shared import one_of
 
 LOW_RATE = 1e-4  # what score layers with many taps bear on a MobileNet's features: networks.md

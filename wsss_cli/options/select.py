@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
-from typing import Annotated, Any, Optional, get_args, get_type_hints
+from typing import Any, Optional, get_type_hints
 
 from ..errors import UsageError
+from .annotations import annotated, in_words, marks, spelled_as, typed, with_marks
 from .cards import Card, Chosen, Due, due
 
 Refusal = Callable[[str, str, Sequence[str]], UsageError]
@@ -112,7 +113,7 @@ class Select:
             raise self._refused(min(others, key=lambda name: self._near(name, card)), card)
         for name in card.lacks:
             if given[name] != defaults.get(name):
-                raise _no_such_thing(_typed(name), card)
+                raise _no_such_thing(typed(name), card)
         usual = {**card.own, **card.usual}
         for name in sorted(usual, key=lambda name: isinstance(usual[name], Due)):  # these look
             if given[name] is None:
@@ -201,55 +202,3 @@ def _merged(cards: Sequence[Card]) -> dict[str, OwnOption]:
                 raise TypeError(f"{home.__name__}.{one.name} needs a default")
             known.defaults[card.name] = card.own[one.name]
     return found
-
-
-def annotated(hint: Any) -> tuple[Any, Any]:
-    """A field's type without its Typer option, and that option."""
-    kind, *extras = get_args(hint)
-    return kind, next(one for one in extras if hasattr(one, "param_decls"))
-
-
-def marks(hint: Any) -> tuple[Any, ...]:
-    """What a field's type is annotated with beside its Typer option."""
-    return tuple(one for one in get_args(hint)[1:] if not hasattr(one, "param_decls"))
-
-
-def with_marks(kind: Any, info: Any, kept: tuple[Any, ...]) -> Any:
-    """A type annotated with a Typer option and `marks`."""
-    hint: Any = Annotated[kind, info]
-    for mark in kept:
-        hint = Annotated[hint, mark]
-    return hint
-
-
-def in_words(values: Mapping[Any, Any]) -> str | None:
-    """What an option is when it is not given, in words; None where there is nothing to say.
-
-    Args:
-        values: by method.
-    """
-
-    def word(value: Any) -> str:
-        if isinstance(value, bool):
-            return "yes" if value else "no"
-        return str(getattr(value, "value", value))
-
-    words = {str(getattr(key, "value", key)): word(value) for key, value in values.items()}
-    if len(set(words.values())) == 1:
-        only = next(iter(words.values()))
-        return None if only == "None" else only
-    by_value: dict[str, list[str]] = {}
-    for key, said in words.items():
-        by_value.setdefault("none" if said == "None" else said, []).append(key)
-    return ", ".join(f"{said} ({', '.join(keys)})" for said, keys in by_value.items())
-
-
-def spelled_as(name: str, info: Any) -> str:
-    """An option's parameter as it is typed."""
-    names = [info.default, *(info.param_decls or ())]  # the first name stands in default's place
-    own = [text for text in names if isinstance(text, str) and text.startswith("--")]
-    return own[0].split("/")[0] if own else _typed(name)
-
-
-def _typed(name: str) -> str:
-    return f"--{name.replace('_', '-')}"

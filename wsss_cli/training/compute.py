@@ -13,9 +13,12 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 
 from ..core.images import batch_to_input
-from ..errors import WsssError
+from ..errors import UsageError, WsssError
+from ..machine.cores import free_cores
 from ..machine.place import Place
-from .data import Key, Sample, Samples, loader
+from ..machine.precision import autocast_type
+from ..options.training import Recipe, Setting
+from .data import Key, Plan, Sample, Samples, loader
 from .shares import Shares
 from .team import Team
 
@@ -104,3 +107,35 @@ def memory_errors() -> Iterator[None]:
             "not enough memory for a batch",
             "--accumulate 2 or more splits batches; a smaller --crop needs less too",
         ) from err
+
+
+def set_up(plan: Plan, recipe: Recipe, setting: Setting, team: Team, precision: str) -> Compute:
+    """Where and how a run of training computes.
+
+    Raises:
+        UsageError: more processes than images in a step.
+    """
+    from .assemble import local_processes
+
+    images = min(plan.count, plan.batch_size)
+    if images < team.world:
+        raise UsageError(
+            f"{team.world} processes: a step takes {images} images, at least one for each is "
+            "needed",
+            "start fewer with torchrun --nproc-per-node, or raise --batch-size",
+        )
+    workers = setting.workers
+    return Compute(
+        team.device,
+        half=autocast_type(precision),
+        clip=recipe.clip_grad,
+        workers=default_workers(team.device, local_processes()) if workers is None else workers,
+        compiled=setting.compiled,
+        team=team,
+        shares=Shares(images, min(recipe.accumulate, images // team.world), team.world, team.rank),
+    )
+
+
+def default_workers(device: Any, processes: int = 1) -> int:
+    """Loading keeps up with a CPU's training from one process; a GPU needs more."""
+    return 1 if device.type == "cpu" else max(1, min(8, free_cores() // processes))

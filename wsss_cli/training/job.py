@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..console import warn
 from ..errors import UsageError
-from ..machine.cores import free_cores
 from ..machine.devices import resolve_device, resolve_precision
 from ..options.training import Recipe, Setting
 from .talk import Talk
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..artifacts.provenance import Source
     from .compute import Compute
-    from .data import Load, Plan
+    from .data import Load
     from .losses import Loss
     from .schedule import Schedule
     from .team import Team
@@ -117,7 +116,7 @@ def begin(out: Path, recipe: Recipe, setting: Setting, fewest_epochs: int = 1) -
         yield team
 
 
-def check_beside(path: Path, out: Path, force: bool, inputs: Sequence[Source]) -> None:
+def check_beside(path: Path, out: Path, force: bool) -> None:
     """Refuse early what a training is to write beside its weights, as `check_target` does.
 
     A file that an interrupted run has written may stand there.
@@ -126,7 +125,6 @@ def check_beside(path: Path, out: Path, force: bool, inputs: Sequence[Source]) -
         path: of the file.
         out: of the weights.
         force: whether either may exist.
-        inputs: what the training reads.
 
     Raises:
         UsageError, WsssError: as `check_target`; or it is where the weights go.
@@ -135,7 +133,7 @@ def check_beside(path: Path, out: Path, force: bool, inputs: Sequence[Source]) -
 
     if path == out:
         raise UsageError(f"{path}: is where the weights go", "give it another name")
-    check_target(path, force or partial_path(out).exists(), [source.path for source in inputs])
+    check_target(path, force or partial_path(out).exists())
 
 
 def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[str, Any]]:
@@ -146,9 +144,10 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
     """
     import torch
 
-    from ..artifacts.weights import read_torch, save_weights, weights_run, write_torch
+    from ..artifacts.weights import read_torch, weights_run, write_torch
     from ..artifacts.writer import partial_path
     from .checkpoint import Checkpoint
+    from .compute import set_up
     from .data import Plan, Samples
     from .interrupt import Interrupts
     from .loop import fit
@@ -157,7 +156,7 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
 
     plan = Plan(len(job.ids), recipe.batch_size, recipe.epochs, setting.seed)
     precision = team.share(resolve_precision(setting.precision, team.device).value)
-    compute = _compute(plan, recipe, setting, team, precision)
+    compute = set_up(plan, recipe, setting, team, precision)
     identity = _identity(job, recipe, setting.seed, precision)
     samples = Samples(job.load, job.ids, setting.seed, job.keyed)
     optimizer = job.optimizer(recipe)
@@ -193,42 +192,27 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
             start=_start_once(job, compute),
         )
         with Interrupts():  # SIGTERM, like Ctrl-C, stops with a word and no lock left
-            if job.finish is not None:
-                job.finish(model, compute)
-            if team.leads:
-                weights = {name: t.contiguous() for name, t in model.state_dict().items()}
-                save_weights(
-                    job.out, **identity, config=job.config, state_dict=weights, history=history
-                )
+            _finish(job, model, compute, identity, history)
             checkpoint.remove()
     talk.end(history)
     return history
 
 
-def _compute(plan: Plan, recipe: Recipe, setting: Setting, team: Team, precision: str) -> Compute:
-    """Where and how to compute."""
-    from ..machine.precision import autocast_type
-    from .assemble import local_processes
-    from .compute import Compute
-    from .shares import Shares
+def _finish(
+    job: Job,
+    model: nn.Module,
+    compute: Compute,
+    identity: Mapping[str, Any],
+    history: Sequence[dict[str, Any]],
+) -> None:
+    """Write the weights."""
+    from ..artifacts.weights import save_weights
 
-    images = min(plan.count, plan.batch_size)
-    if images < team.world:
-        raise UsageError(
-            f"{team.world} processes: a step takes {images} images, at least one for each is "
-            "needed",
-            "start fewer with torchrun --nproc-per-node, or raise --batch-size",
-        )
-    workers = setting.workers
-    return Compute(
-        team.device,
-        half=autocast_type(precision),
-        clip=recipe.clip_grad,
-        workers=default_workers(team.device, local_processes()) if workers is None else workers,
-        compiled=setting.compiled,
-        team=team,
-        shares=Shares(images, min(recipe.accumulate, images // team.world), team.world, team.rank),
-    )
+    if job.finish is not None:
+        job.finish(model, compute)
+    if compute.team.leads:
+        weights = {name: t.contiguous() for name, t in model.state_dict().items()}
+        save_weights(job.out, **identity, config=job.config, state_dict=weights, history=history)
 
 
 def _identity(job: Job, recipe: Recipe, seed: int, precision: str) -> dict[str, Any]:
@@ -242,11 +226,6 @@ def _identity(job: Job, recipe: Recipe, seed: int, precision: str) -> dict[str, 
         "inputs": job.inputs,
         "ids": job.ids,
     }
-
-
-def default_workers(device: Any, processes: int = 1) -> int:
-    """Loading keeps up with a CPU's training from one process; a GPU needs more."""
-    return 1 if device.type == "cpu" else max(1, min(8, free_cores() // processes))
 
 
 def _start_once(job: Job, compute: Compute) -> Callable[[nn.Module], None] | None:

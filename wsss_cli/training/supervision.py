@@ -93,7 +93,7 @@ class Supervision:
             raise UsageError("--supervision: --val-every 0 leaves no epoch to write it after")
         for epoch in range(task.recipe.epochs + 1):
             if epoch % task.val_every == 0 or epoch == task.recipe.epochs:
-                check_beside(self._place(epoch), task.out, task.setting.force, self.inputs)
+                check_beside(self._place(epoch), task.out, task.setting.force)
         return self
 
     def __call__(self, model: nn.Module, compute: Compute, epoch: int) -> None:

@@ -1,0 +1,71 @@
+"""Marks of options that name files: what they name, and that groups and cards keep them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+import typer
+
+from wsss_cli.artifacts import ledger
+from wsss_cli.errors import UsageError
+from wsss_cli.options.cards import Card, Chosen
+from wsss_cli.options.files import Reads, Writes, declared, with_ledger
+from wsss_cli.options.groups import grouped
+from wsss_cli.options.select import Select
+
+
+@pytest.mark.parametrize(
+    ("mark", "value", "names"),
+    [
+        (Reads(), None, []),
+        (Reads(), Path("a"), ["a"]),
+        (Reads(), [Path("a"), Path("b")], ["a", "b"]),
+        (Reads(but=("-",)), "-", []),
+        (Reads(but=("imagenet", "random")), "weights.pt", ["weights.pt"]),
+        (Reads(after="="), ["train", "val=list=1.txt"], ["list=1.txt"]),
+        (Writes(folder=True), Path("out"), ["out"]),
+    ],
+)
+def test_values_name_files(mark: Reads, value: object, names: list[str]) -> None:
+    assert list(mark.paths(value)) == list(map(Path, names))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    cues: Annotated[Path | None, typer.Option(metavar="FILE", help="Cues."), Reads()] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    maps: Annotated[Path | None, typer.Option("--maps", help="Maps."), Writes()] = None
+
+
+GROUP = Group()
+
+
+@grouped(by="kind", usual={"a": {"cues": Path("a")}, "b": {"cues": Path("b")}})
+def run(
+    method: Annotated[Chosen, Select([Card(name="own", said="", options=Own)], "How.")],
+    kind: Annotated[str, typer.Option()] = "a",
+    group: Group = GROUP,
+) -> None:
+    if group.cues is not None:
+        ledger.read(group.cues)
+
+
+def test_groups_cards_and_dependent_defaults_keep_the_marks() -> None:
+    assert declared(run) == {"cues": (Reads(), "--cues"), "maps": (Writes(), "--maps")}
+
+
+def test_a_command_is_refused_before_it_runs_and_on_the_way(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.touch()
+    command = with_ledger(run)
+    with pytest.raises(UsageError, match="is an input") as refused:
+        command(method=None, kind="a", cues=file, maps=file)
+    assert refused.value.hint == "give another name with --maps"
+    command(method=None, kind="a", cues=file, maps=None)
+    assert ledger.current() is not ledger.current()  # none is left open
