@@ -22,7 +22,12 @@ from .cores import free_cores
 R = TypeVar("R")
 
 # What takes long to import, so that the server that workers are forked from does it once.
-PRELOAD = ["wsss_cli.artifacts", "wsss_cli.core.cam", "wsss_cli.core.refine", "pydensecrf.densecrf"]
+PRELOAD = [
+    "wsss_cli.artifacts.dataset",
+    "wsss_cli.core.cam",
+    "wsss_cli.core.refine",
+    "pydensecrf.densecrf",
+]
 WORTHWHILE = 4  # jobs per worker below which starting it takes longer than it saves
 BEHIND = 10  # niceness that gives a process beside it nine times as much of a core
 AHEAD = 2  # jobs under way or waiting per worker: enough to keep it busy, few enough to hold
