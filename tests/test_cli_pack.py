@@ -15,7 +15,7 @@ from PIL import Image
 from wsss_cli.artifacts import open_artifact, open_dataset
 from wsss_cli.cli import app
 from wsss_cli.core.images import encode_mask
-from wsss_cli.formats.demo import CLASSES
+from wsss_cli.formats.demo_scenes import CLASSES
 
 
 class Result(NamedTuple):

@@ -242,7 +242,7 @@ def _paint_maps(
 ) -> tuple[np.ndarray, Shown]:
     """The picture, and what it shows."""
     from ..core import render
-    from ..scoring.counts import enlarge
+    from ..core.cam import enlarge
 
     large = enlarge(item["cam"], image.shape[:2], stride)
     maps = render.resize_maps(large, small.shape[:2])
