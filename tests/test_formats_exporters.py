@@ -40,5 +40,5 @@ def test_the_help_is_made_of_the_cards(monkeypatch: pytest.MonkeyPatch) -> None:
     own = Exporter(name="own", said="of its own", kind="wsss/dataset", write=lambda job: 7)
     monkeypatch.setattr(export, "EXPORTERS", (*EXPORTERS, own))
     assert export._said("wsss/dataset") == "own: of its own"
-    help_text = " ".join(wsss("export", "--help").stdout.split())
-    assert all(f"{one.name}: " in help_text for one in EXPORTERS)
+    help_text = "".join(wsss("export", "--help").stdout.split())
+    assert all(f"{one.name}:" in help_text for one in EXPORTERS)
