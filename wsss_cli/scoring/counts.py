@@ -10,7 +10,8 @@ import numpy as np
 
 from ..artifacts.maps import cam_stride, checked_item
 from ..core.labels import IGNORE, MAX_CLASSES, local_to_labels
-from ..core.metrics import Scores, ThresholdSweep, confusion_matrix, scores
+from ..core.metrics import Scores, confusion_matrix, scores
+from ..core.sweep import ThresholdSweep
 from ..errors import WsssError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.metrics import MAX_THRESHOLDS
+from ..core.sweep import MAX_THRESHOLDS
 from ..errors import UsageError, WsssError
 from ..options.ids import select_ids
 from .counts import MapCounts

@@ -275,7 +275,7 @@ def validate(
     """Mean average precision over whole images."""
     import numpy as np
 
-    from ..core.metrics import mean_ap
+    from ..core.classifier_metrics import mean_ap
     from .compute import predictions
     from .data import Samples, in_order
     from .loop import check_finite
