@@ -33,6 +33,7 @@ def peak_bytes() -> int:
 
 def main(commands: Sequence[Sequence[str]]) -> dict[str, object]:
     """Seconds of each command, by clock and of this process's CPU time, and the peak."""
+    from . import cli  # noqa: F401  (tells `planning` which commands there are)
     from .planning.chain import command
 
     seconds, cpu = [], []
