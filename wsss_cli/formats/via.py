@@ -3,8 +3,7 @@
 An image's tags are the values of the attributes that hold the classes: of its regions, and of the
 image itself. The shapes of the regions are not read.
 
-Source: https://www.robots.ox.ac.uk/~vgg/software/via; what the programs write, via-2.0.x and
-via-3.0.x of gitlab.com/vgg/via.
+Source: what via-2.0.x and via-3.0.x of gitlab.com/vgg/via write.
 """
 
 from __future__ import annotations
@@ -229,7 +228,8 @@ def _names(attribute: str, value: Any) -> Names:
     """
     chosen = {value: True} if isinstance(value, str) else {} if value is None else value
     if not isinstance(chosen, dict) or not all(isinstance(on, bool) for on in chosen.values()):
-        raise ValueError(f"its {attribute!a} is {ascii(value)[:40]}, no name or choice")
+        kind = type(value).__name__
+        raise ValueError(f"its {attribute!a} is of type {kind}, no name or choice")
     return tuple(name.strip() for name, on in chosen.items() if on and name.strip())
 
 
@@ -242,7 +242,7 @@ def _of_version_3(content: Mapping[str, Any]) -> list[_Entry]:
     views = {vid: [str(fid) for fid in view["fid_list"]] for vid, view in content["view"].items()}
     for item in content["metadata"].values():
         seen = [entries[fid] for fid in views[str(item["vid"])]]
-        if len(seen) > 1:
+        if len(seen) != 1:
             for entry in seen:
                 entry.problem = "is annotated together with another image"
             continue
@@ -270,7 +270,8 @@ def _options(attribute: Mapping[str, Any], value: Any) -> Names:
         ValueError: there is no such option.
     """
     if not isinstance(value, str):
-        raise ValueError(f"its {attribute['aname']!a} is {ascii(value)[:40]}, no text")
+        kind = type(value).__name__
+        raise ValueError(f"its {attribute['aname']!a} is of type {kind}, no text")
     if attribute["type"] == _TEXT:
         return (value.strip(),) if value.strip() else ()
     numbers = value.split(",") if attribute["type"] == _CHECKBOX else [value]
