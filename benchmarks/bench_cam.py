@@ -27,8 +27,8 @@ from wsss_cli.core.grid import grid_size
 from wsss_cli.core.images import to_input
 from wsss_cli.core.probe import linear_probe
 from wsss_cli.core.views import scaled_copies
-from wsss_cli.formats.demo import CLASSES as NAMES
-from wsss_cli.formats.demo import draw_scene
+from wsss_cli.formats.demo_scenes import CLASSES as NAMES
+from wsss_cli.formats.demo_scenes import draw_scene
 from wsss_cli.nets.backbones import build_backbone, load_backbone_weights
 from wsss_cli.nets.classifier import Classifier
 from wsss_cli.nets.folding import fold_batchnorm

@@ -14,7 +14,7 @@ import torch
 from made import SIZE, class_maps, truth
 from measuring import median_times, options, report, target
 
-from wsss_cli.core.metrics import SWEEP, ThresholdSweep
+from wsss_cli.core.sweep import SWEEP, ThresholdSweep
 
 LABELS = 21
 IMAGES = 8

@@ -26,11 +26,11 @@ from made import photograph
 from measuring import median_times, options, report, target
 from torch import Tensor, nn
 
+from wsss_cli.core.classifier_metrics import mean_ap
 from wsss_cli.core.images import as_tensor, batch_to_input
-from wsss_cli.core.metrics import mean_ap
 from wsss_cli.core.probe import linear_probe
-from wsss_cli.formats.demo import CLASSES as NAMES
-from wsss_cli.formats.demo import draw_scene
+from wsss_cli.formats.demo_scenes import CLASSES as NAMES
+from wsss_cli.formats.demo_scenes import draw_scene
 from wsss_cli.nets.backbones import build_backbone, load_backbone_weights
 from wsss_cli.nets.classifier import Classifier
 from wsss_cli.nets.norms import freeze_batchnorm

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from wsss_cli.formats.demo import SIDES as SCENE_SIDES
-from wsss_cli.formats.demo import draw_scene
+from wsss_cli.formats.demo_scenes import SIDES as SCENE_SIDES
+from wsss_cli.formats.demo_scenes import draw_scene
 
 SIZE = 375, 500  # of a photograph of PASCAL VOC
 

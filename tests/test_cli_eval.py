@@ -523,7 +523,8 @@ def test_scoring_labels_does_not_load_torch() -> None:
     import sys
 
     code = (
-        "import sys; from wsss_cli.commands import eval, _protocol; print('torch' in sys.modules)"
+        "import sys; from wsss_cli.commands import eval; import wsss_cli.scoring.protocol; "
+        "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

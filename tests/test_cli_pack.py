@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from PIL import Image
 from wsss_cli.artifacts import open_artifact, open_dataset
 from wsss_cli.cli import app
 from wsss_cli.core.images import encode_mask
-from wsss_cli.formats.demo import CLASSES
+from wsss_cli.formats.demo_scenes import CLASSES
 
 
 class Result(NamedTuple):
@@ -321,6 +322,39 @@ def test_voc_and_npy(pack: Run, tmp_path: Path) -> None:
         "mask": ("mask", ["dog"]),
         "npy": (None, ["tvmonitor"]),
     }
+
+
+def test_via(pack: Run, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for seed, name in enumerate(["a.jpg", "b.png"]):
+        photo(seed=seed).save(tmp_path / "photos" / name)
+    entries = {
+        f"{name}9": {
+            "filename": name,
+            "size": 9,
+            "regions": [{"shape_attributes": {}, "region_attributes": {"kind": k, "note": "x"}}],
+            "file_attributes": {},
+        }
+        for name, k in {"a.jpg": "cat", "b.png": "dog"}.items()
+    }
+    (tmp_path / "via.json").write_text(json.dumps(entries))
+    arguments = ("--via", "via.json", "--images", "photos")
+    result = pack(*arguments)
+    assert (result.code, result.out) == (3, "")
+    assert result.err.splitlines() == [
+        "wsss: error: via.json: several attributes may hold the classes",
+        "wsss: hint: name them with --attribute; it has: 'kind', 'note' of regions",
+    ]
+    result = pack(*arguments, "--attribute", "kind")
+    assert result.code == 0
+    assert "pack: source via, attributes ['kind']; 2 classes; splits train 2" in result.err
+    with open_dataset("data.h5") as data:
+        assert (data.ids, data.classes) == (["a", "b"], ["cat", "dog"])
+        assert [data.tags(image_id).tolist() for image_id in data.ids] == [[0], [1]]
+        assert data.params["source"] == "via"
+    result = pack("--csv", "via.json", "--attribute", "kind")
+    assert (result.code, result.out) == (2, "")
+    assert "--attribute does not go with --csv" in result.err
 
 
 def test_demo(pack: Run) -> None:

@@ -13,10 +13,10 @@ import pytest
 from made import pack_like, random_cams, write_cam, wsss
 
 from wsss_cli.artifacts import open_dataset
-from wsss_cli.commands.plan import _recipe
 from wsss_cli.planning import measure as _measure
 from wsss_cli.planning.chain import STAGES, Stage
 from wsss_cli.planning.measure import Probe, Rate, seen_megapixels
+from wsss_cli.planning.recipe import recipe as _recipe
 
 NET = "--backbone tiny --backbone-weights random --crop 32"
 TRAIN, VAL = 4, 2  # images of tiny_data's splits, each of 32 x 48

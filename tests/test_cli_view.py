@@ -10,9 +10,9 @@ from made import masks_of, pack_like, random_cams, write_cam, write_labels, wsss
 from PIL import Image
 
 from wsss_cli.artifacts import open_artifact, open_dataset
-from wsss_cli.commands.view import choose_images
 from wsss_cli.core.render import class_colours, paint_label, resize_image, resize_label
 from wsss_cli.errors import WsssError
+from wsss_cli.report.choosing import choose_images
 from wsss_cli.report.sheet import BETWEEN, FAINT, GAP, LINE, MARGIN
 
 CELL = 96  # wide; the tiny images of 32x48 become 64x96

@@ -9,17 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wsss_cli.core.classifier_metrics import average_precision, classifier_scores, mean_ap
 from wsss_cli.core.labels import IGNORE
-from wsss_cli.core.metrics import (
-    SWEEP,
-    Scores,
-    ThresholdSweep,
-    average_precision,
-    classifier_scores,
-    confusion_matrix,
-    mean_ap,
-    scores,
-)
+from wsss_cli.core.metrics import Scores, confusion_matrix, scores
+from wsss_cli.core.sweep import SWEEP, ThresholdSweep
 
 seeds = st.integers(0, 9999)
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from wsss_cli.artifacts import open_dataset
 from wsss_cli.cli import app
-from wsss_cli.core.metrics import mean_ap
+from wsss_cli.core.classifier_metrics import mean_ap
 from wsss_cli.methods.train_cls import CARDS
 from wsss_cli.options.cards import due
 from wsss_cli.training.classifying import (

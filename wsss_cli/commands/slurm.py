@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ..console import log, warn
-from ..errors import UsageError, WsssError
+from ..errors import UsageError
 from ..options.files import Reads, Writes
 from ..options.shared import Data, Force, Quiet, Split
 from ..options.training import ValSplit
-from ..planning.chain import (
-    EVAL,
-    NAMES,
-    StageFlags,
-    Until,
-    choose_splits,
-    parse,
-    stage_flags,
-    until,
-)
-from ..planning.chain import by_stage as values_by_stage
-
-if TYPE_CHECKING:
-    from ..artifacts import DatasetReader
-    from ..planning.chain import Stage
-    from ..planning.scripts import Score
+from ..planning.chain import EVAL, NAMES, StageFlags, Until, by_stage, stage_flags, until
 
 NAME = "slurm"
 JOBS = (*NAMES, "merge", EVAL, "scores")
@@ -84,12 +68,12 @@ def run(
 
     Example: wsss slurm --data data.h5 -o runs/voc --shards 16 --sbatch=--partition=gpu
     """
-    from ..artifacts.files import write_whole
-    from ..planning.scripts import Plan, scripts
+    from ..planning.run import Plan, undecided, what_to_score
+    from ..planning.scripts import write_scripts
 
     stages = () if files else until(until_stage)
     own = stage_flags(flags or [], [*NAMES, EVAL])
-    options = values_by_stage("--sbatch", sbatch or [], JOBS)
+    options = by_stage("--sbatch", sbatch or [], JOBS)
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out}: is a file, --out names a folder")
     folder = out / "slurm"
@@ -97,7 +81,7 @@ def run(
         raise UsageError(f"{folder}: exists already", "add --force to write its scripts anew")
     if data is None and not files:
         data = Path("data.h5")
-    train, val, scores = _what_to_score(files or [], data, stages, split, val_split)
+    train, val, scores = what_to_score(files or [], data, stages, split, val_split)
     plan = Plan(
         run=out.resolve(),
         stages=stages,
@@ -112,57 +96,11 @@ def run(
         data=data.resolve() if data else None,
         processes=train_processes,
     )
-    try:
-        (folder / "logs").mkdir(parents=True, exist_ok=True)
-    except OSError as err:
-        raise WsssError(f"{folder}: cannot be made ({err.strerror or err})") from None
-    for name, text in scripts(plan).items():
-        path, content = folder / name, text.encode()
-        if not path.exists() or path.read_bytes() != content:  # else its date stays
-            write_whole(path, content)
-    undecided = [stage.name for stage in stages if _takes_what_suits(stage, own[stage.name])]
-    if undecided:
+    write_scripts(plan, folder)
+    if doubtful := undecided(plan):
         warn(
-            f"--precision auto of {', '.join(undecided)}: each node takes what suits it, and what "
+            f"--precision auto of {', '.join(doubtful)}: each node takes what suits it, and what "
             "nodes of several types make does not fit together; f32 or bf16 is the same on all"
         )
     what = f"{len(stages)} stages" if stages else f"{len(scores)} files to score"
     log(f"{NAME}: {what} -> bash {folder / 'submit.sh'}", quiet)
-
-
-def _what_to_score(
-    files: Sequence[Path],
-    data: Path | None,
-    stages: Sequence[Stage],
-    split: str | None,
-    val_split: str | None,
-) -> tuple[str | None, str | None, list[Score]]:
-    """The splits of the chain, and the files that `eval` is run on.
-
-    Raises:
-        WsssError: a file, a data set or a split that is not there.
-    """
-    from ..artifacts import CAM, LABEL, open_artifact, open_dataset
-    from ..planning.scripts import Score
-
-    if files:
-        found = [open_artifact(path, LABEL, CAM).path.resolve() for path in files]
-        return split, val_split, [Score(str(p), str(p.with_suffix(".json")), split) for p in found]
-    with open_dataset(data) as reader:
-        train, val = choose_splits(reader, split, val_split)
-        scored = []
-        for stage in stages:
-            chosen = val if stage.name == "predict" else train
-            if not stage.trains and _has_masks(reader, chosen):
-                json = Path(stage.out).with_suffix(".json").name
-                scored.append(Score(stage.out, json, chosen))
-    return train, val, scored
-
-
-def _takes_what_suits(stage: Stage, flags: str) -> bool:
-    precision = parse(stage, flags).get("precision")
-    return precision is not None and precision.value == "auto"
-
-
-def _has_masks(data: DatasetReader, split: str | None) -> bool:
-    return any(data.has_mask(image_id) for image_id in data.split(split))

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .grid import grid_size
+from .grid import grid_size, upsample_grid
 from .labels import label_of_class
 
 EPS = 1e-5  # added to the maximum that a map is divided by (PSA, IRN)
@@ -262,3 +262,17 @@ def dequantise(cam: np.ndarray) -> Tensor:
     if not np.issubdtype(cam.dtype, np.floating):
         raise ValueError(f"a cam is stored as float or uint8, not {cam.dtype}")
     return torch.from_numpy(cam.astype(np.float32))
+
+
+def enlarge(maps: np.ndarray, size: tuple[int, ...], stride: int) -> np.ndarray:
+    """(K, H, W) float32 in [0, 1] from stored (K, h, w) maps.
+
+    Args:
+        size: (H, W) of the image.
+        stride: image pixels per cell of the maps.
+
+    Raises:
+        ValueError: maps that are not a grid of this stride on such an image.
+    """
+    large: Tensor = upsample_grid(dequantise(maps), (size[0], size[1]), stride)
+    return large.numpy()

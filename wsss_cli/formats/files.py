@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 from ..artifacts import ledger
 from ..errors import WsssError
@@ -31,6 +34,7 @@ class ImageFolder:
             raise WsssError(f"{root}: no such folder", hint)
         self.root = root
         self._index: dict[str, list[Path]] | None = None
+        self._names: dict[str, list[Path]] = {}  # by the index's keys without their folders
 
     def find(self, name: str) -> Path:
         """The file that a list or table calls `name`, which makes it an input.
@@ -63,6 +67,32 @@ class ImageFolder:
             if found:
                 return found[0]
         raise LookupError("no such image")
+
+    def search(self, name: str) -> Path:
+        """As `find`; failing that, the only image below the folder that has the name's last part.
+
+        For tools that record web addresses, percent signs, or paths on another machine.
+
+        Raises:
+            LookupError: no such image, or several of them.
+        """
+        plain = unquote(name)
+        first: LookupError | None = None
+        for text in dict.fromkeys((name, plain)):
+            try:
+                return self.find(text)
+            except LookupError as err:
+                first = first or err
+        if not self._names:
+            for key, paths in self._files().items():
+                self._names.setdefault(key.rpartition("/")[2], []).extend(paths)
+        last = unicodedata.normalize("NFC", plain).replace("\\", "/").rpartition("/")[2]
+        found = self._names.get(last, [])
+        if len(found) > 1:
+            raise LookupError(f"{len(found)} images are called {last}")
+        if not found:
+            raise first or LookupError("no such image")
+        return found[0]
 
     def id_of(self, path: Path) -> str:
         """The id of a file under the folder: its relative path without extension, NFC.
@@ -148,6 +178,36 @@ def read_lines(path: Path) -> list[str]:
     except UnicodeDecodeError as err:
         raise WsssError(f"{path}: not UTF-8 text") from err
     return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds, in UTF-8 with or without BOM.
+
+    Raises:
+        WsssError: missing, unreadable, or no JSON: NaN is none, nor is a key that stands twice.
+    """
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"it holds {constant}")
+
+    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        twice = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+        if twice:
+            raise ValueError(f"the key {ascii(twice[0])[:80]} stands twice in one object")
+        return dict(pairs)
+
+    try:
+        ledger.read(path)
+        text = path.read_text(encoding="utf-8-sig")
+        return json.loads(text, parse_constant=refuse, object_pairs_hook=distinct)
+    except OSError as err:
+        raise WsssError(f"{path}: {err.strerror or err}") from err
+    except UnicodeDecodeError as err:
+        raise WsssError(f"{path}: not UTF-8 text") from err
+    except RecursionError:
+        raise WsssError(f"{path}: not JSON (nested too deeply)") from None
+    except ValueError as err:
+        raise WsssError(f"{path}: not JSON ({err})") from None
 
 
 def read_classes(path: Path) -> tuple[str, ...]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
+import typer
 
 from ..errors import WsssError
 from .files import ImageFolder, read_lists, refuse_twice
+from .reading import TAGGED, Asked, Reader
 from .sample import VOC_CLASSES, Collection, Problem, Sample, collect
-from .unpickle import load_pickled_dict
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _SQUEEZED = re.compile(r"(\d{4})(\d{6})")  # 2007000032: IRN's number for VOC's 2007_000032
 
@@ -37,6 +40,8 @@ def read_npy(
         WsssError: see `load_pickled_dict`; vectors of different length or with other numbers;
             class names missing or too few.
     """
+    import numpy as np
+
     vectors = _vectors(path)
     count = len(next(iter(vectors.values())))
     if classes is None and count != len(VOC_CLASSES):
@@ -93,6 +98,8 @@ def _choose(
 
 def _vectors(path: Path) -> dict[str, np.ndarray]:
     """0/1 vectors by id, all of one length; at least one."""
+    from .unpickle import load_pickled_dict
+
     content = load_pickled_dict(path)
     if not content:
         raise WsssError(f"{path}: labels no image")
@@ -114,6 +121,8 @@ def _id_of_key(key: str | int) -> str:
 
 
 def _vector(path: Path, key: Any, value: Any) -> np.ndarray:
+    import numpy as np
+
     # A list in a list is none, and could unfold into more than memory holds.
     flat = isinstance(value, np.ndarray) or (
         isinstance(value, list | tuple) and all(isinstance(one, int | float) for one in value)
@@ -125,3 +134,20 @@ def _vector(path: Path, key: Any, value: Any) -> np.ndarray:
     if vector.ndim != 1 or not np.isin(vector, (0, 1)).all():
         raise WsssError(f"{path}: labels of {key} are not a vector of 0 and 1")
     return vector
+
+
+def read(path: Path, asked: Asked, _: Any) -> Collection:
+    """`read_npy` of what is asked."""
+    assert asked.images is not None  # the card needs it
+    return read_npy(path, asked.images, asked.splits, asked.classes, asked.masks)
+
+
+READER = Reader(
+    name="npy",
+    source=Annotated[
+        Path, typer.Option(metavar="FILE", help="A cls_labels.npy: id to 0/1 per class.")
+    ],
+    read=read,
+    takes=("images", *TAGGED),
+    needs={"images": "it names the folder of the images"},
+)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Collection as Collection_
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,20 @@ class Collection:
     splits: tuple[str, ...] = ()
     notes: dict[str, Any] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def ids(self) -> list[str]:
+        """Of all images that are named, usable or not."""
+        samples = [sample.id for sample in self.samples]
+        return samples + [problem.id for problem in self.problems]
+
+    def only(self, wanted: Collection_[str]) -> Collection:
+        """The part of it that is of these ids."""
+        return replace(
+            self,
+            samples=tuple(sample for sample in self.samples if sample.id in wanted),
+            problems=tuple(problem for problem in self.problems if problem.id in wanted),
+        )
 
 
 def collect(

@@ -7,14 +7,42 @@ rows:   one row a tag                                   a.jpg,cat
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
-from ..errors import WsssError
+import typer
+
+from ..errors import UsageError, WsssError
 from .columns import Table, parse_table
 from .files import ImageFolder, read_lists
+from .reading import TAGGED, Asked, Reader
 from .sample import Collection, Problem, Sample, collect, need_class_order
+
+
+class Layout(str, enum.Enum):
+    """How a CSV tags images."""
+
+    auto = "auto"
+    labels = "labels"
+    onehot = "onehot"
+    rows = "rows"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of --csv alone."""
+
+    layout: Annotated[Layout, typer.Option(help="What its rows are.")] = Layout.auto
+    separator: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What stands between an image's tags.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.separator == "":
+            raise UsageError("--separator is empty", "leave it out to have it found")
 
 
 def read_table(
@@ -136,3 +164,20 @@ def _in_splits(
         if names:
             kept.append(replace(sample, splits=names))
     return list(splits), kept, problems
+
+
+def read(path: Path, asked: Asked, options: Options) -> Collection:
+    """`read_table` of what is asked."""
+    layout, separator = options.layout.value, options.separator
+    return read_table(
+        path, asked.images, layout, separator, asked.splits, asked.classes, asked.masks
+    )
+
+
+READER = Reader(
+    name="csv",
+    source=Annotated[Path, typer.Option(metavar="FILE", help="A table of images and tags.")],
+    read=read,
+    options=Options,
+    takes=("images", *TAGGED),
+)

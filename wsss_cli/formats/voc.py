@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import enum
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-import numpy as np
+import typer
 
 from ..artifacts import ledger
-from ..core.images import decode_mask
 from ..core.labels import IGNORE
 from ..errors import WsssError
 from .files import ImageFolder, read_lists
+from .reading import Asked, Reader
 from .sample import VOC_CLASSES, Collection, Problem, Sample, collect, need_class_order
 
-LABEL_SOURCES = ("xml", "mask")
 _HINT = "--voc should hold JPEGImages/ and Annotations/, as VOCdevkit/VOC2012 does"
+
+
+class LabelsFrom(str, enum.Enum):
+    """Where a devkit's image labels come from."""
+
+    xml = "xml"
+    mask = "mask"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of --voc alone."""
+
+    labels_from: Annotated[
+        LabelsFrom, typer.Option(help="Image labels from boxes (xml) or masks.")
+    ] = LabelsFrom.xml
 
 
 def read_voc(
@@ -103,6 +121,10 @@ def read_box_names(path: Path) -> tuple[str, ...]:
 
 
 def _mask_names(path: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
+    import numpy as np
+
+    from ..core.images import decode_mask
+
     where = f"{path.parent.name}/{path.name}"
     try:
         labels = np.unique(decode_mask(path.read_bytes()))
@@ -155,3 +177,19 @@ def _hint(root: Path) -> str:
         if (inner / "JPEGImages").is_dir():
             return f"did you mean {inner}?"
     return _HINT
+
+
+def read(root: Path, asked: Asked, options: Options) -> Collection:
+    """`read_voc` of what is asked."""
+    labels_from = options.labels_from.value
+    return read_voc(root, asked.splits, labels_from, asked.classes, asked.masks)
+
+
+READER = Reader(
+    name="voc",
+    source=Annotated[
+        Path, typer.Option(metavar="DIR", help="A devkit: JPEGImages/, Annotations/, ...")
+    ],
+    read=read,
+    options=Options,
+)

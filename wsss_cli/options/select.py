@@ -57,7 +57,7 @@ class Select:
     ) -> None:
         self.cards = {card.name: card for card in cards}
         self.text, self.second = text, second
-        self.own = _merged(cards)
+        self.own = merged(cards)
         self._default, self._refusal = default, refusal
         for name, said in (words or {}).items():
             self.own[name].info.help = said
@@ -186,7 +186,7 @@ class OwnOption:
         return with_marks(Optional[self.kind], info, self.marks)  # noqa: UP045
 
 
-def _merged(cards: Sequence[Card]) -> dict[str, OwnOption]:
+def merged(cards: Sequence[Card]) -> dict[str, OwnOption]:
     """All cards' own options by name."""
     found: dict[str, OwnOption] = {}
     for card in cards:

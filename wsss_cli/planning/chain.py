@@ -215,6 +215,11 @@ def card_of(stage: Stage, options: Mapping[str, Any]) -> Any:
     return None if select is None else select.chosen(dict(options)).card
 
 
+def plain(value: Any) -> Any:
+    """An option's value, be it one of an enumeration or not."""
+    return getattr(value, "value", value)
+
+
 def _spelled(parameter: Any) -> str:
     """An option's name as it is typed, without its dashes; an argument's metavar."""
     if parameter.param_type_name == "argument":

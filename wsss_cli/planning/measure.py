@@ -6,12 +6,15 @@ import json
 import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..console import log, warn
 from .chain import EVAL, Stage, parse
+from .recipe import recipe
 
 if TYPE_CHECKING:
     from ..artifacts import DatasetReader
@@ -179,3 +182,30 @@ class Probe:
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer
+
+
+def measure(
+    stages: Sequence[Stage],
+    data: DatasetReader,
+    ids: Sequence[str],
+    flags: Mapping[str, str],
+    quiet: bool,
+) -> dict[str, Rate]:
+    """Rates by stage, and by `eval FILE`; without those from the first on that cannot be had."""
+    rates: dict[str, Rate] = {}
+    with tempfile.TemporaryDirectory(prefix="wsss-plan-") as folder:
+        probe = Probe(Path(folder), data, ids, flags)
+        for stage in stages:
+            log(f"plan: measuring {stage.name}", quiet)
+            try:
+                if stage.trains:
+                    parallel = recipe(stage, flags[stage.name])["parallel"]
+                    rates[stage.name] = probe.training(stage, parallel)
+                    continue
+                rates[stage.name] = probe.image_stage(stage)
+                if probe.masks:
+                    rates[f"{EVAL} {stage.out}"] = probe.scoring(stage.out)
+            except RuntimeError as err:
+                warn(f"{stage.name}: cannot be measured ({err}), nor can what follows")
+                break
+    return rates

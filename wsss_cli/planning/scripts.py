@@ -4,60 +4,15 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..errors import WsssError
 from .chain import EVAL, Stage
+from .run import MERGE, SCORES, Plan
+from .submit import submit
 
-SCORES, MERGE = "scores", "merge"
 WARNING = 120  # seconds before its time limit at which a job puts itself back
 RESTARTS = 10
-
-
-@dataclass(frozen=True)
-class Score:
-    """A file to score: what `wsss eval` is told."""
-
-    file: str
-    json: str
-    split: str | None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that the scripts depend on.
-
-    Attributes:
-        run: absolute path of the folder that results go to.
-        stages: of the chain; none where files are scored only.
-        scores: files to score, and where to.
-        train, val: splits.
-        shards: tasks of an array job.
-        at_once: how many of them run at a time; None for any number.
-        flags: by stage, options of its command.
-        sbatch: by job, options of sbatch.
-        setup: lines of shell at each job's start.
-        data: absolute path of the data set; None to take what each file records.
-        processes: of a training job.
-    """
-
-    run: Path
-    stages: Sequence[Stage]
-    scores: Sequence[Score]
-    train: str | None
-    val: str | None
-    shards: int
-    at_once: int | None
-    flags: Mapping[str, str] = field(default_factory=dict)
-    sbatch: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    setup: Sequence[str] = ()
-    data: Path | None = None
-    processes: int = 1
-
-    @property
-    def folder(self) -> Path:
-        return self.run / "slurm"
 
 
 COMMON = """\
@@ -200,115 +155,6 @@ def scoring(plan: Plan) -> str:
     return f"data: {data}\nsplits: {splits}\noptions: {plan.flags.get(EVAL, '')}\n"
 
 
-SUBMIT = """\
-#!/bin/bash
-# Submits what is not there yet, each job behind those that make what it reads. After a failure,
-# run it again: files that exist are complete and stay.
-set -euo pipefail
-cd {run}
-mkdir -p slurm/logs
-declare -A id=()  # of the jobs submitted now
-OLD="what they are made from is made anew: delete what is old"
-
-if [[ -s slurm/jobs ]] && squeue --noheader --jobs="$(paste -sd, slurm/jobs)" 2>/dev/null | grep .
-then
-    echo "these are still in the queue; wait for them, or scancel them" >&2
-    exit 1
-fi
-: > slurm/jobs
-
-# submitted JOB...: the ids of those that are submitted now, each behind a colon.
-submitted() {{
-    local name
-    for name; do
-        echo -n "${{id[$name]:+:${{id[$name]}}}}"
-    done
-}}
-
-# job NAME OUTPUT AFTER [OPTION...]: submit slurm/NAME.sbatch, unless OUTPUT is there, behind those
-# of the jobs AFTER that are submitted too.
-job() {{
-    local after
-    after=$(submitted $3)
-    if [[ -e $2 ]]; then
-        [[ -z $after ]] || echo "warning: $2 stays, but $OLD" >&2
-        return
-    fi
-    id[$1]=$(sbatch --parsable ${{after:+--dependency=afterok$after}} --kill-on-invalid-dep=yes \\
-        "${{@:4}}" "slurm/$1.sbatch")
-    id[$1]=${{id[$1]%%;*}}
-    echo "${{id[$1]}}" >> slurm/jobs
-    echo "$1: job ${{id[$1]}}${{after:+ after${{after//:/ }}}}"
-}}
-
-# array NAME OUTPUT AFTER PART...: the same, as tasks for the PARTs that are missing.
-array() {{
-    local number=0 missing=() part
-    for part in "${{@:4}}"; do
-        number=$((number + 1))
-        [[ -e $part ]] || missing+=("$number")
-    done
-    if [[ -n $2 && -n $(submitted $3) ]] && (( ${{#missing[@]}} < number )); then
-        echo "warning: parts of $2 stay, but $OLD" >&2
-    fi
-    if (( ${{#missing[@]}} )); then
-        local list
-        list=$(IFS=,; echo "${{missing[*]}}")
-        (( ${{#missing[@]}} < number || number == 1 )) || list=1-$number
-        job "$1" "$2" "$3" --array="$list{at_once}"
-    fi
-}}
-
-# outdated FILE JSON: whether a score is older than its file or than what is asked of scores; or
-# its file is made anew.
-outdated() {{
-    [[ $1 -nt $2 || slurm/scoring -nt $2 || ( ! -e $1 && ${{#id[@]}} -gt 0 ) ]]
-}}
-
-{jobs}"""
-
-SCORE = """\
-scores=()
-while IFS=$'\\t' read -r file json _; do
-    scores+=("$json")
-    if outdated "$file" "$json"; then
-        rm -f "$json"
-    fi
-done < slurm/scores.tsv
-array {eval} "" "{makers}" "${{scores[@]}}"
-if [[ -n $(submitted {eval}) || slurm/scores.tsv -nt scores.txt ]]; then
-    rm -f scores.txt
-fi
-job {table} scores.txt {eval}
-"""
-
-
-def submit(plan: Plan) -> str:
-    """The script that hands all jobs to Slurm."""
-    text = ""
-    makers: dict[str, str] = {}  # by file, the job that makes it
-    for stage in plan.stages:
-        after = " ".join(makers[name] for name in stage.sources)
-        if stage.trains:
-            text += f'job {stage.name} {stage.out} "{after}"\n'
-            makers[stage.out] = stage.name
-        else:
-            stem, count = Path(stage.out).stem, plan.shards
-            parts = f"shards/{stem}.{{1..{count}}}-of-{count}.h5"
-            join = f"{MERGE}-{stem}"
-            text += f'array {stage.name} {stage.out} "{after}" {parts}\n'
-            text += f"job {join} {stage.out} {stage.name}\n"
-            makers[stage.out] = join
-    if plan.scores:
-        scored = " ".join(makers[score.file] for score in plan.scores if score.file in makers)
-        text += SCORE.format(eval=EVAL, table=SCORES, makers=scored)
-    return SUBMIT.format(
-        run=shlex.quote(str(plan.run)),
-        at_once=f"%{plan.at_once}" if plan.at_once else "",
-        jobs=text,
-    )
-
-
 def scripts(plan: Plan) -> dict[str, str]:
     """Every file of the scripts' folder, by name."""
     jobs: dict[str, str] = {}
@@ -319,3 +165,21 @@ def scripts(plan: Plan) -> dict[str, str]:
         jobs |= score_jobs(plan)
         files |= {"scores.tsv": score_table(plan), "scoring": scoring(plan)}
     return files | {f"{name}.sbatch": text for name, text in jobs.items()}
+
+
+def write_scripts(plan: Plan, folder: Path) -> None:
+    """Write all scripts into a folder; what is in there as it should be keeps its date.
+
+    Raises:
+        WsssError: the folder cannot be made or written.
+    """
+    from ..artifacts.files import write_whole
+
+    try:
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise WsssError(f"{folder}: cannot be made ({err.strerror or err})") from None
+    for name, text in scripts(plan).items():
+        path, content = folder / name, text.encode()
+        if not path.exists() or path.read_bytes() != content:
+            write_whole(path, content)

@@ -1,1 +1,1 @@
-"""TODO."""
+"""What people look at: sheets of pictures, tables, what a file is."""

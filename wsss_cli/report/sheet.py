@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ..artifacts.files import write_whole
 from ..core.render import stripes
 
 PAPER, INK, FAINT = (255, 255, 255), (32, 32, 36), (236, 236, 238)
@@ -72,6 +75,17 @@ def contact_sheet(
         swatch[:] = stripes((12, 12))[..., None] if colour is None else colour
         texts.append((name, left + 18, top, width - MARGIN - left - 18))
     return _write_texts(sheet, texts)
+
+
+def write_png(sheet: np.ndarray, out: Path) -> None:
+    """Write a sheet, whole or not at all.
+
+    Raises:
+        WsssError: the disk is full or not writable.
+    """
+    stream = io.BytesIO()
+    Image.fromarray(sheet).save(stream, "PNG", optimize=True)
+    write_whole(out, stream.getvalue())
 
 
 def _left(column: int, cell: tuple[int, int]) -> int:

@@ -10,12 +10,11 @@ import numpy as np
 
 from ..artifacts.maps import cam_stride, checked_item
 from ..core.labels import IGNORE, MAX_CLASSES, local_to_labels
-from ..core.metrics import Scores, ThresholdSweep, confusion_matrix, scores
+from ..core.metrics import Scores, confusion_matrix, scores
+from ..core.sweep import ThresholdSweep
 from ..errors import WsssError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ..artifacts import Artifact, DatasetReader
 
 
@@ -145,6 +144,8 @@ class MapCounts:
 
     def add(self, image_id: str) -> None:
         """Count one image; one without a mask is only noted."""
+        from ..core.cam import enlarge  # loads torch; labels are scored without it
+
         mask = self._truth.mask(image_id)
         if mask is None:
             self.outcome.without_mask += 1
@@ -161,6 +162,8 @@ class MapCounts:
         self.outcome.counted.append(image_id)
 
     def _add_own(self, item: dict[str, np.ndarray], maps: np.ndarray, mask: np.ndarray) -> None:
+        from ..core.cam import enlarge
+
         if "background" in item:
             background = enlarge(item["background"][None], mask.shape, self._stride)
             local = np.concatenate([background, maps]).argmax(axis=0).astype(np.uint8)
@@ -199,19 +202,6 @@ class MapCounts:
             return None
         how = "the file's own background scores"
         return Point(how, scores(self._own, average), self._own_empty)
-
-
-def enlarge(maps: np.ndarray, size: tuple[int, ...], stride: int) -> np.ndarray:
-    """(K, H, W) float32 in [0, 1] from stored (K, h, w) maps.
-
-    Raises:
-        ValueError: maps that are not a grid of this stride on such an image.
-    """
-    from ..core.cam import dequantise  # these load torch; labels are scored without it
-    from ..core.grid import upsample_grid
-
-    large: Tensor = upsample_grid(dequantise(maps), (size[0], size[1]), stride)
-    return large.numpy()
 
 
 def _misfit(predictions: Artifact, image_id: str, err: ValueError) -> WsssError:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..artifacts import ledger
-from ..core.metrics import MAX_THRESHOLDS
+from ..console import track
+from ..core.sweep import MAX_THRESHOLDS
 from ..errors import UsageError, WsssError
 from ..options.ids import select_ids
-from .counts import MapCounts
+from .counts import MapCounts, Outcome, score_labels, score_maps
+from .report import read_oracle
 
 if TYPE_CHECKING:
     from ..artifacts import Artifact, DatasetReader
 
-FORMAT, VERSION = "wsss/eval", 1  # of the JSON that eval writes and --threshold-from reads
 PUBLISHED_THRESHOLD = 0.15  # of maps that were not walked: IRN's (published code)
 
 
@@ -33,9 +32,30 @@ class ThresholdChoice:
     report: Path | None = None
     split: str | None = None
 
+    def __post_init__(self) -> None:
+        if [self.given, self.report, self.split].count(None) < 2:
+            raise UsageError("--threshold, --threshold-from, --calibrate-split: give only one")
+
     @property
     def is_made(self) -> bool:
         return any(value is not None for value in (self.given, self.report, self.split))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How pixels are counted and averaged.
+
+    Attributes:
+        average: which labels mIoU averages: "union" or "all".
+        unlabelled: what a predicted 255 counts as: "error" or "background".
+        sweep: thresholds to try on maps, rising.
+        choice: where the threshold beside the best one comes from.
+    """
+
+    average: str
+    unlabelled: str
+    sweep: list[float]
+    choice: ThresholdChoice
 
 
 def parse_thresholds(text: str) -> list[float]:
@@ -185,40 +205,19 @@ def _refuse_shared(
         )
 
 
-def read_report(path: Path) -> dict[str, Any]:
-    """The JSON of an earlier `wsss eval --json`.
+def score(
+    found: Artifact, truth: DatasetReader, images: Sequence[str], rules: Rules, quiet: bool
+) -> Outcome:
+    """Count labels or maps against masks.
 
     Raises:
-        WsssError: unreadable, or not such a JSON.
+        WsssError: no image has a mask, or what is scored does not fit its mask; as
+            `choose_threshold`.
     """
-    ledger.read(path)
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as err:
-        reason = err.strerror if isinstance(err, OSError) and err.strerror else "not JSON"
-        raise WsssError(f"{path}: cannot be read ({reason})") from None
-    try:
-        if report["format"] != FORMAT or report["version"] > VERSION:
-            raise KeyError
-    except (KeyError, TypeError):
-        raise WsssError(f"{path}: not scores of wsss's", "`wsss eval --json` writes them") from None
-    return report
-
-
-def read_oracle(path: Path) -> tuple[float, list[str], str]:
-    """(best threshold, ids it was chosen on, file name) of a JSON that eval wrote for maps.
-
-    Raises:
-        WsssError: unreadable, or not such a JSON.
-    """
-    report = read_report(path)
-    try:
-        oracle = report["scores"]["oracle"]
-        threshold = float(oracle["threshold"])
-        if not 0 <= threshold <= 1 or oracle["miou"] is None:  # no mask had a pixel that counts
-            raise ValueError
-        return threshold, list(report["ids"]), path.name
-    except (KeyError, TypeError, ValueError):
-        raise WsssError(
-            f"{path}: holds no best threshold of maps", "`wsss eval CAM --json` writes it"
-        ) from None
+    shown = track(images, "eval", quiet=quiet)
+    if found.kind == "wsss/label":
+        return score_labels(found, truth, shown, rules.average, rules.unlabelled)
+    at = None
+    if rules.choice.is_made or not found.column("background").holds_values:
+        at = choose_threshold(rules.choice, found, truth, images, rules.sweep, rules.average)
+    return score_maps(found, truth, shown, rules.average, rules.sweep, at)

@@ -152,7 +152,7 @@ class Classifying:
 
     def figures(self, scores: np.ndarray, tags: np.ndarray) -> dict[str, float]:
         """What validation says of scores (N, C) and tags (N, C) of 0 and 1, by name."""
-        from ..core.metrics import mean_ap
+        from ..core.classifier_metrics import mean_ap
 
         return {"val_map": mean_ap(scores, tags)}
 

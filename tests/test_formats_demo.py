@@ -9,8 +9,8 @@ import pytest
 from scipy import ndimage
 
 from wsss_cli.core.images import decode_image, decode_mask
-from wsss_cli.formats import demo
-from wsss_cli.formats.demo import CLASSES, SIDES, demo_scenes, draw_scene
+from wsss_cli.formats import demo_scenes as demo
+from wsss_cli.formats.demo_scenes import CLASSES, SIDES, demo_scenes, draw_scene
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,5 @@
+"""The formats that `wsss pack` reads: one module each."""
+
+from . import demo, npy, table, via, voc
+
+READERS = (voc.READER, table.READER, npy.READER, demo.READER, via.READER)

@@ -1,0 +1,60 @@
+"""What `wsss pack` asks of a format: its card, which the command learns its options from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .sample import Collection
+
+TAGGED = ("masks", "classes", "split", "ids", "link")  # options of pack that most formats take
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoOptions:
+    """The options of a format that has none of its own."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the options of `pack` ask of any reader.
+
+    Attributes:
+        images: folder of the images; None for the format's usual place.
+        masks: folder of label PNGs; None where there is none, or for the format's usual place.
+        classes: names in order; None to take those of the source.
+        splits: splits to take, by name; None for a file stands for the source's own list.
+        seed: of a source that is drawn.
+    """
+
+    images: Path | None = None
+    masks: Path | None = None
+    classes: tuple[str, ...] | None = None
+    splits: Mapping[str, Path | None] = field(default_factory=dict)
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """A format that `pack` reads.
+
+    Attributes:
+        name: of the option that names the source, without dashes.
+        source: that option's type, Annotated as Typer wants it.
+        read: reads a source, of what that option holds, what is asked, and the own options.
+        options: dataclass of the format's own options: fields Annotated as Typer wants them, each
+            with its true default.
+        takes: options of the command, by parameter, that mean something for this format.
+        needs: those it cannot do without, and what they say.
+        drawn: whether the source is made from a seed, and no file.
+    """
+
+    name: str
+    source: Any
+    read: Callable[[Any, Asked, Any], Collection]
+    options: type = NoOptions
+    takes: tuple[str, ...] = TAGGED
+    needs: Mapping[str, str] = field(default_factory=dict)
+    drawn: bool = False

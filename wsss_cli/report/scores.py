@@ -1,0 +1,118 @@
+"""Tables of scores: all that eval says of one file, and a row for each of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from ..console import table
+
+SUMMARY = {
+    "miou": "mIoU %",
+    "pixel_accuracy": "pixel accuracy %",
+    "mean_accuracy": "mean accuracy %",
+    "fw_iou": "frequency-weighted IoU %",
+    "m_fp": "over-activation m_FP",
+    "m_fn": "under-activation m_FN",
+    "background_precision": "precision of background %",
+    "foreground_precision": "precision of classes %",
+    "coverage": "pixels labelled %",
+    "images_without_class": "images without a class",
+}
+PER_LABEL = {
+    "iou": "IoU %",
+    "precision": "precision %",
+    "recall": "recall %",
+    "over": "over %",
+    "under": "under %",
+}
+RATIOS = ("m_fp", "m_fn")  # may exceed 1: shown as they are, not in percent
+
+
+def print_report(report: dict[str, Any]) -> None:
+    """The protocol of an eval, then its tables, on stdout."""
+    points = report["scores"]
+    for key, text in protocol_lines(report).items():
+        typer.echo(f"{key:<12}{text}")
+    typer.echo("")
+    table(
+        ["", *points],
+        [
+            [title, *(_cell(point[key], key) for point in points.values())]
+            for key, title in SUMMARY.items()
+        ],
+    )
+    typer.echo("")
+    if "labels" in points:
+        columns = {title: points["labels"][key] for key, title in PER_LABEL.items()}
+    else:
+        columns = {f"IoU % {key}": point["iou"] for key, point in points.items()}
+    rows = zip(report["labels"], *columns.values(), strict=True)
+    table(["label", *columns], [[name, *map(_cell, values)] for name, *values in rows])
+
+
+def protocol_lines(report: dict[str, Any]) -> dict[str, str]:
+    """What was scored and how, in words."""
+    protocol, points = report["protocol"], report["scores"]
+    source, data = report["predictions"], report["data"]
+    images = f"{protocol['images_counted']} counted"
+    if protocol["images_without_mask"]:
+        images += f", {protocol['images_without_mask']} without a mask left out"
+    if protocol["images_missing"]:
+        images += f", {protocol['images_missing']} missing"
+    of = f"split {protocol['split']}" if protocol["split"] else f"all of {source['file']}"
+    of += f", those in {protocol['ids_from']}" if protocol["ids_from"] else ""
+    lines = {
+        "scored": f"{source['file']} ({source['kind']}, run {source['run']})",
+        "data": f"{data['file']} (run {data['run']})",
+        "images": f"{images} ({of})",
+        "resolution": protocol["resolution"],
+        "void": protocol["void"],
+        "average": f"{protocol['average_rule']} ({protocol['average']})",
+    }
+    if "unlabelled" in protocol:
+        lines["unlabelled"] = f"{protocol['unlabelled_rule']} ({protocol['unlabelled']})"
+    else:
+        lines["ties"] = protocol["ties"]
+        for key, point in points.items():
+            at = "" if point["threshold"] is None else f"threshold {point['threshold']:g}: "
+            lines[key] = at + point["how"]
+    return lines
+
+
+def print_rows(rows: Sequence[dict[str, Any]]) -> None:
+    """A row for each scored file, as `facts.describe` tells of it, on stdout."""
+
+    def percent(value: float | None) -> str:
+        return "" if value is None else f"{100 * value:.1f}"
+
+    names = [row["scored"] for row in rows]
+    if len(set(names)) < len(names):  # of several runs: their folders tell them apart
+        names = [row["file"] for row in rows]
+    table(
+        ["scored", "split", "images", "mIoU %", "pixel accuracy %", "best threshold (oracle)"],
+        [
+            (
+                name,
+                row["split"] or "all",
+                row["images"],
+                percent(row["miou"]),
+                percent(row["pixel_accuracy"]),
+                f"{percent(row['oracle_miou'])} at {row['oracle_threshold']:g}"
+                if row["oracle_miou"] is not None
+                else "",
+            )
+            for name, row in zip(names, rows, strict=True)
+        ],
+    )
+
+
+def _cell(value: float | int | None, key: str = "") -> str:
+    """A share in percent, a ratio or a count as it is, - where it is undefined."""
+    if value is None:
+        return "-"
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.3f}" if key in RATIOS else f"{100 * value:.2f}"

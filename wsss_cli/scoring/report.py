@@ -1,0 +1,170 @@
+"""What eval has to say, as it stands in its JSON: made, warned of, written and read again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..artifacts import ledger
+from ..errors import WsssError
+
+if TYPE_CHECKING:
+    from ..artifacts import Artifact, DatasetReader
+    from .counts import Outcome
+    from .protocol import Rules
+
+FORMAT, VERSION = "wsss/eval", 1  # of the JSON that eval writes and --threshold-from reads
+AVERAGES = {
+    "union": "mean over the labels that truth or prediction holds",
+    "all": "mean over all labels, 0 for one that neither truth nor prediction holds",
+}
+UNLABELLED = {
+    "error": "a predicted 255 is a miss of the true label, and no prediction",
+    "background": "a predicted 255 counts as background",
+}
+VOID = "pixels that are 255 in the mask are not counted"
+RESOLUTION = {
+    "wsss/label": "the masks' own; labels must be of the same size",
+    "wsss/cam": "the masks' own; maps enlarged bilinearly, cell centres in place",
+}
+TIES = "a class wins strictly above the threshold (float32); of equal classes the first"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a command line chooses and counts images, for the protocol.
+
+    Attributes:
+        split: the split scored; None for all images of the file.
+        ids_from: the list of ids that narrows it.
+        missing: how many images with a mask the file lacks.
+        rules: how pixels are counted and averaged.
+    """
+
+    split: str | None
+    ids_from: str | None
+    missing: int
+    rules: Rules
+
+
+def protocol_of(found: Artifact, asked: Asked, outcome: Outcome) -> dict[str, Any]:
+    """All that makes the scores comparable, in names and in words."""
+    rules = asked.rules
+    of_kind: dict[str, Any] = {"thresholds": rules.sweep, "ties": TIES}
+    if found.kind == "wsss/label":
+        words = UNLABELLED[rules.unlabelled]
+        of_kind = {"unlabelled": rules.unlabelled, "unlabelled_rule": words}
+    return {
+        "split": asked.split,
+        "ids_from": asked.ids_from,
+        "images_counted": len(outcome.counted),
+        "images_without_mask": outcome.without_mask,
+        "images_missing": asked.missing,
+        "resolution": RESOLUTION[found.kind],
+        "void": VOID,
+        "average": rules.average,
+        "average_rule": AVERAGES[rules.average],
+        **of_kind,
+    }
+
+
+def report_of(
+    found: Artifact, truth: DatasetReader, asked: Asked, outcome: Outcome
+) -> dict[str, Any]:
+    """All that eval has to say, as it stands in the JSON; the tables are drawn from it."""
+    points = {name: point.as_dict() for name, point in outcome.points.items()}
+    headline = points.get("labels") or points["chosen"]
+    report: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "created_by": f"wsss {__version__}",
+        "miou": headline["miou"],  # never the oracle's
+        "predictions": {"file": found.path.name, "kind": found.kind, "run": found.run},
+        "data": {"file": truth.path.name, "run": truth.run},
+        "protocol": protocol_of(found, asked, outcome),
+        "labels": ["background", *truth.classes],
+        "scores": points,
+    }
+    if outcome.sweep:
+        curve = [{"threshold": t, "miou": None if m != m else m} for t, m in outcome.sweep]
+        report["sweep"] = curve
+    return report | {"ids": sorted(outcome.counted)}
+
+
+def warnings(report: dict[str, Any]) -> list[str]:
+    """What looks like a mistake."""
+    counted = report["protocol"]["images_counted"]
+    name = report["predictions"]["file"]
+    found = []
+    for key, point in report["scores"].items():
+        if point["images_without_class"] == counted:
+            where = "" if key == "labels" else f" ({key})"
+            found.append(
+                f"{name}{where}: only background is predicted, in every one of {counted} images"
+            )
+    if report["miou"] is None:
+        found.append(
+            f"{name}: nothing is scored: the masks of all {counted} images are void throughout"
+        )
+    if report["protocol"]["images_missing"]:
+        missing = report["protocol"]["images_missing"]
+        found.append(f"{name}: lacks {missing} images of the split: this is the score of a part")
+    return found
+
+
+def as_json(report: dict[str, Any]) -> str:
+    """One line of JSON, without its end."""
+    return json.dumps(report, ensure_ascii=False, allow_nan=False)
+
+
+def write_report(report: dict[str, Any], target: Path) -> None:
+    """
+    Raises:
+        WsssError: the disk is full or not writable.
+    """
+    from ..artifacts.files import write_whole
+
+    # A file's name may be no UTF-8; JSON's escapes spell it.
+    write_whole(target, as_json(report).encode(errors="backslashreplace") + b"\n")
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """The JSON of an earlier `wsss eval --json`.
+
+    Raises:
+        WsssError: unreadable, or not such a JSON.
+    """
+    ledger.read(path)
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as err:
+        reason = err.strerror if isinstance(err, OSError) and err.strerror else "not JSON"
+        raise WsssError(f"{path}: cannot be read ({reason})") from None
+    try:
+        if report["format"] != FORMAT or report["version"] > VERSION:
+            raise KeyError
+    except (KeyError, TypeError):
+        raise WsssError(f"{path}: not scores of wsss's", "`wsss eval --json` writes them") from None
+    return report
+
+
+def read_oracle(path: Path) -> tuple[float, list[str], str]:
+    """(best threshold, ids it was chosen on, file name) of a JSON that eval wrote for maps.
+
+    Raises:
+        WsssError: unreadable, or not such a JSON.
+    """
+    report = read_report(path)
+    try:
+        oracle = report["scores"]["oracle"]
+        threshold = float(oracle["threshold"])
+        if not 0 <= threshold <= 1 or oracle["miou"] is None:  # no mask had a pixel that counts
+            raise ValueError
+        return threshold, list(report["ids"]), path.name
+    except (KeyError, TypeError, ValueError):
+        raise WsssError(
+            f"{path}: holds no best threshold of maps", "`wsss eval CAM --json` writes it"
+        ) from None
