@@ -22,7 +22,7 @@ def run(
     source: Source,
     images: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of the images. Default: that of the table."),
+        typer.Option(metavar="DIR", help="Folder of the images. Default: where the file is."),
     ] = None,
     masks: Annotated[
         Path | None,
