@@ -23,7 +23,7 @@ def run(
     source: Source,
     images: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of the images. Default: that of the table."),
+        typer.Option(metavar="DIR", help="Folder of the images. Default: where the file is."),
         Reads(),
     ] = None,
     masks: Annotated[
