@@ -1,1 +1,1 @@
-"""Readers of other people's formats, all giving the same Sample."""
+"""Other people's formats, in and out: one module a format, all readers giving the same Sample."""

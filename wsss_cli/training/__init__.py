@@ -1,1 +1,1 @@
-"""The training loop: schedule, augmentation, resume."""
+"""Training: lessons and jobs, the loop, data and augmentation, checkpoints, probes."""
