@@ -11,7 +11,16 @@ import torch
 from conftest import CLASSES, encode_png
 from typer.testing import CliRunner, Result
 
-from wsss_cli.artifacts import CAM, DATASET, LABEL, Shard, create, open_artifact, open_dataset
+from wsss_cli.artifacts import (
+    CAM,
+    DATASET,
+    LABEL,
+    Shard,
+    create,
+    load_weights,
+    open_artifact,
+    open_dataset,
+)
 from wsss_cli.cli import app
 from wsss_cli.core.grid import grid_size
 from wsss_cli.core.images import encode_mask
@@ -182,6 +191,20 @@ def pack_like(
                 mask=None if mask is None else np.frombuffer(encode_mask(mask), np.uint8),
             )
     return path
+
+
+def apart(start: str, one: str, other: str) -> float:
+    """How far two networks that started alike are from each other, by how far the first has come.
+
+    Sums of other shapes are rounded otherwise, and a pixel or two may be labelled otherwise: 1e-3
+    at most. A part of a batch that counts wrongly is a hundred times that.
+    """
+    before, first, second = (load_weights(path).state_dict for path in (start, one, other))
+    names = [n for n, t in before.items() if t.is_floating_point() and "running" not in n]
+    come = sum(float((first[n] - before[n]).square().sum()) for n in names)
+    between = sum(float((first[n] - second[n]).square().sum()) for n in names)
+    assert come > 0
+    return (between / come) ** 0.5
 
 
 def contents(path: Path) -> dict[str, dict[str, np.ndarray]]:

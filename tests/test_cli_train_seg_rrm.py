@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import CLASSES, colour_classifier, tiny_scene
+from made import apart
 from typer.testing import CliRunner, Result
 
 from wsss_cli.artifacts import LABEL, load_weights, open_artifact, open_dataset, save_weights
@@ -152,12 +153,12 @@ def test_an_interrupted_run_ends_in_the_same_weights(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.trains
 def test_splitting_a_batch_changes_nothing() -> None:
-    options = ["--epochs", "2", "--batch-size", "4", "--classify-first", "0", "-q"]
-    frozen = ["--batchnorm", "frozen"]
-    train(*options, *frozen)
-    train(*options, *frozen, "--accumulate", "3", "-o", "parts.pt")
-    one, other = load_weights("seg.pt").state_dict, load_weights("parts.pt").state_dict
-    assert all(torch.allclose(t, other[k], rtol=1e-4, atol=1e-6) for k, t in one.items())
+    step = ["--epochs", "1", "--batch-size", "4", "--classify-first", "0", "-q"]
+    step += ["--batchnorm", "frozen"]
+    train(*step)
+    train(*step, "--accumulate", "3", "-o", "parts.pt")
+    train(*step, "--lr", "1e-12", "-o", "start.pt")
+    assert apart("start.pt", "seg.pt", "parts.pt") < 0.01
 
 
 def test_published_options_reach_what_they_are_of(monkeypatch: pytest.MonkeyPatch) -> None:
