@@ -89,9 +89,6 @@ def run(
     if target is not None:
         check_target(target, force)
     with open_artifact(file, LABEL, CAM) as found, open_dataset(data, found) as truth:
-        if target is not None:
-            others = [path for path in (threshold_from, ids) if path not in (None, "-")]
-            check_target(target, force, [file, truth.path, *map(Path, map(str, others))])
         if choice.is_made and found.schema is LABEL:
             raise UsageError(f"{file}: holds labels, which have no threshold")
         images, missing = select_images(found, truth, split, ids, allow_missing)

@@ -59,7 +59,6 @@ def run(
     with ExitStack() as stack:
         sources = [stack.enter_context(open_artifact(f, LABEL, CAM)) for f in files or []]
         truth = stack.enter_context(open_dataset(data, *sources))
-        check_target(out, force, [truth.path, *(source.path for source in sources)])
         chosen = choose_images(truth, sources, split, ids, limit, seed)
         room = (cell * 3 // 4, cell)
         height, width = sheet_size(len(chosen), len(sources) + 2, room)

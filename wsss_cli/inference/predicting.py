@@ -121,9 +121,7 @@ class Task:
     def labels(self, path: Path) -> Writer:
         """A label artifact begun, or gone on with."""
         from ..artifacts import LABEL, create
-        from ..artifacts.writer import check_target
 
-        check_target(path, self.force, self._files)
         return create(
             path,
             LABEL,
