@@ -16,7 +16,8 @@ from wsss_cli.core.pooling import pooled
 from wsss_cli.core.probe import pixel_probe
 from wsss_cli.core.views import resize_image, scaled_size
 from wsss_cli.methods.rebuild import rebuild_classifier
-from wsss_cli.methods.train_cls.cam import softmax_loss, top1
+from wsss_cli.methods.train_cls.cam import CARD, Pool, softmax_loss, top1
+from wsss_cli.options.cards import due
 
 TINY = "--backbone tiny --backbone-weights random --crop 32 --freeze-stages 0 --workers 0"
 SHORT = [*TINY.split(), "--epochs", "2", "--batch-size", "2"]
@@ -59,8 +60,9 @@ def test_weights_keep_how_they_pool_and_nothing_where_it_is_usual(
     train("-o", "usual.pt", "-q")
     train(*options, "-q")
     usual, weights = load_weights("usual.pt", "wsss/cls"), load_weights("cls.pt", "wsss/cls")
+    rate = {"head_multiplier": 10.0 if kept else 100.0}
     assert weights.config == {**usual.config, **kept}
-    assert weights.params == {**usual.params, **kept}
+    assert weights.params == {**usual.params, **kept, **rate}
     assert (weights.run == usual.run) is (not kept)
     model = rebuild_classifier(weights.config, 3, weights.state_dict)
     x = torch.randn(1, 3, 32, 48, generator=torch.Generator().manual_seed(0))
@@ -107,9 +109,20 @@ def test_other_methods_have_no_pool(method: str) -> None:
     assert "--method cam and --pool go together" in said
 
 
+@pytest.mark.parametrize("pool", list(Pool))
+def test_only_means_have_a_probe_to_start_from(pool: Pool) -> None:
+    given = {"weights": "imagenet", "probe": None, "pool": pool}
+    usual = CARD.usual
+    found = CARD.probes(given), due(usual["epochs"], given), due(usual["head_multiplier"], given)
+    assert found == ((True, 3, 100.0) if pool is Pool.gap else (False, 5, 10.0))
+    assert not CARD.probes({**given, "weights": "random"})
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        (["--pool", "max", "--probe"], "--probe: needs --pool gap"),
+        (["--pool", "max", "--probe-decay", "0.5"], "--probe-decay: there is no probe"),
         (["--lse-sharpness", "2"], "--lse-sharpness: needs --pool lse"),
         (["--pool", "max", "--lse-sharpness", "2"], "--lse-sharpness: needs --pool lse"),
         (["--pool", "lse", "--lse-sharpness", "nan"], "--lse-sharpness"),

@@ -14,13 +14,13 @@ import typer
 from ...console import log
 from ...core.pooling import SHARPNESS
 from ...errors import UsageError, WsssError
+from ...options.cards import Due
 from ...training.classifying import (
     NAME,
     PROBE_SIDE,
     WHOLE,
     Classifying,
     Learner,
-    if_probed,
     load_scaled,
     probes_tags,
 )
@@ -105,12 +105,26 @@ class Plain:
         return found
 
 
+def not_means(options: Mapping[str, Any]) -> bool:
+    """Whether classes are scored by anything but the mean, which alone a probe is fitted to."""
+    return options["pool"] is not Pool.gap
+
+
+def starts_probed(options: Mapping[str, Any]) -> bool:
+    """Whether the head starts as a linear probe."""
+    return probes_tags(options, not_means)
+
+
 class PlainLesson(Classifying):
     """A classifier that learns from tags, and nothing else."""
 
+    deep = staticmethod(not_means)
+
     def __post_init__(self) -> None:
-        super().__post_init__()
         options = self.options
+        if self.task.probe and not_means(vars(options)):
+            raise UsageError("--probe: needs --pool gap, whose features it is fitted to")
+        super().__post_init__()
         if options.lse_sharpness != SHARPNESS and options.pool is not Pool.lse:
             raise UsageError("--lse-sharpness: needs --pool lse")
         if not math.isfinite(options.lse_sharpness):
@@ -247,22 +261,29 @@ def network(config: Mapping[str, Any], n_classes: int) -> Classifier:
     )
 
 
+# Other pools than the mean start at random and train at IRNet's rate: docs/methods/pooling.md says
+# what a probe does there.
+EPOCHS = Due(lambda given: 3 if starts_probed(given) else 5, "3 with a probe, else 5")
+HEAD_RATE = Due(
+    lambda given: 10.0 if not_means(given) else 100.0, "100.0 with --pool gap, else 10.0"
+)
+
 CARD = TrainingCard(
     name="cam",
     said="a plain classifier",
     options=Plain,
     lesson=PlainLesson,
     network=network,
-    probes=probes_tags,
+    probes=starts_probed,
     page="cam",
     source="CAM: Zhou et al., CVPR 2016; trained as in IRNet's code (Ahn, Cho and Kwak, CVPR 2019)",
     usual={
         "output_stride": 16,
         "dropout": 0.0,
-        "epochs": if_probed(3, 5),
+        "epochs": EPOCHS,
         "batch_size": 16,
         "lr": 3e-3,
-        "head_multiplier": 100.0,
+        "head_multiplier": HEAD_RATE,
         "weight_decay": 1e-4,
         "crop": WHOLE,
         "jitter": None,
