@@ -20,7 +20,7 @@ def fold_batchnorm(model: Network) -> Network:
     """Fold each fixed batch norm into the convolution that it follows, in place.
 
     A batch norm is taken to follow the convolution registered just before it in the same module,
-    which holds for torchvision's networks and ours,.
+    which holds for torchvision's networks and ours.
     What it did, the convolution's weights then do: equal up to rounding, with
     a pass over each map less.
 

@@ -1,4 +1,4 @@
-"""The options that the three training stages share, in groups (see `_grouped`)."""
+"""The options that the three training commands share, in groups (see `groups`)."""
 
 from __future__ import annotations
 
