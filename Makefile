@@ -206,7 +206,7 @@ demo: | $(WSSS)
 	@$(MAKE) --no-print-directory -f $(firstword $(MAKEFILE_LIST)) $(strip $(DEMO)) all
 
 test: $(VENV)/test-ready
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto --dist worksteal --durations 15
 
 # What training gives on the plainest processor (docs/testing.md).
 test-plain: $(VENV)/test-ready
