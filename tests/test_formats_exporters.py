@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from made import masks_of, write_labels, wsss
 
-from wsss_cli.artifacts import open_artifact
 from wsss_cli.artifacts.schema import SCHEMAS
-from wsss_cli.commands import export
-from wsss_cli.formats.exporters import EXPORTERS, npy, png
-from wsss_cli.formats.exporting import Exporter, Job, one_an_image
+from wsss_cli.formats.exporters import EXPORTERS, npy
 
 
 def test_names_are_told_apart_and_kinds_exist() -> None:
@@ -20,25 +14,7 @@ def test_names_are_told_apart_and_kinds_exist() -> None:
     assert {one.kind for one in EXPORTERS} <= {schema.name for schema in SCHEMAS.values()}
 
 
-def test_one_file_an_image(tiny_data: Path, tmp_path: Path) -> None:
-    path = write_labels(tmp_path / "p.h5", tiny_data, masks_of(tiny_data))
-    write = one_an_image(".txt", lambda source, image_id: f"{source.kind} {image_id}".encode())
-    with open_artifact(path) as source:
-        assert write(Job(source, ["a/1", "a/4"], tmp_path / "out", quiet=True)) == 2
-        assert (tmp_path / "out/a/4.txt").read_text() == "wsss/label a/4"
-        assert png.encode(source, "a/1").startswith(b"\x89PNG")
-        assert npy.encode(source, "a/1").startswith(b"\x93NUMPY")
-
-
 def test_npy_pickles_only_what_must_be() -> None:
     with pytest.raises(ValueError, match="allow_pickle"):
         npy.npy_bytes(np.array([{}], object))
     assert b"pickle" not in npy.npy_bytes(np.zeros(3))
-
-
-def test_the_help_is_made_of_the_cards(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = Exporter(name="own", said="of its own", kind="wsss/dataset", write=lambda job: 7)
-    monkeypatch.setattr(export, "EXPORTERS", (*EXPORTERS, own))
-    assert export._said("wsss/dataset") == "own: of its own"
-    help_text = "".join(wsss("export", "--help").stdout.split())
-    assert all(f"{one.name}:" in help_text for one in EXPORTERS)

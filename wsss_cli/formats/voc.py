@@ -14,7 +14,8 @@ import typer
 from ..artifacts import ledger
 from ..core.labels import IGNORE
 from ..errors import WsssError
-from .files import ImageFolder, read_lists
+from .files import ImageFolder
+from .lists import read_lists
 from .reading import Asked, Reader
 from .sample import VOC_CLASSES, Collection, Problem, Sample, collect, need_class_order
 
