@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 
 from ..artifacts import ledger
-from ..core.labels import IGNORE
 from ..errors import WsssError
 from .files import ImageFolder
 from .lists import read_lists
@@ -125,6 +124,7 @@ def _mask_names(path: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
     import numpy as np
 
     from ..core.images import decode_mask
+    from ..core.labels import IGNORE
 
     where = f"{path.parent.name}/{path.name}"
     try:
