@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
+import hashlib
 import io
 import os
 import pickle
@@ -16,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsss_cli.errors import WsssError
-from wsss_cli.formats.unpickle import load_pickled_dict
+from wsss_cli.formats import unpickle
+from wsss_cli.formats.unpickle import load_pickle, load_pickled_dict
 
 
 def npy(path: Path, content: bytes) -> Path:
@@ -187,3 +190,37 @@ def test_any_bytes_are_refused(tmp_path_factory: pytest.TempPathFactory, content
     file = npy(tmp_path_factory.getbasetemp() / "any.npy", content)
     with contextlib.suppress(WsssError):
         assert isinstance(load_pickled_dict(file), dict)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_and_its_digest(tmp_path: Path, zipped: bool) -> None:
+    raw = pickle.dumps({"a": vector(1), "b": [1, "x"]}, protocol=2)
+    content = gzip.compress(raw) if zipped else raw
+    (tmp_path / "x.pickle").write_bytes(content)
+    found, digest = load_pickle(tmp_path / "x.pickle")
+    assert digest == hashlib.sha256(content).hexdigest()  # of the file, not of what it unfolds to
+    assert found["b"] == [1, "x"]
+    assert found["a"].tolist() == vector(1).tolist()
+
+
+def test_a_pickle_that_unfolds_without_end_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unpickle, "LARGEST", 1 << 20)
+    file = tmp_path / "x.pickle"
+    file.write_bytes(gzip.compress(pickle.dumps(b"\0" * (1 << 20))))
+    with pytest.raises(WsssError, match=r"not a readable pickle \(more than 1 MiB\)"):
+        load_pickle(file)
+    file.write_bytes(gzip.compress(pickle.dumps({"a": 1})))
+    assert load_pickle(file)[0] == {"a": 1}
+
+
+def test_pickles_run_nothing_either(tmp_path: Path) -> None:
+    witness = tmp_path / "ran"
+    (tmp_path / "x.pickle").write_bytes(pickle.dumps(Command(os.mkdir, str(witness))))
+    with pytest.raises(WsssError, match="refused, its pickle holds more than") as caught:
+        load_pickle(tmp_path / "x.pickle")
+    assert not witness.exists()
+    assert caught.value.hint == "a file from an unknown source could run code; none of it was run"
+    with pytest.raises(WsssError, match="No such file"):
+        load_pickle(tmp_path / "gone.pickle")
