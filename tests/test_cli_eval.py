@@ -11,14 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from made import masks_of, pack_like, random_cams, write_cam, write_labels, wsss
 
 from wsss_cli.core.cam import dequantise
 from wsss_cli.core.grid import upsample_grid
-from wsss_cli.errors import UsageError
-from wsss_cli.scoring.protocol import parse_thresholds
 
 N = 4  # labels of the tiny data
 
@@ -497,24 +493,6 @@ def test_wrong_inputs_are_one_line(tiny_data: Path, tmp_path: Path) -> None:
         assert result.exit_code == 3
         assert words in result.stderr
         assert len(result.stderr.splitlines()) <= 2
-
-
-@given(start=st.integers(0, 50), count=st.integers(1, 60), step=st.sampled_from(["0.01", "0.001"]))
-def test_ranges_of_thresholds_are_exact_decimals(start: int, count: int, step: str) -> None:
-    unit = {"0.01": 100, "0.001": 1000}[step]
-    values = parse_thresholds(f"{start / unit}:{(start + min(count, 40)) / unit}:{step}")
-    assert values == [(start + index) / unit for index in range(min(count, 40))]
-
-
-@given(st.text(alphabet="0123456789.:,-+eE naif_", max_size=12))
-def test_any_text_gives_rising_thresholds_or_a_usage_error(text: str) -> None:
-    try:
-        values = parse_thresholds(text)
-    except UsageError:
-        return
-    assert values
-    assert (np.diff(np.float32(values)) > 0).all()
-    assert 0 <= values[0] <= values[-1] <= 1
 
 
 def test_scoring_labels_does_not_load_torch() -> None:

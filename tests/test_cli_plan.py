@@ -13,10 +13,8 @@ import pytest
 from made import pack_like, random_cams, write_cam, wsss
 
 from wsss_cli.artifacts import open_dataset
-from wsss_cli.planning import measure as _measure
 from wsss_cli.planning.chain import STAGES, Stage
-from wsss_cli.planning.measure import Probe, Rate, seen_megapixels
-from wsss_cli.planning.recipe import recipe as _recipe
+from wsss_cli.planning.measure import Probe, Rate
 
 NET = "--backbone tiny --backbone-weights random --crop 32"
 TRAIN, VAL = 4, 2  # images of tiny_data's splits, each of 32 x 48
@@ -144,12 +142,6 @@ def test_the_table(tiny_data: Path) -> None:
     assert "memory: of the machine; what a GPU holds of its own is not counted" in result.stdout
 
 
-def test_megapixels_after_max_side() -> None:
-    assert seen_megapixels((1000, 2000), 0) == 2
-    assert seen_megapixels((1000, 2000), 4000) == 2
-    assert seen_megapixels((1000, 2000), 1000) == 0.5
-
-
 def test_the_stages_are_run(tiny_data: Path, tmp_path: Path) -> None:
     """For real; two stages, to be quick."""
     before = sorted(path.name for path in tmp_path.iterdir())
@@ -165,48 +157,11 @@ def test_the_stages_are_run(tiny_data: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
-def test_what_cannot_be_measured_is_said(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(self: Probe, commands: object) -> dict[str, Any]:
-        raise RuntimeError("no memory")
-
-    monkeypatch.setattr(Probe, "_run", fail)
-    result = wsss("plan", "--data", tiny_data, "--json", "-q")
-    assert result.exit_code == 0
-    said = "wsss: warning: train-cls: cannot be measured (no memory), nor can what follows\n"
-    assert result.stderr == said
-    assert all(row["seconds"] is None for row in json.loads(result.stdout)["stages"])
-
-
 def test_a_stage_that_fails_gives_its_reason(tiny_data: Path, tmp_path: Path) -> None:
     command = [["make-cam", "--weights", "none.pt", "--data", str(tiny_data), "-q"]]
     script = [sys.executable, "-m", "wsss_cli.timed", json.dumps(command)]
     done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path)
     assert json.loads(done.stdout) == {"error": "none.pt: no such file"}
-
-
-def test_the_largest_image_is_measured(tiny_data: Path) -> None:
-    class Data:
-        def size(self, image_id: str) -> tuple[int, int]:
-            return 10, int(image_id)
-
-        def tags(self, image_id: str) -> list[int]:
-            return [] if image_id == "99" else [0]
-
-    ids = [str(side) for side in (5, 99, 1, 2, 3, 4, 50, 6)]
-    chosen = _measure.choose_images(Data(), ids)  # type: ignore[arg-type]
-    assert chosen == ["3", "4", "5", "50"]
-
-
-def test_measured_images_keep_their_ids(tiny_data: Path, tmp_path: Path) -> None:
-    """So that --targets, --saliency and the like find what belongs to them."""
-    with open_dataset(tiny_data) as data:
-        names = _measure.small_copy(data, ["a/3", "a/0"], tmp_path / "small.h5")
-        assert names[:2] == ["a/3", "a/0"]
-        with open_dataset(tmp_path / "small.h5") as small:
-            assert small.ids == sorted(names)
-            assert [bytes(small.encoded_image(name)) for name in names] == [
-                bytes(data.encoded_image(image_id)) for image_id in ("a/3", "a/0", "a/3", "a/0")
-            ]
 
 
 def test_files_in_flags_are_found_where_stages_are_measured(
@@ -237,37 +192,3 @@ def test_wrong_options_are_refused(tiny_data: Path) -> None:
     assert "make-cam: No such option: --nonsense" in refused.stderr
     assert wsss("plan", "--data", tiny_data, "--split", "test").exit_code == 3
     assert wsss("plan", "--data", "none.h5").exit_code == 3
-
-
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [
-        ("", 1),
-        ("--no-probe", 0),
-        ("--backbone-weights random", 0),
-        ("--model fcn8s", 1),
-        ("--model unet", 0),
-        ("--loss dsrg", 0),
-        ("--loss dsrg --probe", 1),
-        ("--method rrm --model unet", 1),
-        ("--method single-stage", 0),
-        ("--method single-stage --model deeplabv1", 1),
-    ],
-)
-def test_a_probe_is_counted_where_train_seg_fits_one(flags: str, expected: int) -> None:
-    assert _recipe(stage("train-seg"), flags)["probes"] == expected
-
-
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [("", 1), ("--method oaa", 1), ("--method oaa --layers 3", 0), ("--no-probe", 0)],
-)
-def test_a_probe_is_counted_where_train_cls_fits_one(flags: str, expected: int) -> None:
-    assert _recipe(stage("train-cls"), flags)["probes"] == expected
-
-
-def test_epochs_are_those_due() -> None:
-    cls = stage("train-cls")
-    flags = {"": 3, "--no-probe": 5, "--backbone-weights random": 5, "--method oaa --layers 3": 15}
-    assert {text: _recipe(cls, text)["epochs"] for text in flags} == flags
-    assert _recipe(stage("train-seg"), "--method rrm")["epochs"] == 24

@@ -9,10 +9,8 @@ import pytest
 from made import masks_of, pack_like, random_cams, write_cam, write_labels, wsss
 from PIL import Image
 
-from wsss_cli.artifacts import open_artifact, open_dataset
+from wsss_cli.artifacts import open_dataset
 from wsss_cli.core.render import class_colours, paint_label, resize_image, resize_label
-from wsss_cli.errors import WsssError
-from wsss_cli.report.choosing import choose_images
 from wsss_cli.report.sheet import BETWEEN, FAINT, GAP, LINE, MARGIN
 
 CELL = 96  # wide; the tiny images of 32x48 become 64x96
@@ -91,35 +89,6 @@ def test_an_image_that_a_listed_file_lacks_is_a_gap(tiny_data: Path, tmp_path: P
     assert (picture(sheet, 1, 1)[-20:] == FAINT).all()
     common = wsss("view", one, "-o", out, "--force")
     assert "view: 1 images" in common.stderr
-
-
-def test_which_images_are_chosen(tiny_data: Path, files: tuple[Path, Path], tmp_path: Path) -> None:
-    part = write_labels(
-        tmp_path / "part.h5", tiny_data, {f"a/{i}": np.zeros((32, 48), np.uint8) for i in (1, 2)}
-    )
-    with open_dataset(tiny_data) as data, open_artifact(part) as few:
-        ids = data.ids
-        assert choose_images(data, [], None, None, None, None) == ids
-        assert choose_images(data, [], "val", None, None, None) == ["a/2", "a/5"]
-        assert choose_images(data, [few], None, None, None, None) == ["a/1", "a/2"]
-        assert choose_images(data, [few], "train", None, None, None) == ["a/1"]
-        assert choose_images(data, [], None, None, 3, None) == ["a/1", "a/3", "a/5"]  # spread
-        assert choose_images(data, [], None, None, 1, None) == ["a/3"]
-        drawn = {tuple(choose_images(data, [], None, None, 2, seed)) for seed in range(30)}
-        assert len(drawn) > 5
-        assert all(list(some) == sorted(set(some)) for some in drawn)
-        listed = tmp_path / "ids.txt"
-        listed.write_text("a/5\na/0\n")
-        assert choose_images(data, [few], None, str(listed), None, None) == ["a/5", "a/0"]
-        assert choose_images(data, [few], None, str(listed), 1, None) == ["a/0"]
-        with pytest.raises(WsssError, match="not in"):
-            choose_images(data, [], "train", str(listed), None, None)
-    many = [f"{index:03}" for index in range(100)]
-    big = pack_like(
-        tmp_path / "big.h5", dict.fromkeys(many, np.zeros((2, 2, 3), np.uint8)), {}, {}, ["x"]
-    )
-    with open_dataset(big) as data:
-        assert len(choose_images(data, [], None, None, None, None)) == 8
 
 
 def test_refusals(tiny_data: Path, files: tuple[Path, Path], tmp_path: Path) -> None:

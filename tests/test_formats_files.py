@@ -1,13 +1,11 @@
-"""Lists of names, and ids."""
+"""Ids, and image files by the names that lists use."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
 from wsss_cli.errors import WsssError
-from wsss_cli.formats.files import bad_id, read_classes, read_lines
+from wsss_cli.formats.files import ImageFolder, bad_id
 
 
 @pytest.mark.parametrize("image_id", ["a", "a.b", "a b", "x/y.z/w", "日本/ü", "..a", "-", "a..b"])
@@ -37,33 +35,72 @@ def test_bad_ids(image_id: str) -> None:
     assert "cannot be an id" in str(bad_id(image_id))
 
 
-def test_lines(tmp_path: Path) -> None:
-    file = tmp_path / "list"
-    file.write_bytes("\ufeff a \r\n\r\nb c\n".encode())
-    assert read_lines(file) == ["a", "b c"]
-    file.write_bytes(b"\xff")
-    with pytest.raises(WsssError, match="not UTF-8"):
-        read_lines(file)
-    with pytest.raises(WsssError, match="No such file"):
-        read_lines(tmp_path / "gone")
+@pytest.fixture
+def folder(tmp_path: Path) -> ImageFolder:
+    root = tmp_path / "photos"
+    (root / "sub").mkdir(parents=True)
+    (root / ".hidden").mkdir()
+    for name in ("a.jpg", "b.c.png", "sub/a.jpg", "sub/d e.webp", "two.jpg", "two.png"):
+        (root / name).touch()
+    for name in ("notes.txt", ".hidden/x.jpg", ".y.jpg"):
+        (root / name).touch()
+    return ImageFolder(root)
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"),
+    ("name", "file"),
     [
-        ("", "no class names"),
-        ("Background\ncat\n", "'Background' is no class"),
-        ("cat\ndog\ncat\n", "1 class names listed twice, first cat"),
+        ("a.jpg", "a.jpg"),
+        ("a", "a.jpg"),
+        ("b.c", "b.c.png"),
+        ("./sub//a", "sub/a.jpg"),
+        ("sub\\d e.webp", "sub/d e.webp"),
+        ("two.png", "two.png"),
     ],
 )
-def test_class_lists_that_are_refused(tmp_path: Path, text: str, reason: str) -> None:
-    file = tmp_path / "classes.txt"
-    file.write_text(text)
-    with pytest.raises(WsssError, match=reason):
-        read_classes(file)
+def test_images_are_found_with_or_without_extension(
+    folder: ImageFolder, name: str, file: str
+) -> None:
+    assert folder.root / file == folder.find(name)
+    assert folder.find(str(folder.root / name.replace("\\", "/"))) == folder.root / file
 
 
-def test_class_list(tmp_path: Path) -> None:
-    file = tmp_path / "classes.txt"
-    file.write_text("tv monitor\nâne\n", encoding="utf-8")
-    assert read_classes(file) == ("tv monitor", "âne")
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("gone", "no such image"),
+        ("notes.txt", "no such image"),
+        ("x", "no such image"),  # hidden
+        ("two", "two.jpg and two.png differ only in extension"),
+        ("sub/../a.jpg", "leads out of the image folder"),
+        ("/etc/passwd", "is not in the image folder"),
+    ],
+)
+def test_names_of_no_image(folder: ImageFolder, name: str, reason: str) -> None:
+    with pytest.raises(LookupError, match=reason):
+        folder.find(name)
+
+
+def test_a_web_address_is_found_by_its_last_part(folder: ImageFolder) -> None:
+    address = "https://example.org/data/d%20e.webp"
+    assert folder.search(address) == folder.root / "sub/d e.webp"
+    assert folder.search("C:\\photos\\b.c.png") == folder.root / "b.c.png"
+    assert folder.search("sub/a.jpg") == folder.root / "sub/a.jpg"
+    with pytest.raises(LookupError, match=r"2 images are called a\.jpg"):
+        folder.search("elsewhere/a.jpg")
+    with pytest.raises(LookupError, match="no such image"):
+        folder.search("elsewhere/gone.jpg")
+
+
+def test_every_image_by_its_id(folder: ImageFolder) -> None:
+    paths, problems = folder.all_by_id()
+    assert list(paths) == ["a", "b.c", "sub/a", "sub/d e", "two"]
+    assert [problem.id for problem in problems] == ["two.png"]
+    assert "only in extension" in problems[0].reason
+    assert folder.stem(folder.root / "sub/d e.webp") == "sub/d e"
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(WsssError, match="gone: no such folder") as caught:
+        ImageFolder(tmp_path / "gone", "look elsewhere")
+    assert caught.value.hint == "look elsewhere"

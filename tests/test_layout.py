@@ -70,9 +70,15 @@ def lines_of(path: Path) -> list[str]:
 
 
 def files(path: Path) -> set[str]:
-    """The test files that a module may be tested in; of a method also those of its parts."""
+    """The test files that a module may be tested in.
+
+    A package within a room is one thing, and its modules may be tested in its file. So is a
+    method with its parts; the methods of a command are several.
+    """
     parts = name_of(path).split(".")
     found = {"_".join(parts)}
+    if parts[0] != "methods" and len(parts) > 2:
+        found.add("_".join(parts[:-1]))
     if parts[0] == "commands":
         found.add("cli_" + "_".join(parts[1:]))
     if parts[0] == "methods" and len(parts) > 2:

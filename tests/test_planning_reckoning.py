@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from wsss_cli.artifacts import open_dataset
-from wsss_cli.planning.chain import NAMES, STAGES, plain
+from wsss_cli.planning.chain import NAMES, STAGES
 from wsss_cli.planning.measure import Rate
 from wsss_cli.planning.reckoning import Row, rows_of, total, validated, work_of
-from wsss_cli.planning.table import _size, _time
 
 FLAGS = dict.fromkeys(NAMES, "")
 
@@ -38,24 +35,3 @@ def test_sums_over_the_chain() -> None:
     assert total(rows) == {"disk": 110, "disk_at_peak": 130, "memory": 5, "seconds": None}
     assert total(rows[:2])["seconds"] == 3
     assert total([]) == {"disk": 0, "disk_at_peak": 0.0, "memory": None, "seconds": 0}
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(None, "-"), (0, "0.0 kB"), (99_949, "99.9 kB"), (123_000, "123 kB"), (5e12, "5.0 TB")],
-)
-def test_bytes_in_words(number: float | None, text: str) -> None:
-    assert _size(number) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(None, "-"), (119, "119 s"), (120, "2 min"), (9000, "2.5 h")]
-)
-def test_time_in_words(seconds: float | None, text: str) -> None:
-    assert _time(seconds) == text
-
-
-def test_plain_values() -> None:
-    from wsss_cli.formats.voc import LabelsFrom
-
-    assert (plain(LabelsFrom.xml), plain("xml"), plain(None)) == ("xml", "xml", None)

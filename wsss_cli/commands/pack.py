@@ -68,7 +68,7 @@ def run(
     Example: wsss pack --csv tags.csv --images photos -o data.h5
     """
     from ..artifacts.writer import check_target
-    from ..formats.files import read_classes
+    from ..formats.lists import read_classes
 
     splits = splits_of(split or [])
     check_target(out, force)

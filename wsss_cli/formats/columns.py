@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ..artifacts import ledger
 from ..errors import WsssError
-from .files import EXTENSIONS, ImageFolder, refuse_twice
+from .files import EXTENSIONS, ImageFolder
+from .lists import refuse_twice
 
 LAYOUTS = ("auto", "labels", "onehot", "rows")
 SEPARATORS = (";", "|", ",")  # tried in this order; class names may hold spaces

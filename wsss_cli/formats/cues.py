@@ -13,7 +13,7 @@ import numpy as np
 from ..artifacts import ledger
 from ..core.labels import BACKGROUND, IGNORE
 from ..errors import WsssError
-from .files import refuse_twice
+from .lists import refuse_twice
 from .unpickle import load_pickle
 
 GRID = 41  # cells a side, over the whole image whatever its shape

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import WsssError
-from .files import ImageFolder, read_lists, refuse_twice
+from .files import ImageFolder
+from .lists import read_lists, refuse_twice
 from .reading import TAGGED, Asked, Reader
 from .sample import VOC_CLASSES, Collection, Problem, Sample, collect
 

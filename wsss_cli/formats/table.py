@@ -17,7 +17,8 @@ import typer
 
 from ..errors import UsageError, WsssError
 from .columns import Table, parse_table
-from .files import ImageFolder, read_lists
+from .files import ImageFolder
+from .lists import read_lists
 from .reading import TAGGED, Asked, Reader
 from .sample import Collection, Problem, Sample, collect, need_class_order
 

@@ -16,7 +16,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import WsssError
-from .files import ImageFolder, read_json, read_lists, refuse_twice
+from .files import ImageFolder
+from .lists import read_json, read_lists, refuse_twice
 from .reading import TAGGED, Asked, Reader
 from .sample import Collection, Problem, Sample, collect, need_class_order
 

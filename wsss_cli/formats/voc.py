@@ -12,9 +12,9 @@ from typing import Annotated
 import typer
 
 from ..artifacts import ledger
-from ..core.labels import IGNORE
 from ..errors import WsssError
-from .files import ImageFolder, read_lists
+from .files import ImageFolder
+from .lists import read_lists
 from .reading import Asked, Reader
 from .sample import VOC_CLASSES, Collection, Problem, Sample, collect, need_class_order
 
@@ -124,6 +124,7 @@ def _mask_names(path: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
     import numpy as np
 
     from ..core.images import decode_mask
+    from ..core.labels import IGNORE
 
     where = f"{path.parent.name}/{path.name}"
     try:

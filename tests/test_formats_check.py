@@ -1,0 +1,117 @@
+"""Decoding images and masks once: what fits, what is said of what does not."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import encode_png
+from PIL import Image
+
+from wsss_cli.core.images import encode_mask
+from wsss_cli.formats.check import Verdict, check_all, check_sample, digest, read, read_mask
+from wsss_cli.formats.sample import Collection, Sample
+
+CLASSES = ("cat", "dog")
+IMAGE = encode_png(np.zeros((4, 6, 3), np.uint8)).tobytes()
+
+
+def labels(*values: int, size: tuple[int, int] = (4, 6)) -> bytes:
+    """A mask of background that holds these labels."""
+    mask = np.zeros(size, np.uint8)
+    mask.flat[: len(values)] = values
+    return encode_mask(mask)
+
+
+def test_a_sample_that_fits() -> None:
+    sample = Sample("a", IMAGE, ("cat",), labels(1, 255))
+    found = check_sample(sample, CLASSES)
+    assert found == Verdict((4, 6), digest(sample, IMAGE, labels(1, 255)), beyond=False)
+    assert check_sample(replace(sample, mask=None), CLASSES).size == (4, 6)
+
+
+@pytest.mark.parametrize(
+    ("tags", "held", "beyond"),
+    [
+        ((), (), False),
+        ((), (255,), False),
+        ((), (1,), True),
+        (("cat",), (1, 2), True),
+        (("dog", "cat"), (2,), False),
+    ],
+)
+def test_masks_that_hold_more_than_the_tags(
+    tags: tuple[str, ...], held: tuple[int, ...], beyond: bool
+) -> None:
+    assert check_sample(Sample("a", IMAGE, tags, labels(*held)), CLASSES).beyond is beyond
+
+
+@pytest.mark.parametrize(
+    ("mask", "said"),
+    [
+        (labels(size=(4, 5)), "its mask is 5x4, the image 6x4"),
+        (labels(size=(6, 4)), "its mask is 4x6, the image 6x4 as displayed (turned by EXIF?)"),
+        (labels(1, 3), "its mask holds label 3, there are 2 classes"),
+        (b"", "its mask cannot be used: an empty file"),
+        (IMAGE, "its mask cannot be used: a mask in RGB colours: labels need a palette or grey"),
+    ],
+)
+def test_masks_that_do_not_fit(mask: bytes, said: str) -> None:
+    with pytest.raises(ValueError, match="its mask") as caught:
+        check_sample(Sample("a", IMAGE, ("cat",), mask), CLASSES)
+    assert str(caught.value).startswith(said)
+
+
+def test_the_size_is_that_of_the_image_as_displayed() -> None:
+    stream, exif = io.BytesIO(), Image.Exif()
+    exif[274] = 6  # orientation: a quarter turn
+    Image.new("RGB", (6, 4)).save(stream, "JPEG", exif=exif)
+    sample = Sample("a", stream.getvalue(), (), labels(size=(6, 4)))
+    assert check_sample(sample, CLASSES).size == (6, 4)
+    with pytest.raises(ValueError, match=r"is 6x4, the image 4x6 as displayed \(turned by EXIF"):
+        check_sample(replace(sample, mask=labels()), CLASSES)
+
+
+def test_the_digest_changes_with_each_part() -> None:
+    sample = Sample("a", IMAGE, ("cat",))
+    found = {
+        digest(sample, b"image", None),
+        digest(replace(sample, id="b"), b"image", None),
+        digest(replace(sample, tags=("cat", "dog")), b"image", None),
+        digest(replace(sample, tags=()), b"image", None),
+        digest(sample, b"imag", b"e"),
+        digest(sample, b"image", b"mask"),
+    }
+    assert len(found) == 6
+    assert {len(one) for one in found} == {32}
+    assert digest(replace(sample, splits=("train",)), b"image", None) in found
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_reasons_stand_in_the_place_of_verdicts(tmp_path: Path, threads: int) -> None:
+    (tmp_path / "a.png").write_bytes(IMAGE)
+    (tmp_path / "torn.png").write_bytes(IMAGE[:20])
+    samples = [
+        Sample("a", tmp_path / "a.png", ()),
+        Sample("b", tmp_path / "gone.png", ()),
+        Sample("c", tmp_path / "torn.png", ()),
+        Sample("d", tmp_path / "a.png", (), labels(7)),
+        *(Sample(f"e{number:02}", tmp_path / "a.png", ()) for number in range(20)),
+    ]
+    found = list(check_all(Collection(CLASSES, tuple(samples)), threads))
+    assert [type(one) for one in found[:4]] == [Verdict, str, str, str]
+    assert found[1] == "No such file or directory"
+    assert found[3] == "its mask holds label 7, there are 2 classes"
+    digests = [one.digest for one in found[4:] if isinstance(one, Verdict)]
+    assert digests == [digest(sample, IMAGE, None) for sample in samples[4:]]
+
+
+def test_bytes_are_read_from_where_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"content")
+    assert (read(path), read(b"own")) == (b"content", b"own")
+    assert read_mask(Sample("a", b"own", ())) is None
+    assert read_mask(Sample("a", b"own", (), path)) == b"content"

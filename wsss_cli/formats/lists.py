@@ -1,0 +1,138 @@
+"""Text files that name things: lists of images, of classes, and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..artifacts import ledger
+from ..errors import WsssError
+from .files import ImageFolder
+from .sample import Problem
+
+_NOT_CLASSES = frozenset({"background", "_background_", "__ignore__"})
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a UTF-8 text file (with or without BOM), stripped, blank ones left out.
+
+    Raises:
+        WsssError: missing, unreadable or not UTF-8.
+    """
+    ledger.read(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as err:
+        raise WsssError(f"{path}: {err.strerror or err}") from err
+    except UnicodeDecodeError as err:
+        raise WsssError(f"{path}: not UTF-8 text") from err
+    return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds, in UTF-8 with or without BOM.
+
+    Raises:
+        WsssError: missing, unreadable, or no JSON: NaN is none, nor is a key that stands twice.
+    """
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"it holds {constant}")
+
+    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        twice = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+        if twice:
+            raise ValueError(f"the key {ascii(twice[0])[:80]} stands twice in one object")
+        return dict(pairs)
+
+    try:
+        ledger.read(path)
+        text = path.read_text(encoding="utf-8-sig")
+        return json.loads(text, parse_constant=refuse, object_pairs_hook=distinct)
+    except OSError as err:
+        raise WsssError(f"{path}: {err.strerror or err}") from err
+    except UnicodeDecodeError as err:
+        raise WsssError(f"{path}: not UTF-8 text") from err
+    except RecursionError:
+        raise WsssError(f"{path}: not JSON (nested too deeply)") from None
+    except ValueError as err:
+        raise WsssError(f"{path}: not JSON ({err})") from None
+
+
+def read_classes(path: Path) -> tuple[str, ...]:
+    """Class names, one a line, the class with label 1 first.
+
+    Raises:
+        WsssError: no names, a name twice, or background listed, which would shift all labels.
+    """
+    names = read_lines(path)
+    if not names:
+        raise WsssError(f"{path}: holds no class names")
+    for name in names:
+        if name.lower() in _NOT_CLASSES:
+            raise WsssError(f"{path}: '{name}' is no class", "list the classes without background")
+    refuse_twice(str(path), "class names", names)
+    return tuple(names)
+
+
+def read_lists(
+    files: Mapping[str, Path], folder: ImageFolder
+) -> tuple[dict[str, Path], dict[str, tuple[str, ...]], list[Problem]]:
+    """Read lists of images, one file a split.
+
+    A line is an id or a path. Where the whole line is neither, its first field is taken, since
+    some lists (PSA's, VOC's Main) put a mask or a flag behind it.
+
+    Args:
+        files: list file of each split.
+        folder: where the images are.
+
+    Returns:
+        Image path by id; split names by id; a problem for each line without an image.
+
+    Raises:
+        WsssError: a list is missing, empty, or names an image twice.
+    """
+    paths: dict[str, Path] = {}
+    splits: dict[str, tuple[str, ...]] = {}
+    problems = []
+    for split, file in files.items():
+        ids = []
+        for line in read_lines(file):
+            try:
+                path = _find_line(line, folder)
+                image_id = folder.id_of(path)
+            except LookupError as err:
+                problems.append(Problem(line, f"{err.args[0]} (listed in {file.name})"))
+                continue
+            ids.append(image_id)
+            paths[image_id] = path
+            splits[image_id] = (*splits.get(image_id, ()), split)
+        refuse_twice(str(file), "images", ids)
+    return paths, splits, problems
+
+
+def refuse_twice(source: str, what: str, names: Iterable[str]) -> None:
+    """
+    Raises:
+        WsssError: a name occurs more than once; says how many do, and the first.
+    """
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise WsssError(f"{source}: {len(twice)} {what} listed twice, first {twice[0]}")
+
+
+def _find_line(line: str, folder: ImageFolder) -> Path:
+    first_field = line.split()[0]
+    first_error: LookupError | None = None
+    for text in dict.fromkeys((line, first_field)):
+        plain = text.lstrip("/").removeprefix(folder.root.name + "/")
+        for name in dict.fromkeys((text, plain)):
+            try:
+                return folder.find(name)
+            except LookupError as err:
+                first_error = first_error or err
+    raise first_error or LookupError("no such image")
