@@ -5,30 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from segmenters import images, tiny
+from torch import nn
 
 from wsss_cli.core.grid import upsample_grid
-from wsss_cli.nets.backbones import Backbone, build_backbone, freeze_batchnorm, parameter_groups
+from wsss_cli.nets.backbones import build_backbone, parameter_groups
 from wsss_cli.nets.names import SEGMENTER_FACTS, SEGMENTERS
-from wsss_cli.nets.segmentation import build_segmenter, head_of
+from wsss_cli.nets.segmentation import build_segmenter
 
 SEGMENTER_STRIDES = {model: facts.strides for model, facts in SEGMENTER_FACTS.items()}
-
-
-def images(height: int, width: int, batch: int = 1) -> Tensor:
-    return torch.randn(batch, 3, height, width, generator=torch.Generator().manual_seed(7))
-
-
-def tiny(stride: int = 16, dilated: bool = False) -> Backbone:
-    """The small backbone with fixed statistics, as pretrained ones have them."""
-    backbone = build_backbone("tiny", stride, dilated)
-    freeze_batchnorm(backbone, affine=False)
-    return backbone
-
-
-def test_the_listed_names_are_the_built_ones() -> None:
-    for model in SEGMENTERS:
-        assert head_of(model, tiny(SEGMENTER_STRIDES[model][0]), 3).stride in (2, 4, 8, 16, 32)
 
 
 @pytest.mark.parametrize(
@@ -110,53 +95,6 @@ def test_auxiliary_logits_come_in_training_only() -> None:
         aux = upsample_grid(net.aux_head.layers(maps[3]), (30, 41), 8)
         assert torch.equal(net(x)["aux"], aux)
         assert torch.equal(net(x)["out"], expected)
-
-
-@pytest.mark.parametrize(
-    ("stride", "rates"), [(8, [12, 24, 36]), (16, [6, 12, 18]), (32, [3, 6, 9])]
-)
-def test_atrous_rates_keep_their_reach_in_pixels(stride: int, rates: list[int]) -> None:
-    net = build_segmenter("deeplabv3", tiny(stride, dilated=True), 2)
-    aspp = net.head.layers[0]
-    assert [aspp.convs[k][0].dilation[0] for k in (1, 2, 3)] == rates
-    assert isinstance(aspp.convs[4][2], nn.GroupNorm)
-
-
-def test_image_pooling_keeps_group_norm_among_batch_norms() -> None:
-    net = build_segmenter("deeplabv3", tiny(), 2, norm="batch")
-    aspp = net.head.layers[0]
-    assert isinstance(aspp.convs[4][2], nn.GroupNorm)
-    assert all(isinstance(aspp.convs[k][1], nn.BatchNorm2d) for k in range(4))
-
-
-@pytest.mark.parametrize(
-    ("name", "stride", "steps"),
-    [
-        ("resnet18", 32, [(4, 32), (3, 16), (2, 8), (1, 4)]),
-        ("resnet18", 16, [(4, 16), (2, 8), (1, 4)]),
-        ("tiny", 8, [(4, 8), (1, 4), (0, 2)]),
-    ],
-)
-def test_unet_takes_the_deepest_stage_of_each_stride(
-    name: str, stride: int, steps: list[tuple[int, int]]
-) -> None:
-    net = build_segmenter("unet", build_backbone(name, stride), 2)
-    assert net.head.steps == steps
-    assert net.head.stride == steps[-1][1]
-
-
-def test_unet_by_hand() -> None:
-    net = build_segmenter("unet", tiny(16), 3).double().eval()
-    x = images(37, 50).double()
-    with torch.no_grad():
-        maps = net.backbone(x)
-        y = maps[4]  # stride 16, as maps[3], which it stands for
-        for block, skip in zip(net.head.blocks, (maps[2], maps[1], maps[0]), strict=True):
-            y = F.interpolate(y, scale_factor=2, mode="bilinear", align_corners=False)
-            y = block(torch.cat([y[..., : skip.shape[2], : skip.shape[3]], skip], 1))
-        assert y.shape == (1, 32, 19, 25)
-        y = F.interpolate(net.head.out(y), scale_factor=2, mode="bilinear", align_corners=False)
-        torch.testing.assert_close(net(x), y[..., :37, :50])
 
 
 def test_logits_are_float32_under_autocast() -> None:

@@ -1,122 +1,21 @@
-"""The single-stage method's head, gate and rule of prediction, against plain arithmetic."""
+"""The single-stage method's network and rule of prediction, against plain arithmetic."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from segmenters import N, random
+from segmenters import single_stage_network as network
 
 from wsss_cli.core.grid import upsample_grid
 from wsss_cli.core.single_stage_pooling import Pooling, class_scores
 from wsss_cli.methods.rebuild import rebuild_segmenter
 from wsss_cli.nets.backbones import build_backbone, freeze_batchnorm
 from wsss_cli.nets.folding import fold_batchnorm
-from wsss_cli.nets.gated import GatedHead, GlobalCues, StochasticGate
 from wsss_cli.nets.inference import label_probabilities
 from wsss_cli.nets.segmentation import build_segmenter
 from wsss_cli.nets.single_stage import PresenceRule, SingleStageNet, ruled
-from wsss_cli.training.shares import Shares
-from wsss_cli.training.team import Team
-
-N = 4
-
-
-def random(*shape: int, seed: int = 3) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def network(norm: str = "group", shallow: float = 0.3) -> SingleStageNet:
-    """With statistics as of a while of training, and masks that say something."""
-    torch.manual_seed(0)
-    backbone = build_backbone("tiny", 8, dilated=True)
-    freeze_batchnorm(backbone, affine=False)
-    plain = build_segmenter("gated", backbone, N, norm=norm)
-    net = SingleStageNet(plain, Pooling(), shallow).double().eval()
-    for module in net.head.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            module.running_mean.normal_()
-            module.running_var.uniform_(0.5, 2)
-    return net
-
-
-def test_the_gate_takes_either_and_keeps_the_mean_of_the_deep() -> None:
-    gate = StochasticGate(0.25)
-    deep, shallow = random(2, 3, 50, 60), random(2, 3, 50, 60, seed=4)
-    torch.manual_seed(5)
-    mixed = gate(deep, shallow)
-    taken = mixed == shallow
-    assert torch.allclose(mixed[~taken], ((deep - 0.25 * shallow) / 0.75)[~taken])
-    assert abs(float(taken.double().mean()) - 0.25) < 0.02
-    means = torch.stack([gate(deep, shallow) for _ in range(400)]).mean(0)
-    assert float((means - deep).abs().mean()) < 0.04
-    torch.manual_seed(5)
-    assert torch.equal(gate(deep, shallow), mixed)
-    assert gate(deep[:1], shallow[:1]).shape == (1, 3, 50, 60)  # a smaller last batch
-
-
-def test_the_gate_in_evaluation_and_without_shallow_features() -> None:
-    deep, shallow = random(1, 2, 3, 4), random(1, 2, 3, 4, seed=4)
-    assert torch.equal(StochasticGate(0.3).eval()(deep, shallow), 0.7 * deep + 0.3 * shallow)
-    gate = StochasticGate(0.3)
-    gate.shallow = 0.0
-    assert torch.equal(gate(deep, shallow), deep)
-    assert torch.equal(gate.eval()(deep, shallow), deep)
-    for wrong in (1.0, -0.1, float("nan")):
-        with pytest.raises(ValueError, match="shallow"):
-            gate.shallow = wrong
-
-
-def test_a_team_draws_one_gate_for_all_images() -> None:
-    deep, shallow = random(4, 2, 3, 5), random(4, 2, 3, 5, seed=4)
-    torch.manual_seed(9)
-    alone = StochasticGate(0.3)(deep, shallow)
-    parts = []
-    for rank in range(2):
-        shares = Shares(images=4, world=2, rank=rank)
-        gate = nn.Sequential(StochasticGate(0.3))
-        Team(rank=rank, world=2).adapt(gate, shares)
-        torch.manual_seed(9)
-        mine = slice(2 * rank, 2 * rank + 2)
-        parts.append(gate[0](deep[mine], shallow[mine]))
-    assert torch.equal(torch.cat(parts), alone)
-
-
-def test_cues_of_the_whole_image_scale_and_shift_shallow_features() -> None:
-    torch.manual_seed(0)
-    cues = GlobalCues(6, 5).double().eval()
-    shallow, deep = random(2, 6, 4, 7), random(2, 5, 3, 3)
-    found = F.relu(F.conv2d(deep, cues.cues[0].weight) / (1 + 1e-5) ** 0.5).amax((2, 3))
-    own = F.conv2d(shallow, cues.features[0].weight) / (1 + 1e-5) ** 0.5
-    assert cues.features[1].weight is None
-    mixed = torch.stack(
-        [own[b] * (1 + found[b, :256, None, None]) + found[b, 256:, None, None] for b in range(2)]
-    )
-    expected = F.conv2d(F.relu(mixed), cues.mix[0].weight) / (1 + 1e-5) ** 0.5
-    torch.testing.assert_close(cues(shallow, deep), F.relu(expected))
-
-
-def test_the_head_by_hand() -> None:
-    net = network("batch")
-    head = net.head
-    assert isinstance(head, GatedHead)
-    x = random(2, 3, 50, 70)
-    with torch.no_grad():
-        maps = net.backbone(x)
-        deep = F.interpolate(head.aspp(maps[-1]), scale_factor=2, mode="bilinear")
-        deep = head.join(torch.cat([deep[..., :13, :18], head.reduce(maps[1])], 1))
-        mixed = 0.7 * deep + 0.3 * head.cues(maps[1], deep)
-        logits = torch.cat([torch.ones(2, 1, 13, 18), head.decode(mixed)], 1)
-        torch.testing.assert_close(net.cells(x), logits)
-        masks, scores = net.seen(x)
-        torch.testing.assert_close(masks, upsample_grid(logits.softmax(1), (50, 70), 4))
-        torch.testing.assert_close(scores, class_scores(logits, Pooling()))
-        torch.testing.assert_close(net(x), ruled(masks, scores, PresenceRule()))
-        assert net.train()(x).shape == logits.shape
-    dropouts = [m.p for m in head.modules() if isinstance(m, nn.Dropout)]
-    assert dropouts == [0.5, 0.3, 0.5, 0.1]
 
 
 @pytest.mark.parametrize("norm", ["group", "batch"])

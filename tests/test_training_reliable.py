@@ -1,36 +1,26 @@
-"""RRM's network and loss: maps of several scales, what a step weighs, parts that add up."""
+"""RRM's loss: what a step weighs, parts that add up; and the restart of its rates."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 import torch.nn.functional as F
+from segmenters import CLASSES
+from segmenters import tagged_network as network
 from torch import Tensor
 
 from wsss_cli.core.crf import PRESETS
 from wsss_cli.core.dense_energy import dense_energy
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.core.rrm import Mining
-from wsss_cli.methods.rebuild import rebuild_segmenter
 from wsss_cli.methods.train_seg.rrm.loss import Energy, ReliableLoss
-from wsss_cli.nets.backbones import build_backbone
 from wsss_cli.nets.rrm import TaggedSegmenter
-from wsss_cli.nets.segmentation import build_segmenter
 from wsss_cli.training.data import Sample
 from wsss_cli.training.schedule import Restart
 from wsss_cli.training.seeded import to_cells
 
-CLASSES = 3
 ENERGY = Energy(weight=1e-4, stride=4, sigma_xy=20)
 MINING = Mining(crf=PRESETS["rrm-train"].shrunk(4), sure=0.5)
-
-
-def network(
-    model: str = "deeplabv1", stride: int = 8, aux: bool = False, backbone: str = "tiny"
-) -> TaggedSegmenter:
-    torch.manual_seed(0)
-    net = build_segmenter(model, build_backbone(backbone, stride), CLASSES + 1, aux)
-    return TaggedSegmenter(net, CLASSES)
 
 
 def batch_of(count: int = 3, side: int = 40, epoch: int = 5) -> Sample:
@@ -57,52 +47,6 @@ def loss_of(model: TaggedSegmenter, alone: int = 0, energy: Energy = ENERGY) -> 
 
 def part(batch: Sample, rows: slice) -> Sample:
     return {name: tensor[rows] for name, tensor in batch.items()}
-
-
-def test_in_eval_mode_it_is_the_segmenter_and_its_classifier() -> None:
-    net = network("deeplabv3", 16, aux=True)
-    x = torch.randn(2, 3, 33, 45)
-    seen = net.train()(x)
-    assert isinstance(seen, dict)
-    assert {name: tuple(t.shape) for name, t in seen.items()} == {
-        "tags": (2, CLASSES),
-        "out": (2, CLASSES + 1, 33, 45),
-        "aux": (2, CLASSES + 1, 33, 45),
-    }
-    net.eval()
-    config = {"backbone": "tiny", "output_stride": 16, "dilated": False}
-    saved = net.state_dict()
-    assert "tag_head.weight" in saved
-    rebuilt = rebuild_segmenter(
-        {**config, "model": "deeplabv3", "norm": "group"}, CLASSES + 1, saved
-    )
-    torch.testing.assert_close(net(x), rebuilt(x))
-    classifier = net.classifier
-    assert not classifier.training
-    maps = classifier.cam_logits(x).relu()
-    torch.testing.assert_close(net.class_maps(x, [1.0], 16), maps)  # on its own grid: as they are
-
-
-@pytest.mark.usefixtures("thin_vgg")
-def test_maps_of_a_framed_network_are_of_the_image_itself() -> None:
-    net = network("fcn32s", 32, backbone="vgg16").eval()
-    assert net.head.frame > 0
-    assert net.class_maps(torch.randn(1, 3, 50, 70), [0.5, 1.0], 8).shape == (1, CLASSES, 7, 9)
-
-
-def test_scales_add_up_and_leave_the_network_as_it_was() -> None:
-    net, x = network().train(), torch.randn(2, 3, 32, 48)
-    before = {name: t.clone() for name, t in net.state_dict().items()}
-    both = net.class_maps(x, [0.5, 1.0], 4)
-    assert net.training
-    assert both.shape == (2, CLASSES, 8, 12)
-    assert (both >= 0).all()
-    assert not both.requires_grad
-    singles = [net.class_maps(x, [scale], 4) for scale in (0.5, 1.0)]
-    torch.testing.assert_close(both, singles[0] + singles[1])
-    assert all(torch.equal(t, before[name]) for name, t in net.state_dict().items())
-    one = net.class_maps(x[1:], [0.5, 1.0], 4)
-    torch.testing.assert_close(both[1:], one, rtol=1e-4, atol=1e-6)
 
 
 def test_while_tags_teach_alone_the_other_head_rests() -> None:
