@@ -18,15 +18,12 @@ from wsss_cli.artifacts import DATASET, LABEL, create, load_weights, open_artifa
 from wsss_cli.cli import app
 from wsss_cli.core.images import to_input
 from wsss_cli.core.labels import IGNORE
-from wsss_cli.core.metrics import confusion_matrix, scores
 from wsss_cli.core.probe import pixel_probe
 from wsss_cli.methods.rebuild import rebuild_segmenter
 from wsss_cli.methods.train_seg import CARDS
 from wsss_cli.methods.train_seg import ce as _from_labels
 from wsss_cli.nets.backbones import build_backbone
 from wsss_cli.training import job as training_job
-from wsss_cli.training import segmenting as _segmenting
-from wsss_cli.training.compute import Compute
 
 ARGUMENTS = "--backbone tiny --backbone-weights random --crop 32 --freeze-stages 0 --workers 0"
 SHORT = f"{ARGUMENTS} --model deeplabv3 --epochs 2 --batch-size 2 --lr 0.005".split()
@@ -223,34 +220,6 @@ def test_labels_that_teach_nothing_change_only_by_decay(folder: Path) -> None:
     train("--weight-decay", "0", "--epochs", "1", "-o", "other.pt")
     other = load_weights("other.pt").state_dict
     assert all(torch.equal(t, other[name]) for name, t in weights.state_dict.items())
-
-
-def test_validation_scores_whole_images_at_their_own_size(tiny_data: Path) -> None:
-    """The figure is eval's: every mask pixel against the network's label there."""
-
-    class Painter(torch.nn.Module):
-        """Sees the strongest colour; knows nothing of sizes."""
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            strength = x - x.mean(1, keepdim=True)
-            return torch.cat([torch.full_like(x[:, :1], 0.5), strength], 1)
-
-    with open_dataset(tiny_data) as data:
-        compute, ids = Compute(torch.device("cpu")), data.ids
-        found = _segmenting.validate(data, ids, 1024, Painter(), compute)
-        total = np.zeros((4, 5), np.int64)
-        for image_id in ids:
-            batch = _segmenting.load_whole(data, 1024, image_id, np.random.default_rng(0))
-            label = Painter()(batch["image"][None])[0].argmax(0).numpy().astype(np.uint8)
-            total += confusion_matrix(data.mask(image_id), label, 4)
-        expected = scores(total)
-        assert found == {
-            "val_miou": expected.miou,
-            "val_pixel_accuracy": expected.pixel_accuracy,
-        }
-        assert found["val_miou"] > 0.9
-        small = _segmenting.validate(data, ids, 24, Painter(), compute)  # logits enlarged again
-        assert 0.7 < small["val_miou"] < found["val_miou"]
 
 
 def refused(*options: str, said: str, code: int = 3) -> None:

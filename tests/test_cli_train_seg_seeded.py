@@ -17,9 +17,7 @@ from wsss_cli.artifacts import LABEL, create, load_weights, open_artifact, open_
 from wsss_cli.cli import app
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.methods.train_seg import CARDS
-from wsss_cli.training import seed_samples as _seeded
 from wsss_cli.training import seeded
-from wsss_cli.training.augment import Augment
 
 ARGUMENTS = (
     "--labels seeds.h5 --backbone tiny --backbone-weights random --freeze-stages 0 --workers 0 "
@@ -158,38 +156,6 @@ def test_without_growth_supervision_is_the_seeds_on_the_grid() -> None:
             cells = seeds[image_id]["label"][1::4, 1::4]
             expected = cells.repeat(4, 0).repeat(4, 1)
             assert np.array_equal(kept[image_id]["label"], expected)
-
-
-def test_an_image_and_its_seeds_are_mirrored_together(folder: Path) -> None:
-    augment = Augment(crop=48, long_side=(48, 48))
-    with open_dataset("data.h5") as data, open_artifact("seeds.h5", LABEL) as labels:
-        seen = set()
-        for seed in range(8):
-            rng = np.random.default_rng(seed)
-            sample = _seeded.seeded_crop(data, labels, augment, 4, "a/0", rng)
-            assert sample["present"].tolist() == [True, False, False]
-            red = sample["label"] == 1
-            assert red.any()
-            assert (sample["thumb"][0][red] > 150).all()  # where the image is red
-            assert sample["seen"].sum() == 8 * 12  # 32 x 48 pixels
-            assert (sample["label"][~sample["seen"]] == IGNORE).all()
-            inside = sample["label"][sample["seen"]]
-            assert (inside == IGNORE).float().mean() > 0.5
-            seen.add(bool(red[:, :6].sum() > red[:, 6:].sum()))
-        assert seen == {True, False}
-
-
-def test_tags_stand_in_where_labels_name_no_classes(folder: Path) -> None:
-    with (
-        open_dataset("data.h5") as data,
-        create("bare.h5", LABEL, classes=CLASSES, params={}, ids=["a/3"], inputs=[data]) as out,
-    ):
-        label = np.full((32, 48), IGNORE, np.uint8)
-        label[0, 0] = 3
-        out.put("a/3", label=label, present=np.zeros(0, np.uint16))
-    with open_dataset("data.h5") as data, open_artifact("bare.h5", LABEL) as labels:
-        present = _seeded.present_classes(data, labels, "a/3", label)
-    assert present.tolist() == [True, True, True]  # two tags, and what is labelled
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,9 @@ from PIL import Image
 from wsss_cli.artifacts import CAM, DatasetReader, open_artifact, open_dataset
 from wsss_cli.core.crf import PRESETS
 from wsss_cli.errors import UsageError, WsssError
-from wsss_cli.inference.saliency import Saliency, SaliencyOptions
+from wsss_cli.inference.saliency import Saliency
 from wsss_cli.inference.seeding import Scene, SeedCard, SeedMaker, SeedTask, check_settings
 from wsss_cli.methods.make_seeds import CARDS
-from wsss_cli.methods.make_seeds.threshold import Mode, Thresholds, settings
 from wsss_cli.options.cards import Chosen
 from wsss_cli.options.refine import Refine, RefineOptions
 
@@ -109,26 +108,3 @@ def test_settings_are_judged_by_the_rule() -> None:
         check_settings(card_of("irn"), {"fg": 0.5, "bg": 0.6})
     with pytest.raises(UsageError, match="--alpha-low inf: must be finite"):
         check_settings(card_of("psa"), {"alpha_low": float("inf"), "alpha_high": 3.0})
-
-
-def test_thresholds_follow_from_the_mode_and_the_maps() -> None:
-    usual = {"mode": "fixed", "overlap": "strongest"}
-    assert settings(Thresholds(), False) == {**usual, "low": 0.05, "high": 0.3}
-    assert settings(Thresholds(), True) == {**usual, "low": 0.5, "high": 0.5}
-    assert settings(Thresholds(low=0.2), True) == {**usual, "low": 0.2, "high": 0.5}
-    found = settings(Thresholds(mode=Mode.quantile, high=0.4), True)
-    assert found == {**usual, "mode": "quantile", "low": 0.1, "high": 0.4}
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"saliency_below": 0.1}, "there is no --saliency"),
-        ({"saliency": Path("gone")}, "gone: no such folder"),
-        ({"saliency": Path(), "saliency_below": 1.5}, "--saliency-below 1.5: must lie in 0..1"),
-    ],
-)
-def test_saliency_that_is_none(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(WsssError, match=said):
-        SaliencyOptions(**options).opened()
-    assert SaliencyOptions().opened() is None

@@ -12,7 +12,6 @@ import typer
 from typer.testing import CliRunner
 
 from wsss_cli.errors import UsageError
-from wsss_cli.options.annotations import in_words, spelled_as
 from wsss_cli.options.cards import Card, Chosen, Due
 from wsss_cli.options.groups import grouped
 from wsss_cli.options.select import Second, Select
@@ -328,36 +327,6 @@ def test_a_command_may_say_it_in_other_words() -> None:
         assert said(run)["--size"] == f"{expected} Default: 3."
     with pytest.raises(KeyError):
         Select(CARDS, "How.", words={"sise": "A slip."})
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ({"a": 1, "b": 1}, "1"),
-        ({"a": None, "b": None}, None),
-        ({"a": True}, "yes"),
-        ({"a": 1, "b": None, "c": 1}, "1 (a, c), none (b)"),
-        ({Kind.small: False, Kind.large: Kind.large}, "no (small), large (large)"),
-        ({"a": Due(lambda o: 1, "as --b"), "b": "0.5,1"}, "as --b (a), 0.5,1 (b)"),
-        ({"a": 0, "b": False}, "0 (a), no (b)"),
-    ],
-)
-def test_defaults_in_words(values: dict[Any, Any], expected: str | None) -> None:
-    assert in_words(values) == expected
-
-
-@pytest.mark.parametrize(
-    ("option", "expected"),
-    [
-        (typer.Option(), "--one-two"),
-        (typer.Option("--other"), "--other"),
-        (typer.Option("-o", "--other"), "--other"),
-        (typer.Option("-o"), "--one-two"),
-        (typer.Option("--on/--off"), "--on"),
-    ],
-)
-def test_how_an_option_is_typed(option: Any, expected: str) -> None:
-    assert spelled_as("one_two", option) == expected
 
 
 # cards that do not go together

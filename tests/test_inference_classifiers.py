@@ -1,4 +1,4 @@
-"""make-cam by gradients, of our networks and of torchvision's."""
+"""Which classifier make-cam looks through: one of ours, or one of torchvision's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 import torchvision.models as zoo
 from conftest import CLASSES
-from made import contents, same, wsss
+from made import contents, wsss
 from test_cli_make_cam import write_classifier
 
 from wsss_cli.artifacts import CAM, open_artifact, open_dataset
@@ -45,36 +45,6 @@ def names(folder: Path, *lines: str) -> Path:
     path = folder / "names.txt"
     path.write_text("\n".join(lines) + "\n")
     return path
-
-
-def test_gradcam_of_our_network_is_cam(weights: Path, tiny_data: Path) -> None:
-    folder = tiny_data.parent
-    assert wsss("make-cam", "-w", weights, "-o", folder / "cam.h5").exit_code == 0
-    result = wsss("make-cam", "-w", weights, "-o", folder / "grad.h5", "--method", "gradcam")
-    assert result.exit_code == 0, result.stderr
-    cams, grads = contents(folder / "cam.h5"), contents(folder / "grad.h5")
-    for image_id, item in cams.items():
-        assert np.array_equal(item["classes"], grads[image_id]["classes"])
-        np.testing.assert_allclose(grads[image_id]["cam"], item["cam"], atol=2e-3)
-    with open_artifact(folder / "grad.h5", CAM) as maps:
-        assert (maps.params["method"], maps.params["layer"]) == ("gradcam", "backbone.stage4")
-    with open_artifact(folder / "cam.h5", CAM) as maps:
-        assert "method" not in maps.params
-
-
-@pytest.mark.parametrize("method", ["gradcam++", "layercam"])
-def test_an_earlier_layer_and_shards(weights: Path, tiny_data: Path, method: str) -> None:
-    folder = tiny_data.parent
-    command = ["make-cam", "-w", weights, "--method", method, "--layer", "backbone.stage3"]
-    assert wsss(*command, "-o", folder / "all.h5").exit_code == 0
-    parts = []
-    for part in (1, 2):
-        parts.append(folder / f"{part}.h5")
-        result = wsss(*command, "-o", parts[-1], "--shard", f"{part}/2", "--workers", part)
-        assert result.exit_code == 0, result.stderr
-    assert wsss("merge", *parts, "-o", folder / "merged.h5").exit_code == 0
-    same(folder / "all.h5", folder / "merged.h5")
-    assert contents(folder / "all.h5")["a/3"]["cam"].max() > 0.9
 
 
 def test_torchvisions_classifier_by_hand(foreign: Path, tiny_data: Path) -> None:

@@ -20,6 +20,7 @@ from wsss_cli.core.refine import refine_scores
 from wsss_cli.core.seeds.irn import irn_seeds
 from wsss_cli.core.seeds.psa import psa_seeds
 from wsss_cli.core.walk_defaults import IRN_THRESHOLD
+from wsss_cli.options.refine import Refine, RefineOptions, in_this_process, recorded
 
 PAMR = ["--refine", "pamr", "--pamr-iterations", "3", "--pamr-dilations", "1,2,5", "--device"]
 PARAMS = PamrParams(3, (1, 2, 5))
@@ -138,3 +139,25 @@ def test_options_that_contradict(cam: Path, options: list[str], message: str) ->
     assert result.exit_code == 2
     assert message in result.stderr
     assert not out.exists()
+
+
+def test_what_is_recorded_is_the_one_or_the_other_and_no_machine() -> None:
+    assert recorded(None) == {"crf": None}
+    crf = {"gaussian_sxy": 3, "gaussian_compat": 3, "bilateral_sxy": 50, "bilateral_srgb": 5}
+    assert recorded(PRESETS["irn"]) == {"crf": {**crf, "bilateral_compat": 10, "iterations": 10}}
+    expected = {"crf": None, "pamr": RECORD}
+    assert recorded(PARAMS) == recorded(PamrParams(3, (1, 2, 5), 4, "cuda")) == expected
+
+
+def test_pamr_is_the_published_one_unless_told() -> None:
+    found = RefineOptions(refine=Refine.pamr).refinement("irn", "cpu")
+    assert found == PamrParams(10, (1, 2, 4, 8, 12, 24), 4, "cpu")
+    none = RefineOptions(refine=Refine.pamr, pamr_iterations=0, crf="none")
+    assert none.refinement("irn", "cpu") == PamrParams(0, (1, 2, 4, 8, 12, 24), 4, "cpu")
+
+
+def test_a_gpu_refines_in_this_process() -> None:
+    assert in_this_process(None)
+    assert in_this_process(PamrParams(device="cuda:1"))
+    assert not in_this_process(PamrParams(device="cpu"))
+    assert not in_this_process(PRESETS["psa"])

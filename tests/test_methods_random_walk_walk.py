@@ -1,4 +1,4 @@
-"""What a method of random-walk makes of its options and of the weights' method."""
+"""random-walk --method walk: the walk of the weights' method, its options, its records."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
-from wsss_cli.core.nearest import NearestParams
 from wsss_cli.core.pseudo import WALKS
 from wsss_cli.errors import UsageError, WsssError
-from wsss_cli.methods.random_walk import nearest, walk
-from wsss_cli.methods.random_walk.nearest import SureScores
+from wsss_cli.methods.random_walk import walk
 from wsss_cli.methods.random_walk.walk import Border, WalkOptions
 
 
@@ -64,15 +62,6 @@ def test_steps_are_read_where_they_stand() -> None:
     assert (walk.steps_of("auto"), walk.steps_of("12")) == ("auto", 12)
     with pytest.raises(UsageError, match="--steps many: needs a number"):
         WalkOptions(steps="many")
-
-
-def test_nearest_needs_features_of_pixels() -> None:
-    found = nearest.spread("psa", SureScores())
-    assert found.params == NearestParams()
-    assert found.scores_record()["method"] == "nearest"
-    assert nearest.spread("psa", SureScores(beta=3.0)).params.beta == 3
-    with pytest.raises(WsssError, match="needs psa weights, and these are irn"):
-        nearest.spread("irn", SureScores())
 
 
 @pytest.mark.parametrize("spread", [walk.spread("psa", WalkOptions()), WALKS["irn"]])

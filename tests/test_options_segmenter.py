@@ -1,0 +1,77 @@
+"""Which segmentation network is trained: its stride, its auxiliary loss, the rate it bears."""
+
+from __future__ import annotations
+
+import pytest
+
+from wsss_cli.errors import UsageError
+from wsss_cli.nets.names import BACKBONES, SEGMENTERS
+from wsss_cli.options.cards import due
+from wsss_cli.options.segmenter import AUX_WEIGHTS, STRIDES, Head, Norm, bearable
+
+
+@pytest.mark.parametrize(
+    ("model", "stride", "aux"),
+    [
+        ("deeplabv1", 8, 0.0),
+        ("deeplabv2", 8, 0.0),
+        ("deeplabv3", 16, 0.5),
+        ("deeplabv3plus", 16, 0.0),
+        ("fcn", 16, 0.5),
+        ("fcn32s", 32, 0.0),
+        ("fcn8s", 32, 0.0),
+        ("unet", 16, 0.5),
+        ("gated", 16, 0.0),
+    ],
+)
+def test_a_network_as_it_was_published_unless_told(model: str, stride: int, aux: float) -> None:
+    head = Head(model=model)
+    assert (head.stride, head.aux, head.head_norm) == (stride, aux, Norm.group)
+    assert Head(model=model, aux_weight=0.0).aux == 0
+    assert Head(model=model, aux_weight=0.25).aux == 0.25
+
+
+def test_the_usual_network() -> None:
+    assert (Head().model, Head().stride, Head().aux) == ("deeplabv2", 8, 0.0)
+
+
+def test_help_says_the_same_of_all_networks() -> None:
+    assert STRIDES == (
+        "16 (deeplabv3, deeplabv3plus, fcn, unet, gated), 8 (deeplabv2, deeplabv1), "
+        "32 (fcn32s, fcn8s)"
+    )
+    assert AUX_WEIGHTS == (
+        "0.5 (deeplabv3, fcn, unet), 0 (deeplabv3plus, deeplabv2, deeplabv1, fcn32s, fcn8s, gated)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "said"),
+    [
+        ("fcn8s", 16, "--output-stride 16: fcn8s is a network of stride 32"),
+        ("deeplabv2", 32, "--output-stride 32: deeplabv2 is a network of stride 8 or 16"),
+        ("unet", 0, "--output-stride 0: unet is a network of stride 8 or 16 or 32"),
+    ],
+)
+def test_a_stride_without_such_a_network(model: str, given: int, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        _ = Head(model=model, output_stride=given).stride
+    assert str(caught.value) == said
+    assert Head(model="unet", output_stride=32).stride == 32
+
+
+def test_many_taps_on_a_mobilenet_bear_a_lower_rate() -> None:
+    rate = bearable(1e-3)
+    assert str(rate) == "0.001, or 0.0001 for deeplabv2 and deeplabv1 on MobileNets"
+    found = {
+        (model, backbone): due(rate, {"model": model, "backbone": backbone})
+        for model in SEGMENTERS
+        for backbone in BACKBONES
+    }
+    low = {
+        (model, backbone)
+        for model in ("deeplabv1", "deeplabv2")
+        for backbone in ("mobilenet_v2", "mobilenet_v3_large")
+    }
+    assert {pair for pair, value in found.items() if value == 1e-4} == low
+    assert all(value == 1e-3 for pair, value in found.items() if pair not in low)
