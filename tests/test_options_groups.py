@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from wsss_cli.options.annotations import Default
 from wsss_cli.options.cards import Due
 from wsss_cli.options.groups import Help, Without, given, grouped, spelled
 
@@ -150,3 +151,40 @@ def test_a_due_default_sees_options_that_are_settled_before_it() -> None:
 def test_a_command_stays_what_it_was() -> None:
     assert (plain.__name__, plain.__doc__, plain.__module__) == ("plain", "Plain.", __name__)
     assert list(plain.__annotations__) == ["first", "width", "name", "last"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    height: Annotated[float | None, typer.Option(help="Height."), Default(2.5)] = None
+    kind: Annotated[
+        Kind | None, typer.Option(help="Kind."), Default({"it": Kind.small, "that": Kind.large})
+    ] = None
+
+
+def test_a_default_that_is_none_for_the_command_is_said() -> None:
+    @grouped()
+    def run(
+        group: Told = Told(),
+        file: Annotated[str | None, typer.Option(help="File."), Default("a.h5")] = None,
+    ) -> None:
+        """Run."""
+        got.append((group, file))
+
+    text = " ".join(call(run, "--help").split())
+    assert "Height. Default: 2.5." in text
+    assert "Kind. Default: small (it), large (that)." in text
+    assert "File. Default: a.h5." in text
+    call(run)
+    assert got == [(Told(), None)]
+    call(run, "--height", "2.5", "--file", "a.h5")
+    assert got == [(Told(height=2.5), "a.h5")]
+
+
+def test_help_that_tells_a_default_itself_is_left_alone() -> None:
+    @grouped()
+    def run(
+        group: Annotated[Told, Help(kind="Which. Default: as fits.")] = Told(),
+    ) -> None:
+        """Run."""
+
+    assert "Which. Default: as fits. " in " ".join(call(run, "--help").split()) + " "

@@ -23,6 +23,7 @@ from ..inference.predicting import (
 )
 from ..inference.writing import workers_for, write_made
 from ..methods.rebuild import presence_tellers, segmenter
+from ..options.annotations import Default
 from ..options.crf import NONE
 from ..options.files import Reads, Writes
 from ..options.groups import Help, grouped
@@ -59,7 +60,8 @@ def run(
     data: Data = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help=f"Labels to write. Default: {OUT}."),
+        typer.Option("--out", "-o", metavar="FILE", help="Labels to write."),
+        Default(OUT),
         Writes(),
     ] = None,
     png: Annotated[

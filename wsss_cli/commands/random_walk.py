@@ -16,6 +16,7 @@ from ..inference.pseudo_masks import Labeller, Task, fill
 from ..inference.walking import NAME, Walker
 from ..methods.random_walk import CARDS
 from ..methods.rebuild import affinity as network
+from ..options.annotations import Default
 from ..options.cards import Chosen
 from ..options.crf import NONE
 from ..options.files import Reads, Writes
@@ -78,8 +79,9 @@ def run(
         CrfUnary | None,
         typer.Option(
             "--crf-unary",
-            help=f"Refine the walked scores, or the labels. Default: {CrfUnary.scores.value}.",
+            help="Refine the walked scores, or the labels.",
         ),
+        Default(CrfUnary.scores),
     ] = None,
     ids: Ids = None,
     looking: Annotated[

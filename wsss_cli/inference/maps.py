@@ -13,6 +13,7 @@ import typer
 
 from ..artifacts.maps import MAX_STRIDE
 from ..errors import UsageError, WsssError
+from ..options.annotations import Default
 from ..options.cards import Card
 from ..options.looking import Views
 from .views import looked_at, network_inputs, network_pass, view_copies
@@ -74,8 +75,9 @@ class Drawing:
         typer.Option(
             min=0,
             max=1,
-            help=f"Probability at which a class counts as recognised. Default: {TAG_THRESHOLD}.",
+            help="Probability at which a class counts as recognised.",
         ),
+        Default(TAG_THRESHOLD),
     ] = None
 
     def __post_init__(self) -> None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from ..core.presence import PresenceRule
 from ..errors import UsageError, WsssError
+from ..options.annotations import Default
 from ..options.crf import fitting_crf
 from ..options.groups import given
 from .views import looked_at, network_inputs, network_pass, view_copies
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from ..core.refine import Refinement
     from ..machine.place import Place
     from ..nets.segmentation import Segmenter
-    from ..nets.single_stage import PresenceRule
     from .images import ImageFiles
     from .predicting import PredictSetting
 
@@ -37,14 +38,14 @@ class Presence:
             min=0,
             max=1,
             help="single-stage: leave out classes whose presence in the image is not more probable "
-            "in any copy. Default: 0.1.",
+            "in any copy.",
         ),
+        Default(PresenceRule.min_class),
     ] = None
     background_power: Annotated[
         float | None,
-        typer.Option(
-            min=0, help="single-stage: raise the background's probability to this. Default: 3."
-        ),
+        typer.Option(min=0, help="single-stage: raise the background's probability to this."),
+        Default(PresenceRule.background_power),
     ] = None
 
     def rule(self, trained: Weights, tellers: Collection[str]) -> PresenceRule | None:
@@ -65,8 +66,6 @@ class Presence:
                     f"--{option}: {trained.path} is not of `train-seg --method {names}`"
                 )
             return None
-        from ..nets.single_stage import PresenceRule
-
         return PresenceRule(**chosen)
 
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import typer
 
     from ..artifacts import DatasetReader, Shard, Weights, Writer
+    from ..core.presence import PresenceRule
     from ..core.refine import Refinement
     from ..formats.png_folder import PngFolder
     from ..machine.place import Place
-    from ..nets.single_stage import PresenceRule
     from .images import ImageFiles
 
 NAME = "predict"

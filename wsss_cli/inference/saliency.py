@@ -14,6 +14,7 @@ import typer
 
 from ..core.seeds.defaults import SALIENCY_BELOW
 from ..errors import UsageError, WsssError
+from ..options.annotations import Default
 from ..options.files import Reads
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class SaliencyOptions:
     ] = None
     saliency_below: Annotated[
         float | None,
-        typer.Option(help=f"Background below this part of white. Default: {SALIENCY_BELOW}."),
+        typer.Option(help="Background below this part of white."),
+        Default(SALIENCY_BELOW),
     ] = None
 
     def opened(self) -> Saliency | None:

@@ -10,12 +10,13 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ..core.cam import View
+from ..core.presence import PresenceRule
 from ..core.views import network_batch
 from ..machine.precision import full_precision
 from .classifier import Classifier
 from .gradient import GradientClassifier
 from .segmentation import Segmenter
-from .single_stage import PresenceRule, SingleStageNet, ruled
+from .single_stage import SingleStageNet, ruled
 
 
 def class_views(

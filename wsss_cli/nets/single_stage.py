@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from ..core.grid import upsample_grid
+from ..core.presence import PresenceRule
 from ..core.single_stage_pooling import Pooling, class_scores, with_background
 from ..machine.precision import full_precision
 from .gated import GatedHead
 from .segmentation import Segmenter
-
-MIN_CLASS, BACKGROUND_POWER = 0.1, 3.0
-
-
-@dataclass(frozen=True)
-class PresenceRule:
-    """How a class is found absent, and how much the background counts.
-
-    Attributes:
-        min_class: a class whose probability of being in the image at all, the highest of all
-            views, is not above this labels nothing.
-        background_power: the background's probability is raised to this.
-
-    Source: the published code of Araslanov and Roth (CVPR 2020).
-    """
-
-    min_class: float = MIN_CLASS
-    background_power: float = BACKGROUND_POWER
 
 
 def ruled(masks: Tensor, scores: Tensor | None, rule: PresenceRule) -> Tensor:

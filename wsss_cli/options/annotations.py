@@ -3,7 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+
+@dataclass(frozen=True)
+class Default:
+    """Mark of an option that is None where it is not given, so that this can be told.
+
+    Attributes:
+        value: what it then stands for, for --help; a mapping gives it by another option's values.
+    """
+
+    value: Any
+
+    @property
+    def said(self) -> str | None:
+        """In words."""
+        return in_words(self.value if isinstance(self.value, Mapping) else {"": self.value})
+
+
+def with_default(text: str, said: str | None) -> str:
+    """An option's help and its default, unless there is none to tell or the help tells it."""
+    return text if said is None or "Default:" in text else f"{text} Default: {said}."
 
 
 def hints(run: Callable[..., Any]) -> dict[str, Any]:

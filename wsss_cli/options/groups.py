@@ -11,7 +11,16 @@ from typing import Annotated, Any, Optional, get_args, get_origin, get_type_hint
 
 import typer
 
-from .annotations import annotated, hints, in_words, marks, spelled_as, with_marks
+from .annotations import (
+    Default,
+    annotated,
+    hints,
+    in_words,
+    marks,
+    spelled_as,
+    with_default,
+    with_marks,
+)
 from .cards import Due, due
 from .select import Select
 
@@ -85,7 +94,7 @@ def _command(run: Command, by: str, table: Table) -> Command:
             groups[parameter.name] = parameter.default, [option.name for option in options]
             parameters += options
         else:
-            parameters.append(parameter.replace(annotation=found_hints[parameter.name]))
+            parameters.append(parameter.replace(annotation=_told(found_hints[parameter.name])))
     dependent = {
         name: {key: values[name] for key, values in table.items()}
         for name in {name for values in table.values() for name in values}
@@ -173,17 +182,26 @@ def _fields(
             parameter.replace(
                 name=name,
                 default=getattr(parameter.default, name),
-                annotation=with_marks(kind, info, marks(hint)),
+                annotation=_told(with_marks(kind, info, marks(hint))),
             )
         )
     return options
+
+
+def _told(hint: Any) -> Any:
+    """An option's annotation, its help telling the default that it is marked with."""
+    found = [one for one in marks(hint) if isinstance(one, Default)]
+    if not found:
+        return hint
+    kind, info = annotated(hint)
+    info = copy.copy(info)
+    info.help = with_default(info.help, found[0].said)
+    return with_marks(kind, info, marks(hint))
 
 
 def _depending(option: inspect.Parameter, values: Mapping[Any, Any]) -> inspect.Parameter:
     """An option without a default of its own, whose help names the methods' defaults."""
     kind, info = annotated(option.annotation)
     info, kept = copy.copy(info), marks(option.annotation)
-    said = in_words(values)
-    if said is not None and "Default:" not in info.help:
-        info.help += f" Default: {said}."
+    info.help = with_default(info.help, in_words(values))
     return option.replace(default=None, annotation=with_marks(Optional[kind], info, kept))  # noqa: UP045

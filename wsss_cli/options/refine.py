@@ -10,6 +10,7 @@ import typer
 
 from ..core.pamr_defaults import DILATIONS, ITERATIONS, STRIDE
 from ..errors import UsageError
+from .annotations import Default
 from .crf import NONE, CrfOptions
 
 if TYPE_CHECKING:
@@ -39,20 +40,21 @@ class RefineOptions(CrfOptions):
     ] = None
     pamr_iterations: Annotated[
         int | None,
-        typer.Option(min=0, metavar="N", help=f"pamr: averagings. Default: {ITERATIONS}."),
+        typer.Option(min=0, metavar="N", help="pamr: averagings."),
+        Default(ITERATIONS),
     ] = None
     pamr_dilations: Annotated[
         str | None,
         typer.Option(
             metavar="D,...",
-            help=f"pamr: distances of neighbours. Default: {','.join(map(str, DILATIONS))}.",
+            help="pamr: distances of neighbours.",
         ),
+        Default(",".join(map(str, DILATIONS))),
     ] = None
     pamr_stride: Annotated[
         int | None,
-        typer.Option(
-            min=1, metavar="PIXELS", help=f"pamr: pixels per cell of its grid. Default: {STRIDE}."
-        ),
+        typer.Option(min=1, metavar="PIXELS", help="pamr: pixels per cell of its grid."),
+        Default(STRIDE),
     ] = None
 
     def refinement(self, default: str = NONE, device: str = "auto") -> Refinement | None:

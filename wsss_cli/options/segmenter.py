@@ -11,13 +11,13 @@ import typer
 
 from ..errors import UsageError
 from ..nets.names import BACKBONE_FACTS, HEAD_NORMS, SEGMENTER_FACTS, SEGMENTERS
-from .annotations import in_words
+from .annotations import Default
 from .cards import Due
 from .shared import one_of
 
 LOW_RATE = 1e-4  # what score layers with many taps bear on a MobileNet's features: networks.md
-STRIDES = in_words({name: facts.strides[0] for name, facts in SEGMENTER_FACTS.items()})
-AUX_WEIGHTS = in_words({name: f"{facts.aux_weight:g}" for name, facts in SEGMENTER_FACTS.items()})
+STRIDES = {name: facts.strides[0] for name, facts in SEGMENTER_FACTS.items()}
+AUX_WEIGHTS = {name: f"{facts.aux_weight:g}" for name, facts in SEGMENTER_FACTS.items()}
 
 
 def bearable(rate: float) -> Due:
@@ -53,15 +53,16 @@ class Head:
         ),
     ] = "deeplabv2"
     output_stride: Annotated[
-        int | None, typer.Option(help=f"Pixels per cell of the features. Default: {STRIDES}.")
+        int | None, typer.Option(help="Pixels per cell of the features."), Default(STRIDES)
     ] = None
     head_norm: Annotated[Norm, typer.Option(help="Normalisation in the head, if any.")] = Norm.group
     aux_weight: Annotated[
         float | None,
         typer.Option(
             min=0,
-            help=f"Of the auxiliary loss at stride 16; 0: without. Default: {AUX_WEIGHTS}.",
+            help="Of the auxiliary loss at stride 16; 0: without.",
         ),
+        Default(AUX_WEIGHTS),
     ] = None
 
     @property

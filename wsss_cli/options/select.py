@@ -8,7 +8,15 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, Optional, get_type_hints
 
 from ..errors import UsageError
-from .annotations import annotated, in_words, marks, spelled_as, typed, with_marks
+from .annotations import (
+    annotated,
+    in_words,
+    marks,
+    spelled_as,
+    typed,
+    with_default,
+    with_marks,
+)
 from .cards import Card, Chosen, Due, due
 
 Refusal = Callable[[str, str, Sequence[str]], UsageError]
@@ -80,7 +88,7 @@ class Select:
         default = next(iter(self.switches[switch]))
         if switch == "method" and self._default is not None:
             default = self._default.said
-        return f"{text} {each}. Default: {default}."
+        return with_default(f"{text} {each}.", default)
 
     @property
     def dependent(self) -> dict[str, dict[str, Any]]:
@@ -181,8 +189,7 @@ class OwnOption:
         """For Typer: optional, its help naming the cards that have it and their defaults."""
         info = copy.copy(self.info)
         owners = f"{', '.join(self.defaults)}: " if len(self.defaults) < n_cards else ""
-        said = in_words(self.defaults)
-        info.help = f"{owners}{info.help}" + ("" if said is None else f" Default: {said}.")
+        info.help = with_default(f"{owners}{info.help}", in_words(self.defaults))
         return with_marks(Optional[self.kind], info, self.marks)  # noqa: UP045
 
 

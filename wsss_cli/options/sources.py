@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple, Optional
 from ..errors import UsageError
 from ..formats.reading import Asked, Reader
 from ..formats.sample import Collection
-from .annotations import annotated, in_words, marks, spelled_as, with_marks
+from .annotations import annotated, in_words, marks, spelled_as, with_default, with_marks
 from .cards import Card
 from .files import Reads
 from .select import OwnOption, merged
@@ -139,10 +139,8 @@ def _parameter(name: str, annotation: Any) -> inspect.Parameter:
 def _of_some(option: OwnOption) -> Any:
     """A format's own option, its help naming those that have it and its default."""
     info = copy.copy(option.info)
-    said = in_words(option.defaults)
-    default = "" if said is None else f" Default: {said}."
-    text = f"{info.help[0].lower()}{info.help[1:]}{default}"
-    info.help = f"With {_listed(option.defaults)}: {text}"
+    text = f"With {_listed(option.defaults)}: {info.help[0].lower()}{info.help[1:]}"
+    info.help = with_default(text, in_words(option.defaults))
     return Annotated[option.kind, info]
 
 

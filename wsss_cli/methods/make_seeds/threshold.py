@@ -10,6 +10,7 @@ import typer
 
 from ...core.seeds.defaults import EVEN_SHARE, MODES
 from ...inference.seeding import Scene, SeedCard
+from ...options.annotations import in_words
 from ...options.cards import Due, plain
 
 if TYPE_CHECKING:
@@ -65,12 +66,17 @@ def rule(scene: Scene, refinement: Refinement | None, **settings: Any) -> np.nda
     return threshold_seeds(maps.numpy(), scene.classes, **settings)
 
 
-BY_MODE = Due(lambda _: None, "as the mode has it")
+def by_mode(place: int) -> Due:
+    """Each mode's own threshold; None until it is known whether the maps have a background."""
+    values = {mode: both[place] for mode, both in MODES.items()}
+    return Due(lambda _: None, f"{in_words(values)}; fixed of maps with a background: {EVEN_SHARE}")
+
+
 CARD = SeedCard(
     name="threshold",
     said="thresholds alone, fixed or by each map's own values",
     options=Thresholds,
-    usual={"low": BY_MODE, "high": BY_MODE},
+    usual={"low": by_mode(0), "high": by_mode(1)},
     rule=rule,
     settings=settings,
     source="SEC: Kolesnikov and Lampert, ECCV 2016, for --mode fraction-of-max",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...nets.names import BACKBONE_FACTS
+from ...options.cards import Due
 from ...training.affinities import Learner, Relating, count_cells
 from ...training.lesson import TrainingCard
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from ...artifacts import DatasetReader
     from ...nets.affinity import AffinityNet
+
+NORMLESS = " or ".join(name for name, facts in BACKBONE_FACTS.items() if facts.vgg)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,7 @@ class Projections:
         bool | None,
         typer.Option(
             "--group-norm/--no-group-norm",
-            help="Normalise the projections. Default: for vgg16, which has no batch norm.",
+            help="Normalise the projections.",
         ),
     ] = None
 
@@ -83,5 +86,6 @@ CARD = TrainingCard(
         "weight_decay": 5e-4,
         "crop": 448,
         "rescale": None,
+        "group_norm": Due(lambda _: None, f"yes with {NORMLESS}, which has no batch norm, else no"),
     },
 )

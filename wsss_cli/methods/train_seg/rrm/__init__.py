@@ -21,7 +21,7 @@ from ....training.scaling import augmentation, scaled, unless_sided
 from ....training.segmenting import KIND, NAME, SegmentingCard, Task, head_learned
 from ....training.supervision import Supervision, check_cells
 from ....training.tagged import classifier_head, tagged_crop
-from .options import CLASSIFY_LR, Rrm
+from .options import CLASSIFY_FIRST, CLASSIFY_LR, Rrm
 from .start import probe_segments, probe_tag_head, tagged_whole
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from ....training.team import Team
     from .loss import Energy, ReliableLoss
 
-CLASSIFY_FIRST = 0.5
 SIDES = 2, 16  # of a cell, pixels
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .loss import Energy
 
 FINE = 1, 16  # pixels of a cell of the dense energy
-CLASSIFY_LR = 1e-3
+CLASSIFY_FIRST, CLASSIFY_LR = 0.5, 1e-3  # without a trained classifier's head of tags
 
 
 class Gradient(str, enum.Enum):
