@@ -17,7 +17,7 @@ def pooled(maps: Tensor, pool: str = "gap", sharpness: float = SHARPNESS) -> Ten
 
     - gap, the mean (CAM; Zhou et al., CVPR 2016): every cell counts alike.
     - max (Oquab et al., CVPR 2015): the strongest cell alone counts, and learns.
-    - lse, log-sum-exp (Pinheiro and Collobert, CVPR 2015, section 3.2), with r = `sharpness`:
+    - lse, log-sum-exp (Pinheiro and Collobert, CVPR 2015), with r = `sharpness`:
 
           log(mean of exp(r x)) / r
 
