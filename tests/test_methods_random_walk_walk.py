@@ -5,12 +5,16 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from wsss_cli.core.pseudo import WALKS
 from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.machine.place import Place
 from wsss_cli.methods.random_walk import walk
 from wsss_cli.methods.random_walk.walk import Border, WalkOptions
+from wsss_cli.options.cards import due
 
 
 def test_a_walk_is_that_of_the_weights() -> None:
@@ -67,3 +71,62 @@ def test_steps_are_read_where_they_stand() -> None:
 @pytest.mark.parametrize("spread", [walk.spread("psa", WalkOptions()), WALKS["irn"]])
 def test_what_labels_are_made_by_travels_to_workers(spread: object) -> None:
     assert pickle.loads(pickle.dumps(spread)) == spread
+
+
+def test_defaults_are_the_weights_methods() -> None:
+    own = walk.CARD.own
+    assert (own["steps"], own["radius"], own["beta"]) == ("auto", 5, None)
+    said = {name: str(own[name]) for name in ("alpha", "border", "threshold", "flip")}
+    assert said == {"alpha": "16", "border": "full", "threshold": "0.25", "flip": "flip"}
+    assert {due(own[name], {}) for name in said} == {None}
+
+
+def enlarged(left: float, right: float, stride: int) -> np.ndarray:
+    """Two cells as pixels, bilinearly: the rise is from the one's centre to the other's."""
+    places = (np.arange(2 * stride) + 0.5) / stride - 0.5
+    return left + (right - left) * places.clip(0, 1)
+
+
+def test_two_cells_of_psa_by_hand() -> None:
+    """Alike by exp(-1/2): each averages itself, of weight 1, and the other, of exp(-1/2)^beta."""
+    spread = walk.spread("psa", WalkOptions(steps="1", radius=2, beta=2.0, alpha=3.0))
+    cam = torch.tensor([[[0.8, 0.2]]])
+    features = torch.tensor([[[0.0, 1.0]], [[2.0, 2.0]]])
+    pixels = enlarged(0.8, 0.2, 8)
+    start = np.stack([(1 - pixels) ** 3, pixels]).reshape(2, 2, 8).mean(2)
+    near = np.exp(-1.0)
+    expected = (start + near * start[:, ::-1]) / (1 + near)
+    found = spread(cam, features, (8, 16), 8)
+    np.testing.assert_allclose(found[:, 0], expected, rtol=1e-5)
+
+
+def test_two_cells_of_irn_by_hand() -> None:
+    """Scores lose what is boundary; a pair is as alike as no boundary is between the two."""
+    spread = walk.spread("irn", WalkOptions(steps="1", radius=2, beta=1.0))
+    cam, boundary = torch.tensor([[[0.8, 0.2]]]), torch.tensor([[0.5, 0.25]])
+    start = np.array([0.8 * 0.5, 0.2 * 0.75])
+    near = 1 - 0.5  # the strongest boundary on the way
+    # beyond the two there is boundary, so that every other cell in reach weighs 0
+    walked = (start + near * start[::-1]) / (1 + near)
+    found = spread(cam, boundary, (4, 8), 4)
+    np.testing.assert_allclose(found[0, 0], walked / walked.max(), rtol=1e-5)
+
+
+class Edges:
+    """Boundary logits that rise from left to right in whatever image, (B, 1, h, w)."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def edge_logits(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen += len(x)
+        return torch.tensor([[[[0.0, 1.0, 4.0]]]]).expand(len(x), -1, -1, -1)
+
+
+def test_boundaries_of_the_mirror_image_are_averaged_before_the_sigmoid() -> None:
+    x, place = torch.zeros(1, 3, 4, 12), Place(torch.device("cpu"))
+    for flip, expected in ((True, [2.0, 1.0, 2.0]), (False, [0.0, 1.0, 4.0])):
+        model = Edges()
+        seen = walk.spread("irn", WalkOptions(flip=flip)).see(model, x, place)
+        torch.testing.assert_close(seen, torch.tensor([expected]).sigmoid())
+        assert model.seen == 1 + flip
