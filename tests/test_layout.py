@@ -22,7 +22,9 @@ LARGER: dict[str, int] = {}
 # Modules that no test file is named after, and where they are tested instead.
 TESTED_ELSEWHERE: dict[str, str] = {
     "__main__": "test_training_team starts it, under torchrun",
-    "commands": "test_cli: the commands are those of the chain, in its order",
+    "core.pamr_defaults": "numbers only; test_core_pamr runs by them",
+    "core.walk_defaults": "numbers only; test_core_pseudo: the defaults are the published ones",
+    "formats.readers": "a list only; test_formats_reading checks each of its cards",
 }
 
 

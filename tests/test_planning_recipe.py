@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import wsss_cli.cli  # noqa: F401 - tells the chain its commands
 from wsss_cli.planning.chain import STAGES, Stage
 from wsss_cli.planning.recipe import recipe as _recipe
 
@@ -44,3 +45,26 @@ def test_epochs_are_those_due() -> None:
     flags = {"": 3, "--no-probe": 5, "--backbone-weights random": 5, "--method oaa --layers 3": 15}
     assert {text: _recipe(cls, text)["epochs"] for text in flags} == flags
     assert _recipe(stage("train-seg"), "--method rrm")["epochs"] == 24
+
+
+@pytest.mark.parametrize(
+    ("flags", "validations", "parallel"),
+    [
+        ("--epochs 6 --val-every 4 --batch-size 8 --accumulate 2", 2, 4),
+        ("--epochs 6 --val-every 6 --batch-size 9 --accumulate 2", 1, 5),
+        ("--epochs 6 --val-every 0 --batch-size 3", 0, 3),
+        ("--epochs 0 --val-every 1 --batch-size 1", 0, 1),
+    ],
+)
+def test_validations_and_images_in_memory(flags: str, validations: int, parallel: int) -> None:
+    found = _recipe(stage("train-seg"), flags)
+    assert (found["validations"], found["parallel"]) == (validations, parallel)
+
+
+def test_a_stage_that_validates_never() -> None:
+    assert _recipe(stage("train-aff"), "--epochs 2 --batch-size 4 --accumulate 1") == {
+        "epochs": 2,
+        "validations": 0,
+        "probes": 0,
+        "parallel": 4,
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import wsss_cli.cli  # noqa: F401 - tells the chain its commands
 from wsss_cli.artifacts import open_dataset
 from wsss_cli.planning.chain import NAMES, STAGES
 from wsss_cli.planning.measure import Rate

@@ -48,3 +48,18 @@ def test_which_images_are_chosen(tiny_data: Path, files: tuple[Path, Path], tmp_
     )
     with open_dataset(big) as data:
         assert len(choose_images(data, [], None, None, None, None)) == 8
+
+
+def test_images_are_drawn_by_a_seed_and_refused_where_there_are_none(
+    tiny_data: Path, tmp_path: Path
+) -> None:
+    with open_dataset(tiny_data) as data:
+        first = choose_images(data, [], None, None, 3, 1)
+        assert first == choose_images(data, [], None, None, 3, 1)
+        assert len(set(first)) == 3
+        assert choose_images(data, [], None, None, 9, 1) == data.ids  # all, however drawn
+        only = write_labels(tmp_path / "p.h5", tiny_data, {"a/1": np.zeros((32, 48), np.uint8)})
+        with open_artifact(only) as few, pytest.raises(WsssError) as caught:
+            choose_images(data, [few], "val", None, None, None)
+    assert str(caught.value) == f"{tiny_data}: no image of it is in every file"
+    assert caught.value.hint == "--ids shows images that some files lack"

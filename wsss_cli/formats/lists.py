@@ -94,7 +94,7 @@ def read_lists(
         Image path by id; split names by id; a problem for each line without an image.
 
     Raises:
-        WsssError: a list is missing, empty, or names an image twice.
+        WsssError: a list cannot be read, or names an image twice.
     """
     paths: dict[str, Path] = {}
     splits: dict[str, tuple[str, ...]] = {}
