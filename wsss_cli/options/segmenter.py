@@ -11,13 +11,13 @@ import typer
 
 from ..errors import UsageError
 from ..nets.names import BACKBONE_FACTS, HEAD_NORMS, SEGMENTER_FACTS, SEGMENTERS
-from .annotations import Default
+from .annotations import Default, in_words
 from .cards import Due
 from .shared import one_of
 
 LOW_RATE = 1e-4  # what score layers with many taps bear on a MobileNet's features: networks.md
-STRIDES = {name: facts.strides[0] for name, facts in SEGMENTER_FACTS.items()}
-AUX_WEIGHTS = {name: f"{facts.aux_weight:g}" for name, facts in SEGMENTER_FACTS.items()}
+STRIDES = in_words({name: facts.strides[0] for name, facts in SEGMENTER_FACTS.items()})
+AUX_WEIGHTS = in_words({name: f"{facts.aux_weight:g}" for name, facts in SEGMENTER_FACTS.items()})
 
 
 def bearable(rate: float) -> Due:
