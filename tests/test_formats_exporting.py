@@ -39,7 +39,7 @@ def test_files_that_exist_are_kept_unless_forced(tiny_data: Path, tmp_path: Path
     old = tmp_path / "out" / "x.txt"
     old.write_bytes(b"old")
     with open_artifact(path) as source:
-        with pytest.raises(UsageError, match="1 of 2 files exist already, first 'x.txt'"):
+        with pytest.raises(UsageError, match=r"1 of 2 files exist already, first 'x\.txt'"):
             write(Job(source, ["x", "y"], tmp_path / "out", quiet=True))
         assert [old.read_bytes(), *old.parent.iterdir()] == [b"old", old]
         assert write(Job(source, ["x", "y"], tmp_path / "out", force=True, quiet=True)) == 2

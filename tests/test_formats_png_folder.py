@@ -77,7 +77,7 @@ def test_another_runs_work_is_kept_unless_forced(tmp_path: Path) -> None:
 
 def test_finished_files_are_kept_unless_forced(tmp_path: Path) -> None:
     fill(folder(tmp_path / "masks"))
-    with pytest.raises(UsageError, match="3 of 3 files exist already, first 'a.png'"):
+    with pytest.raises(UsageError, match=r"3 of 3 files exist already, first 'a\.png'"):
         folder(tmp_path / "masks")
     assert not (tmp_path / "masks.partial").exists()
     assert folder(tmp_path / "masks", force=True).todo == IDS
@@ -105,7 +105,7 @@ def test_a_folder_named_by_a_dot_has_its_journal_beside_it(
 
 
 def test_the_root_of_all_has_nothing_beside_it() -> None:
-    with pytest.raises(UsageError, match="^/: has no place beside it for what is unfinished$"):
+    with pytest.raises(UsageError, match=r"^/: has no place beside it for what is unfinished$"):
         folder(Path("/"))
 
 

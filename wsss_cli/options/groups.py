@@ -62,7 +62,7 @@ def grouped(by: str = "", usual: Table | None = None) -> Callable[[Command], Com
     options' defaults. `Annotated[Group, Without(...), Help(...)]` changes what is offered and said.
 
     A parameter `method: Annotated[Chosen, Select(...)]` becomes the choice among a command's cards,
-    and the options that these have.
+    and the options that these have: files at once, the others behind the command's own.
 
     Args:
         by: a parameter on whose value the defaults of some options depend.
@@ -88,7 +88,7 @@ def _command(run: Command, by: str, table: Table) -> Command:
         found = [extra for extra in extras if isinstance(extra, Select)]
         if found:
             select = found[0]
-            parameters += _switches(select, parameter)
+            parameters += [*_switches(select, parameter), *_own(select, files=True)]
         elif is_dataclass(kind):
             options = _fields(kind, extras, parameter)
             groups[parameter.name] = parameter.default, [option.name for option in options]
@@ -100,15 +100,7 @@ def _command(run: Command, by: str, table: Table) -> Command:
         for name in {name for values in table.values() for name in values}
     }
     if select is not None:
-        parameters += [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.POSITIONAL_OR_KEYWORD,
-                default=None,
-                annotation=one.annotation(len(select.cards)),
-            )
-            for name, one in select.own.items()
-        ]
+        parameters += _own(select, files=False)
         dependent |= select.dependent
     parameters = [
         _depending(option, dependent[option.name]) if option.name in dependent else option
@@ -157,6 +149,20 @@ def _unwrap(hint: Any) -> tuple[Any, tuple[Any, ...]]:
         return hint, ()
     kind, *extras = get_args(hint)
     return kind, tuple(extras)
+
+
+def _own(select: Select, files: bool) -> list[inspect.Parameter]:
+    """The cards' own options as parameters: those that name files, or the others."""
+    return [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=None,
+            annotation=one.annotation(len(select.cards)),
+        )
+        for name, one in select.own.items()
+        if bool(one.marks) is files
+    ]
 
 
 def _fields(
