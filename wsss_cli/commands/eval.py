@@ -32,36 +32,66 @@ class Unlabelled(str, enum.Enum):
 
 def run(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Labels or maps, of any stage."), Reads()
+        Path,
+        typer.Argument(metavar="FILE", help="File of labels or maps, from any stage."),
+        Reads(),
     ],
     data: Data = None,
     split: Split = None,
     ids: Ids = None,
     allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Score though FILE lacks some of the images.")
+        bool,
+        typer.Option(
+            "--allow-missing", help="Score the images that FILE has, even if some are missing."
+        ),
     ] = False,
-    average: Annotated[Average, typer.Option(help="Labels that mIoU averages.")] = Average.union,
+    average: Annotated[
+        Average,
+        typer.Option(
+            help="Labels that mIoU is the mean of: those that masks or predictions hold (union), "
+            "or all."
+        ),
+    ] = Average.union,
     unlabelled: Annotated[
-        Unlabelled, typer.Option(help="What a 255 in FILE counts as.")
+        Unlabelled,
+        typer.Option(
+            help="What a pixel of 255 (no label) in FILE counts as: a missed pixel (error), or "
+            "background."
+        ),
     ] = Unlabelled.error,
     thresholds: Annotated[
         str,
-        typer.Option(metavar="A:B:STEP", help="Maps: thresholds to try, without B; or a list."),
+        typer.Option(
+            metavar="A:B:STEP",
+            help="Maps: thresholds to try, from A up to but not B, STEP apart; or a list such as "
+            "0.1,0.2.",
+        ),
     ] = "0:0.6:0.01",
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Maps: score at this threshold.")
+        float | None,
+        typer.Option(min=0, max=1, help="Maps: a threshold chosen beforehand, to score at."),
     ] = None,
     threshold_from: Annotated[
         Path | None,
-        typer.Option(metavar="JSON", help="Maps: at the best one of another eval's --json."),
+        typer.Option(
+            metavar="JSON",
+            help="Maps: score at the best threshold of another eval, read from its --json file.",
+        ),
         Reads(),
     ] = None,
     calibrate_split: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Maps: at the best one on this other split.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Maps: score at the threshold that is best on this other split."
+        ),
     ] = None,
     json_out: Annotated[
         str | None,
-        typer.Option("--json", metavar="FILE", help="Write JSON; - is stdout, without tables."),
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            help="File to write the scores to as JSON; - prints them in place of the tables.",
+        ),
         Writes(but=("-",)),
     ] = None,
     force: Force = False,

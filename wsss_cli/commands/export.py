@@ -11,6 +11,7 @@ from ..console import log
 from ..errors import UsageError
 from ..formats.exporters import EXPORTERS
 from ..formats.exporting import NAME, Job
+from ..options.annotations import in_words
 from ..options.files import Reads, Writes
 from ..options.ids import select_ids
 from ..options.shared import Force, Ids, Quiet, one_of
@@ -18,6 +19,8 @@ from ..options.shared import Force, Ids, Quiet, one_of
 __all__ = ["NAME", "run"]
 
 NAMES = [one.name for one in EXPORTERS]
+# the first of each kind of artifact
+USUAL = in_words({one.kind.removeprefix("wsss/"): one.name for one in reversed(EXPORTERS)})
 
 
 def _said(kind: str) -> str:
@@ -27,11 +30,13 @@ def _said(kind: str) -> str:
 
 def run(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Labels or maps, of any stage."), Reads()
+        Path,
+        typer.Argument(metavar="FILE", help="File of labels or maps, from any stage."),
+        Reads(),
     ],
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", metavar="DIR", help="Folder to write into."),
+        typer.Option("--out", "-o", metavar="DIR", help="Folder to write the files into."),
         Writes(folder=True),
     ],
     format_: Annotated[
@@ -41,7 +46,8 @@ def run(
             metavar=f"<{'|'.join(NAMES)}>",
             callback=one_of(NAMES),
             autocompletion=lambda: NAMES,
-            help=f"Labels: {_said('wsss/label')}. Maps: {_said('wsss/cam')}. Default: the first.",
+            help=f"File format. Labels: {_said('wsss/label')}. Maps: {_said('wsss/cam')}. "
+            f"Default: {USUAL}.",
         ),
     ] = None,
     ids: Ids = None,

@@ -16,11 +16,13 @@ NAME = "info"
 def run(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="Artifacts, weights, or scores of `wsss eval`."),
+        typer.Argument(
+            metavar="FILE...", help="Artifacts, weights, or JSON scores of `wsss eval`."
+        ),
         Reads(),
     ],
-    ids: Annotated[bool, typer.Option("--ids", help="Print the image ids, one a line.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    ids: Annotated[bool, typer.Option("--ids", help="Print the image ids, one per line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")] = False,
 ) -> None:
     """Print kind, counts, options and provenance of files; scores as one table.
 

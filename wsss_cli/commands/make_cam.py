@@ -43,24 +43,29 @@ def refused(spelled: str, method: str, owners: Sequence[str]) -> UsageError:
 
 @grouped()
 def run(
-    method: Annotated[Chosen, Select(CARDS, "How maps are made.", METHOD, refusal=refused)],
+    method: Annotated[Chosen, Select(CARDS, "Rule that makes the maps.", METHOD, refusal=refused)],
     weights: Annotated[
         Path,
         typer.Option(
-            "--weights", "-w", metavar="FILE", help="From `wsss train-cls`; or see --network."
+            "--weights",
+            "-w",
+            metavar="FILE",
+            help="Weights, from `wsss train-cls`, or those that --network names.",
         ),
         Reads(),
     ] = Path("cls.pt"),
     data: Data = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="Maps to write."), Writes()
+        Path, typer.Option("--out", "-o", metavar="FILE", help="File of maps to write."), Writes()
     ] = Path("cam.h5"),
     network: Network = NETWORK,
     split: Split = None,
     ids: Ids = None,
     looking: Looking = LOOKING,
     drawing: Drawing = DRAWING,
-    machine: Annotated[Machine, Help(workers="Threads that load. Default: as fits.")] = MACHINE,
+    machine: Annotated[
+        Machine, Help(workers="Number of threads that load images. Default: as fits.")
+    ] = MACHINE,
     shard: ShardOption = "1/1",
     force: Force = False,
     quiet: Quiet = False,

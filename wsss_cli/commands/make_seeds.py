@@ -37,25 +37,27 @@ def refused(spelled: str, method: str, owners: Sequence[str]) -> UsageError:
 
 @grouped()
 def run(
-    method: Annotated[
-        Chosen, Select(CARDS, "The rule that turns maps into seeds.", refusal=refused)
-    ],
+    method: Annotated[Chosen, Select(CARDS, "Rule that turns maps into seeds.", refusal=refused)],
     cam: Annotated[
         Path,
         typer.Option(
-            "--cam", metavar="FILE", help="Maps, from `wsss make-cam` or `random-walk --scores`."
+            "--cam",
+            metavar="FILE",
+            help="File of maps, from `wsss make-cam` or `random-walk --scores`.",
         ),
         Reads(),
     ] = Path("cam.h5"),
     data: Data = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="Seeds to write."), Writes()
+        Path, typer.Option("--out", "-o", metavar="FILE", help="File of seeds to write."), Writes()
     ] = Path("seeds.h5"),
     saliency: SaliencyOptions = SALIENCY,
     refinement: RefineOptions = REFINE,
     ids: Ids = None,
     machine: Annotated[
-        Machine, Without("precision"), Help(device="Of PAMR: auto, cpu, cuda, cuda:N or mps.")
+        Machine,
+        Without("precision"),
+        Help(device="Device that PAMR computes on: auto, cpu, cuda, cuda:N or mps."),
     ] = MACHINE,
     shard: ShardOption = "1/1",
     force: Force = False,

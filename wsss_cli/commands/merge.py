@@ -16,7 +16,9 @@ NAME = "merge"
 
 def run(
     shards: Annotated[
-        list[Path], typer.Argument(metavar="SHARD...", help="All of one run."), Reads()
+        list[Path],
+        typer.Argument(metavar="SHARD...", help="Files of all shards of one run."),
+        Reads(),
     ],
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="The joined file."), Writes()

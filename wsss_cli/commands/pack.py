@@ -23,39 +23,53 @@ def run(
     source: Source,
     images: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of the images. Default: where the file is."),
+        typer.Option(
+            metavar="DIR", help="Folder of the images. Default: the folder that the file is in."
+        ),
         Reads(),
     ] = None,
     masks: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Label PNGs named like the images, for scoring."),
+        typer.Option(
+            metavar="DIR", help="Folder of label PNGs named like the images, for scoring."
+        ),
         Reads(),
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="The data set to write."), Writes()
     ] = Path("data.h5"),
     classes: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Class names in order, one a line."), Reads()
+        Path | None,
+        typer.Option(metavar="FILE", help="File of the class names in order, one per line."),
+        Reads(),
     ] = None,
     split: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME[=FILE]",
-            help="Take this split, and only such; FILE lists its images. Repeatable.",
+            help="Split to take, and no image outside; FILE lists its images. Repeatable.",
         ),
         Reads(after="="),
     ] = None,
     ids: Ids = None,
     link: Annotated[
-        bool, typer.Option("--link", help="Store relative paths instead of the images.")
+        bool,
+        typer.Option(
+            "--link", help="Store the relative paths of the images instead of the images."
+        ),
     ] = False,
     on_error: Annotated[
-        OnError, typer.Option(help="At an image that cannot be packed: stop, or skip and list it.")
+        OnError,
+        typer.Option(
+            help="What to do at an image that cannot be packed: stop, or skip it and list it."
+        ),
     ] = OnError.stop,
     seed: Seed = 0,
     workers: Annotated[
         int | None,
-        typer.Option(min=0, metavar="N", help="Threads that decode. Default: as fits."),
+        typer.Option(
+            min=0, metavar="N", help="Number of threads that decode images. Default: as fits."
+        ),
     ] = None,
     force: Force = False,
     quiet: Quiet = False,

@@ -24,13 +24,22 @@ def run(
     shards: Annotated[
         int,
         typer.Option(
-            min=1, metavar="N", help="Of image-by-image stages, on as many machines or GPUs."
+            min=1,
+            metavar="N",
+            help="Number of parts that image-by-image stages are split into, each on a machine "
+            "or GPU of its own.",
         ),
     ] = 1,
     measured: Annotated[
-        bool, typer.Option("--measure/--no-measure", help="Run the stages on four images, or not.")
+        bool,
+        typer.Option(
+            "--measure/--no-measure",
+            help="Measure time and memory by running the stages on four images.",
+        ),
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON in place of the table.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Reckon the time, memory and disk that each stage of the chain will take.

@@ -54,19 +54,21 @@ def run(
     ] = None,
     weights: Annotated[
         Path,
-        typer.Option("--weights", "-w", metavar="FILE", help="From `wsss train-seg`."),
+        typer.Option("--weights", "-w", metavar="FILE", help="Weights, from `wsss train-seg`."),
         Reads(),
     ] = Path("seg.pt"),
     data: Data = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="Labels to write."),
+        typer.Option("--out", "-o", metavar="FILE", help="File of labels to write."),
         Default(OUT),
         Writes(),
     ] = None,
     png: Annotated[
         Path | None,
-        typer.Option("--png", metavar="DIR", help="Write palette PNGs into this folder instead."),
+        typer.Option(
+            "--png", metavar="DIR", help="Folder to write palette PNGs into, in place of --out."
+        ),
         Writes(folder=True),
     ] = None,
     split: Split = None,
@@ -74,16 +76,19 @@ def run(
     looking: Annotated[
         Looking,
         Help(
-            max_side="Shrink longer images to this before scaling; 0: never. Default: as in "
-            "training."
+            max_side="Longest side of an image in pixels; longer images are shrunk to it before "
+            "scaling. 0: no limit. Default: as in training."
         ),
     ] = LOOKING,
     restrict_to_tags: Annotated[
         bool,
-        typer.Option("--restrict-to-tags", help="No class that the data set does not tag."),
+        typer.Option(
+            "--restrict-to-tags",
+            help="Give an image only the classes that the data set tags it with.",
+        ),
     ] = False,
     min_confidence: Annotated[
-        float, typer.Option(min=0, max=1, help="Less probable labels become 255.")
+        float, typer.Option(min=0, max=1, help="Probability below which a label becomes 255.")
     ] = 0.0,
     presence: Presence = PRESENCE,
     refinement: RefineOptions = REFINE,

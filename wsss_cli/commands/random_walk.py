@@ -52,25 +52,31 @@ def refused(spelled: str, method: str, owners: Sequence[str]) -> UsageError:
 
 @grouped()
 def run(
-    method: Annotated[Chosen, Select(CARDS, "How scores spread.", refusal=refused)],
+    method: Annotated[
+        Chosen, Select(CARDS, "Rule by which scores spread over the image.", refusal=refused)
+    ],
     cam: Annotated[
-        Path, typer.Option("--cam", metavar="FILE", help="Maps, from `wsss make-cam`."), Reads()
+        Path,
+        typer.Option("--cam", metavar="FILE", help="File of maps, from `wsss make-cam`."),
+        Reads(),
     ] = Path("cam.h5"),
     weights: Annotated[
         Path,
-        typer.Option("--weights", "-w", metavar="FILE", help="From `wsss train-aff`."),
+        typer.Option("--weights", "-w", metavar="FILE", help="Weights, from `wsss train-aff`."),
         Reads(),
     ] = Path("aff.pt"),
     data: Data = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="Pseudo masks to write."), Writes()
+        Path,
+        typer.Option("--out", "-o", metavar="FILE", help="File of pseudo masks to write."),
+        Writes(),
     ] = Path("pseudo.h5"),
     scores: Annotated[
         Path | None,
         typer.Option(
             "--scores",
             metavar="FILE",
-            help="Also keep the walked maps, for `make-seeds --cam` and `eval`.",
+            help="File to write the walked maps to as well, for `make-seeds --cam` and `eval`.",
         ),
         Writes(),
     ] = None,
@@ -79,7 +85,7 @@ def run(
         CrfUnary | None,
         typer.Option(
             "--crf-unary",
-            help="Refine the walked scores, or the labels.",
+            help="What the CRF or PAMR refines: the walked scores, or the labels that they give.",
         ),
         Default(CrfUnary.scores),
     ] = None,
@@ -87,7 +93,10 @@ def run(
     looking: Annotated[
         Looking,
         Without("scales", "flip", "batch_size"),
-        Help(max_side="Look at and walk over longer images at this size; 0: never."),
+        Help(
+            max_side="Longest side of an image in pixels; longer images are looked at and walked "
+            "over at this size. 0: no limit."
+        ),
     ] = LOOKING,
     machine: Machine = MACHINE,
     shard: ShardOption = "1/1",

@@ -21,21 +21,30 @@ JOBS = (*NAMES, "merge", EVAL, "scores")
 def run(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILE", help="Labels or maps of any runs: score these instead."),
+        typer.Argument(
+            metavar="FILE",
+            help="Files of labels or maps of any runs; the scripts then score these, and run no "
+            "chain.",
+        ),
         Reads(),
     ] = None,
     data: Data = None,
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", metavar="DIR", help="The run's folder."),
+        typer.Option("--out", "-o", metavar="DIR", help="Folder of the run."),
         Writes(folder=True),
     ] = Path("run"),
     shards: Annotated[
-        int, typer.Option("--shards", min=1, metavar="N", help="Tasks of each array job.")
+        int, typer.Option("--shards", min=1, metavar="N", help="Number of tasks of each array job.")
     ] = 8,
     at_once: Annotated[
         int | None,
-        typer.Option("--at-once", min=1, metavar="N", help="Tasks of an array that run at a time."),
+        typer.Option(
+            "--at-once",
+            min=1,
+            metavar="N",
+            help="Largest number of an array's tasks that run at the same time.",
+        ),
     ] = None,
     split: Split = None,
     val_split: ValSplit = None,
@@ -46,16 +55,21 @@ def run(
         typer.Option(
             "--sbatch",
             metavar="[JOB,...=]OPTION",
-            help="An option of sbatch, for all jobs or some: stages, merge, eval. Repeatable.",
+            help="Option of sbatch, for all jobs or only for those named: stages, merge, eval. "
+            "Repeatable.",
         ),
     ] = None,
     setup: Annotated[
         list[str] | None,
-        typer.Option(metavar="LINE", help="Shell line at each job's start. Repeatable."),
+        typer.Option(
+            metavar="LINE", help="Shell line that is run at the start of each job. Repeatable."
+        ),
     ] = None,
     train_processes: Annotated[
         int,
-        typer.Option(min=1, metavar="N", help="Processes of a training job, under torchrun."),
+        typer.Option(
+            min=1, metavar="N", help="Number of processes of a training job, started by torchrun."
+        ),
     ] = 1,
     force: Force = False,
     quiet: Quiet = False,

@@ -27,30 +27,44 @@ __all__ = ["NAME", "run"]
 
 @grouped()
 def run(
-    method: Annotated[Chosen, Select(CARDS, "What is learned.")],
+    method: Annotated[Chosen, Select(CARDS, "What the network learns.")],
     seeds: Annotated[
-        Path, typer.Option("--seeds", metavar="FILE", help="Label maps to learn from."), Reads()
+        Path,
+        typer.Option("--seeds", metavar="FILE", help="File of label maps to learn from."),
+        Reads(),
     ] = Path("seeds.h5"),
     data: Data = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="Weights to write."), Writes()
+        Path,
+        typer.Option("--out", "-o", metavar="FILE", help="File of weights to write."),
+        Writes(),
     ] = Path("aff.pt"),
-    radius: Annotated[int, typer.Option(min=2, help="Radius of the disk of pairs, in cells.")] = 10,
+    radius: Annotated[
+        int,
+        typer.Option(
+            min=2, help="Radius of the disk in which a pixel is paired with others, in cells."
+        ),
+    ] = 10,
     split: Split = None,
     body: Annotated[
-        Body, Help(freeze_stages="psa: first stages that do not train (irn: all).")
+        Body,
+        Help(
+            freeze_stages="psa: number of the backbone's first stages that do not train (irn: "
+            "none of its stages trains)."
+        ),
     ] = BODY,
     recipe: Annotated[
         Recipe,
         Help(
-            lr="Rate of the backbone (psa) or the boundary head (irn) at start.",
-            head_multiplier="Rate of the head (psa) or the displacement head (irn) over --lr.",
+            lr="Learning rate at the start, of the backbone (psa) or of the boundary head (irn).",
+            head_multiplier="Learning rate of the head (psa) or of the displacement head "
+            "(irn), as a multiple of --lr.",
         ),
     ] = RECIPE,
     crops: Annotated[
         Crops,
         Without("long_side", "max_side"),
-        Help(crop="Side of the training crops."),
+        Help(crop="Side of the training crops, in pixels."),
     ] = CROPS,
     setting: Setting = SETTING,
 ) -> None:

@@ -27,35 +27,43 @@ __all__ = ["NAME", "run"]
 
 @grouped()
 def run(
-    method: Annotated[Chosen, Select(CARDS, "How the classifier learns.")],
+    method: Annotated[Chosen, Select(CARDS, "Rule by which the classifier learns.")],
     data: Data = Path("data.h5"),
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="Weights to write."), Writes()
+        Path,
+        typer.Option("--out", "-o", metavar="FILE", help="File of weights to write."),
+        Writes(),
     ] = Path("cls.pt"),
     split: Split = None,
     val_split: ValSplit = None,
     val_every: ValEvery = 1,
     body: Body = BODY,
     dropout: Annotated[
-        float, typer.Option(min=0, max=0.99, help="Share of feature channels dropped in training.")
+        float,
+        typer.Option(
+            min=0, max=0.99, help="Share of the feature channels that are dropped in training."
+        ),
     ] = 0.0,
     probe: Annotated[
         bool | None,
         typer.Option(
             "--probe/--no-probe",
-            help="Start from the best classifier of the pretrained features. Default: unless they "
-            "are random, or there are --layers in between.",
+            help="Start from a linear classifier that is fitted to the pretrained features. "
+            "Default: yes, unless they are random or --layers stand in between.",
             show_default=False,
         ),
     ] = None,
     probe_decay: Annotated[
-        float, typer.Option(help="Weight decay of that classifier on standardised features.")
+        float,
+        typer.Option(
+            help="Weight decay of that linear classifier, which is fitted to standardised features."
+        ),
     ] = PROBE_DECAY,
     recipe: Recipe = RECIPE,
     crops: Annotated[
         Crops,
         Without("rescale", "max_side"),
-        Help(crop="Side of the training crops, pixels."),
+        Help(crop="Side of the training crops, in pixels."),
     ] = CROPS,
     setting: Setting = SETTING,
 ) -> None:

@@ -24,13 +24,14 @@ RECIPE = Recipe(epochs=30, batch_size=8, lr=0.001)
 CROPS = Crops(max_side=None)
 SETTING = Setting()
 LOSS = Second(
-    "loss", under="labels", text="What --labels teach by.", said="from --labels, by a --loss"
+    "loss", under="labels", text="Loss by which --labels teach.", said="from --labels, by a --loss"
 )
-IN_CELLS = "In cells (rrm: pixels), in place of the preset's."
+IN_CELLS = "in cells (rrm: pixels), in place of the preset's."
 CRF = {
-    "crf": "CRF in each step; lengths are cells of the grid, with rrm pixels.",
-    "crf_gaussian_sxy": IN_CELLS,
-    "crf_bilateral_sxy": IN_CELLS,
+    "crf": "Preset of the CRF that runs in each step; its lengths are in cells of the "
+    "grid, with rrm in pixels.",
+    "crf_gaussian_sxy": f"Reach of the CRF's term of position alone, {IN_CELLS}",
+    "crf_bilateral_sxy": f"Reach in position of the term of position and colour, {IN_CELLS}",
 }
 
 __all__ = ["NAME", "run"]
@@ -43,7 +44,9 @@ def run(
     ],
     data: Data = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="Weights to write."), Writes()
+        Path,
+        typer.Option("--out", "-o", metavar="FILE", help="File of weights to write."),
+        Writes(),
     ] = Path("seg.pt"),
     split: Split = None,
     val_split: ValSplit = None,
@@ -54,11 +57,12 @@ def run(
     crops: Annotated[
         Crops,
         Help(
-            long_side="Scale images to a longer side in this range. Default: that of --crop, "
-            "unless there is --rescale.",
-            max_side="Shrink longer images to this before scaling, and where they are looked at "
-            "whole, in validation and by `predict`; 0: never. Default: the highest longer side "
-            f"that is trained on, or {MAX_SIDE} with --rescale.",
+            long_side="Range of the longer side that images are scaled to, in pixels. Default: the "
+            "side of --crop, unless --rescale is given.",
+            max_side="Longest side of an image in pixels; longer images are shrunk to it before "
+            "scaling. Whole images in validation and `predict` are shrunk to it too. 0: no limit. "
+            "Default: the highest longer side that is trained on, or "
+            f"{MAX_SIDE} with --rescale.",
         ),
     ] = CROPS,
     setting: Setting = SETTING,

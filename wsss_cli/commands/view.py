@@ -21,24 +21,32 @@ MAX_PIXELS = 100_000_000  # of a sheet: 300 MB while it is drawn
 def run(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILES...", help="Labels and maps, any stage's."),
+        typer.Argument(metavar="FILES...", help="Files of labels and maps, from any stage."),
         Reads(),
     ] = None,
     data: Data = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="The PNG to write."), Writes()
+        Path, typer.Option("--out", "-o", metavar="FILE", help="PNG file to write."), Writes()
     ] = Path("sheet.png"),
     split: Split = None,
     ids: Ids = None,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help=f"At most N images. Default: {ROWS}, or all --ids."),
+        typer.Option(
+            min=1, metavar="N", help=f"Largest number of images. Default: {ROWS}, or all of --ids."
+        ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Draw the N images at random. Default: evenly spread.")
+        int | None,
+        typer.Option(
+            min=0,
+            help="Seed that chooses the N images at random. Default: no seed; the images are "
+            "evenly spread over the data set.",
+        ),
     ] = None,
     cell: Annotated[
-        int, typer.Option(min=32, max=2048, metavar="PIXELS", help="Width of one picture.")
+        int,
+        typer.Option(min=32, max=2048, metavar="PIXELS", help="Width of one picture, in pixels."),
     ] = 240,
     force: Force = False,
     quiet: Quiet = False,

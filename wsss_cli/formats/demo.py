@@ -19,7 +19,14 @@ def read(count: int, asked: Asked, _: Any) -> Collection:
 
 READER = Reader(
     name="demo",
-    source=Annotated[int, typer.Option(min=1, metavar="N", help="Draw N scenes, and N/3 for val.")],
+    source=Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Number of scenes to draw for training; N/3 more are drawn for the split val.",
+        ),
+    ],
     read=read,
     takes=(),
     drawn=True,

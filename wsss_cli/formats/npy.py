@@ -146,7 +146,10 @@ def read(path: Path, asked: Asked, _: Any) -> Collection:
 READER = Reader(
     name="npy",
     source=Annotated[
-        Path, typer.Option(metavar="FILE", help="A cls_labels.npy: id to 0/1 per class.")
+        Path,
+        typer.Option(
+            metavar="FILE", help="A cls_labels.npy file: a dict from id to a 0 or 1 for each class."
+        ),
     ],
     read=read,
     takes=("images", *TAGGED),

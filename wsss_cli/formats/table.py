@@ -36,9 +36,17 @@ class Layout(str, enum.Enum):
 class Options:
     """Options of --csv alone."""
 
-    layout: Annotated[Layout, typer.Option(help="What its rows are.")] = Layout.auto
+    layout: Annotated[
+        Layout,
+        typer.Option(
+            help="Layout of the table: one row per image with all tags in one cell (labels) or a "
+            "column of 0 or 1 per class (onehot), or one row per tag (rows); auto finds "
+            "out."
+        ),
+    ] = Layout.auto
     separator: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="What stands between an image's tags.")
+        str | None,
+        typer.Option(metavar="TEXT", help="Text that stands between two tags of an image."),
     ] = None
 
     def __post_init__(self) -> None:
@@ -177,7 +185,7 @@ def read(path: Path, asked: Asked, options: Options) -> Collection:
 
 READER = Reader(
     name="csv",
-    source=Annotated[Path, typer.Option(metavar="FILE", help="A table of images and tags.")],
+    source=Annotated[Path, typer.Option(metavar="FILE", help="Table of images and their tags.")],
     read=read,
     options=Options,
     takes=("images", *TAGGED),

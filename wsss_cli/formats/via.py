@@ -35,8 +35,8 @@ class Options:
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="The attribute, of regions or images, whose values are the classes. Repeatable. "
-            "Default: the only one of regions, and the only one of images that is a choice.",
+            help="Attribute whose values are the classes. Repeatable. Default: the only one of "
+            "regions, and the only one of images that is a choice.",
         ),
     ] = None
 
@@ -293,7 +293,7 @@ def read(path: Path, asked: Asked, options: Options) -> Collection:
 READER = Reader(
     name="via",
     source=Annotated[
-        Path, typer.Option(metavar="FILE", help="A VGG Image Annotator project or export, JSON.")
+        Path, typer.Option(metavar="FILE", help="VGG Image Annotator project or export, JSON.")
     ],
     read=read,
     options=Options,

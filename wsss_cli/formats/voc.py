@@ -33,7 +33,10 @@ class Options:
     """Options of --voc alone."""
 
     labels_from: Annotated[
-        LabelsFrom, typer.Option(help="Image labels from boxes (xml) or masks.")
+        LabelsFrom,
+        typer.Option(
+            help="Where the tags of an image come from: its boxes (xml) or its masks (mask)."
+        ),
     ] = LabelsFrom.xml
 
 
@@ -189,7 +192,8 @@ def read(root: Path, asked: Asked, options: Options) -> Collection:
 READER = Reader(
     name="voc",
     source=Annotated[
-        Path, typer.Option(metavar="DIR", help="A devkit: JPEGImages/, Annotations/, ...")
+        Path,
+        typer.Option(metavar="DIR", help="Folder of a VOC devkit: JPEGImages/, Annotations/, ..."),
     ],
     read=read,
     options=Options,

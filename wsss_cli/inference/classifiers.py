@@ -42,15 +42,16 @@ class Network:
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Take --weights as a state dict of this torchvision classifier.",
+            help="Name of a classifier of torchvision; --weights is then a state dict of it, not "
+            "a file of train-cls.",
         ),
     ] = None
     outputs: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The class of each output of --network, one name a line. Default: the data "
-            "set's classes in order.",
+            help="File of the class of each output of --network, one name per line. Default: the "
+            "data set's classes in order.",
         ),
         Reads(),
     ] = None

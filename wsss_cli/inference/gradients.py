@@ -24,7 +24,10 @@ class Gradients:
 
     layer: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="Layer that gradients are taken at, layer3 for example."),
+        typer.Option(
+            metavar="PATH",
+            help="Layer of the network at which gradients are taken, for example layer3.",
+        ),
     ] = None
 
 

@@ -32,7 +32,7 @@ TAG_THRESHOLD = 0.5  # of the probability of a predicted class
 
 
 class Dtype(str, enum.Enum):
-    """How maps are stored."""
+    "Data type in which maps are stored."
 
     float16 = "float16"
     uint8 = "uint8"
@@ -66,16 +66,22 @@ class Drawing:
     stride: Annotated[
         int, typer.Option(min=1, max=MAX_STRIDE, help="Image pixels per cell of the maps.")
     ] = 4
-    dtype: Annotated[Dtype, typer.Option(help="How maps are stored.")] = Dtype.float16
+    dtype: Annotated[Dtype, typer.Option(help="Data type in which maps are stored.")] = (
+        Dtype.float16
+    )
     tags: Annotated[
-        Tags, typer.Option(help="Classes to draw: the data set's tags, or what is recognised.")
+        Tags,
+        typer.Option(
+            help="Classes to draw: those that the data set tags (data), or those that the "
+            "network recognises (predicted)."
+        ),
     ] = Tags.data
     tag_threshold: Annotated[
         float | None,
         typer.Option(
             min=0,
             max=1,
-            help="Probability at which a class counts as recognised.",
+            help="Probability from which a class counts as recognised.",
         ),
         Default(TAG_THRESHOLD),
     ] = None

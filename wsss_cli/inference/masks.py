@@ -37,14 +37,16 @@ class Presence:
         typer.Option(
             min=0,
             max=1,
-            help="single-stage: leave out classes whose presence in the image is not more probable "
-            "in any copy.",
+            help="single-stage: leave out a class if no copy of the image gives its presence a "
+            "higher probability than this.",
         ),
         Default(PresenceRule.min_class),
     ] = None
     background_power: Annotated[
         float | None,
-        typer.Option(min=0, help="single-stage: raise the background's probability to this."),
+        typer.Option(
+            min=0, help="single-stage: exponent that the background's probability is raised to."
+        ),
         Default(PresenceRule.background_power),
     ] = None
 

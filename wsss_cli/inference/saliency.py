@@ -31,14 +31,16 @@ class SaliencyOptions:
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Grey maps named like the images: background is where they are dark, in place of "
-            "the method's own.",
+            help="Folder of grey saliency maps named like the images. Background is where they "
+            "are dark, in place of the method's own background.",
         ),
         Reads(),
     ] = None
     saliency_below: Annotated[
         float | None,
-        typer.Option(help="Background below this part of white."),
+        typer.Option(
+            help="Saliency below which a pixel is background, from 0 (black) to 1 (white)."
+        ),
         Default(SALIENCY_BELOW),
     ] = None
 

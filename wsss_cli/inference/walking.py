@@ -62,8 +62,8 @@ class Exponent:
     beta: Annotated[
         float | None,
         typer.Option(
-            help=f"Exponent of affinities. nearest: {NEAREST_BETA:g}. Default: {PSA_BETA:g} (psa), "
-            f"{IRN_BETA:g} (irn)."
+            help=f"Exponent that affinities are raised to. nearest: {NEAREST_BETA:g}. "
+            f"Default: {PSA_BETA:g} (psa), {IRN_BETA:g} (irn)."
         ),
     ] = None
 

@@ -9,7 +9,9 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 @dataclass(frozen=True)
 class Default:
-    """Mark of an option that is None where it is not given, so that this can be told.
+    """Mark of a command's option that is None where it is not given, so that this can be told.
+
+    Options of a card have their defaults in `usual`, which may be `Due` ones.
 
     Attributes:
         value: what it then stands for, for --help; a mapping gives it by another option's values.

@@ -33,28 +33,49 @@ class CrfOptions:
         typer.Option(
             metavar="PRESET",
             autocompletion=_names,
-            help="CRF with the settings of psa, irn, seam-rw, deeplab-v2 or other code; or none.",
+            help="Preset of the dense CRF: the settings of psa, irn, seam-rw, deeplab-v2 or "
+            "other code; or none.",
         ),
     ] = None
     crf_iterations: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="In place of the preset's.")
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="Number of the CRF's iterations, in place of the preset's."
+        ),
     ] = None
     crf_gaussian_sxy: Annotated[
-        float | None, typer.Option(metavar="PIXELS", help="In place of the preset's.")
+        float | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Reach of the CRF's term of position alone, in pixels, in place of the preset's.",
+        ),
     ] = None
     crf_gaussian_compat: Annotated[
         float | None,
-        typer.Option(metavar="W", help="In place of the preset's; 0: no such term."),
+        typer.Option(
+            metavar="W", help="Weight of that term, in place of the preset's; 0: no such term."
+        ),
     ] = None
     crf_bilateral_sxy: Annotated[
-        float | None, typer.Option(metavar="PIXELS", help="In place of the preset's.")
+        float | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Reach in position of the CRF's term of position and colour, in pixels, "
+            "in place of the preset's.",
+        ),
     ] = None
     crf_bilateral_srgb: Annotated[
-        float | None, typer.Option(metavar="LEVELS", help="In place of the preset's.")
+        float | None,
+        typer.Option(
+            metavar="LEVELS",
+            help="Reach in colour of that term, in levels of 0 to 255, in place of the preset's.",
+        ),
     ] = None
     crf_bilateral_compat: Annotated[
         float | None,
-        typer.Option(metavar="W", help="In place of the preset's; 0: no such term."),
+        typer.Option(
+            metavar="W", help="Weight of that term, in place of the preset's; 0: no such term."
+        ),
     ] = None
 
     def chosen(self, default: str = NONE) -> CrfParams | None:

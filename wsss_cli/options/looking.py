@@ -19,7 +19,8 @@ MaxSide = Annotated[
         "--max-side",
         min=0,
         metavar="PIXELS",
-        help="Shrink longer images to this before scaling; 0: never.",
+        help="Longest side of an image in pixels; longer images are shrunk to it before "
+        "scaling. 0: no limit.",
     ),
 ]
 
@@ -30,10 +31,13 @@ class Looking:
 
     scales: Annotated[
         str,
-        typer.Option(metavar="S,...", help="Sizes to look at, relative to the image's."),
+        typer.Option(
+            metavar="S,...",
+            help="Sizes at which the network looks at an image, relative to the image's own.",
+        ),
     ] = SCALES
     flip: Annotated[
-        bool, typer.Option("--flip/--no-flip", help="Look at the mirror image too.")
+        bool, typer.Option("--flip/--no-flip", help="Let the network look at the mirror image too.")
     ] = True
     max_side: MaxSide = MAX_SIDE
     batch_size: Annotated[
@@ -41,7 +45,8 @@ class Looking:
         typer.Option(
             min=1,
             metavar="N",
-            help="Images of one size to look at together. Default: 1; on CUDA as many as fit 8 GB.",
+            help="Number of images of one size that the network looks at together. Default: 1; "
+            "on CUDA as many as fit 8 GB.",
         ),
     ] = None
 

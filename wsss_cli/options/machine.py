@@ -19,7 +19,8 @@ class Machine:
     """Device, arithmetic, and how many help."""
 
     precision: Annotated[
-        Precision, typer.Option("--precision", help="Arithmetic of the network's convolutions.")
+        Precision,
+        typer.Option("--precision", help="Number type that the network's convolutions compute in."),
     ] = Precision.f32
     device: Device = "auto"
     workers: Workers = None

@@ -35,25 +35,27 @@ class RefineOptions(CrfOptions):
     refine: Annotated[
         Refine | None,
         typer.Option(
-            "--refine", help="What follows the image's colours. Default: the CRF, if there is one."
+            "--refine",
+            help="Method that refines by the colours of the image. Default: the CRF, if there is "
+            "one.",
         ),
     ] = None
     pamr_iterations: Annotated[
         int | None,
-        typer.Option(min=0, metavar="N", help="pamr: averagings."),
+        typer.Option(min=0, metavar="N", help="pamr: number of averagings."),
         Default(ITERATIONS),
     ] = None
     pamr_dilations: Annotated[
         str | None,
         typer.Option(
             metavar="D,...",
-            help="pamr: distances of neighbours.",
+            help="pamr: distances of a cell's neighbours, in cells.",
         ),
         Default(",".join(map(str, DILATIONS))),
     ] = None
     pamr_stride: Annotated[
         int | None,
-        typer.Option(min=1, metavar="PIXELS", help="pamr: pixels per cell of its grid."),
+        typer.Option(min=1, metavar="PIXELS", help="pamr: image pixels per cell of its grid."),
         Default(STRIDE),
     ] = None
 

@@ -11,13 +11,13 @@ import typer
 
 from ..errors import UsageError
 from ..nets.names import BACKBONE_FACTS, HEAD_NORMS, SEGMENTER_FACTS, SEGMENTERS
-from .annotations import Default
+from .annotations import Default, in_words
 from .cards import Due
 from .shared import one_of
 
 LOW_RATE = 1e-4  # what score layers with many taps bear on a MobileNet's features: networks.md
-STRIDES = {name: facts.strides[0] for name, facts in SEGMENTER_FACTS.items()}
-AUX_WEIGHTS = {name: f"{facts.aux_weight:g}" for name, facts in SEGMENTER_FACTS.items()}
+STRIDES = in_words({name: facts.strides[0] for name, facts in SEGMENTER_FACTS.items()})
+AUX_WEIGHTS = in_words({name: f"{facts.aux_weight:g}" for name, facts in SEGMENTER_FACTS.items()})
 
 
 def bearable(rate: float) -> Due:
@@ -49,18 +49,21 @@ class Head:
             metavar="NAME",
             callback=one_of(SEGMENTERS),
             autocompletion=lambda: list(SEGMENTERS),
-            help=f"Network, one of {', '.join(SEGMENTERS)}.",
+            help=f"Segmentation network, one of {', '.join(SEGMENTERS)}.",
         ),
     ] = "deeplabv2"
     output_stride: Annotated[
-        int | None, typer.Option(help="Pixels per cell of the features."), Default(STRIDES)
+        int | None, typer.Option(help="Image pixels per cell of the features."), Default(STRIDES)
     ] = None
-    head_norm: Annotated[Norm, typer.Option(help="Normalisation in the head, if any.")] = Norm.group
+    head_norm: Annotated[
+        Norm,
+        typer.Option(help="Normalisation in the heads that have one: group norm or batch norm."),
+    ] = Norm.group
     aux_weight: Annotated[
         float | None,
         typer.Option(
             min=0,
-            help="Of the auxiliary loss at stride 16; 0: without.",
+            help="Weight of the loss of an auxiliary head at stride 16; 0: no such head.",
         ),
         Default(AUX_WEIGHTS),
     ] = None

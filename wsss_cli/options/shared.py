@@ -24,25 +24,39 @@ Data = Annotated[
     Reads(),
 ]
 Split = Annotated[
-    str | None, typer.Option("--split", metavar="NAME", help="Take this split's images.")
+    str | None, typer.Option("--split", metavar="NAME", help="Split whose images are taken.")
 ]
 Ids = Annotated[
     str | None,
-    typer.Option("--ids", metavar="FILE", help="Take the ids in FILE (- is stdin), one a line."),
+    typer.Option(
+        "--ids", metavar="FILE", help="File of the ids to take, one per line; - reads stdin."
+    ),
     Reads(but=("-",)),
 ]
 ShardOption = Annotated[
-    str, typer.Option("--shard", metavar="I/N", help="Do the Ith of N parts, for `wsss merge`.")
+    str,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Do the I-th of N parts of the images; `wsss merge` joins the parts.",
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no talk; errors only.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Random seed.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print no progress and no messages but errors.")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random numbers.")]
 Device = Annotated[
-    str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")
+    str,
+    typer.Option(
+        "--device", metavar="NAME", help="Device to compute on: auto, cpu, cuda, cuda:N or mps."
+    ),
 ]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", min=0, metavar="N", help="Worker processes. Default: as fits."),
+    typer.Option(
+        "--workers", min=0, metavar="N", help="Number of worker processes. Default: as fits."
+    ),
 ]
 
 

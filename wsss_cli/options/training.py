@@ -35,10 +35,17 @@ __all__ = [
 
 ValSplit = Annotated[
     str | None,
-    typer.Option("--val-split", metavar="NAME", help="Split to validate on. Default: val, if any."),
+    typer.Option(
+        "--val-split",
+        metavar="NAME",
+        help="Split to validate on. Default: val, if the data set has one.",
+    ),
 ]
 ValEvery = Annotated[
-    int, typer.Option("--val-every", min=0, metavar="N", help="Validate each N epochs; 0 never.")
+    int,
+    typer.Option(
+        "--val-every", min=0, metavar="N", help="Validate after every N epochs; 0: never."
+    ),
 ]
 
 
@@ -60,7 +67,7 @@ class Body:
             metavar="NAME",
             callback=one_of(BACKBONES),
             autocompletion=lambda: list(BACKBONES),
-            help=f"One of {', '.join(BACKBONES)}.",
+            help=f"Network whose features are used, one of {', '.join(BACKBONES)}.",
         ),
     ] = "resnet50"
     weights: Annotated[
@@ -68,22 +75,33 @@ class Body:
         typer.Option(
             "--backbone-weights",
             metavar="SOURCE",
-            help="imagenet (torchvision's, downloaded), random, or a FILE of torchvision's or "
-            "ours.",
+            help="Weights that the backbone starts from: imagenet (torchvision's, downloaded), "
+            "random, or a FILE of torchvision or wsss.",
         ),
         Reads(but=("imagenet", "random")),
     ] = "imagenet"
     output_stride: Annotated[
-        int, typer.Option(callback=one_of(OUTPUT_STRIDES), help="Pixels per cell of the features.")
+        int,
+        typer.Option(
+            callback=one_of(OUTPUT_STRIDES), help="Image pixels per cell of the features."
+        ),
     ] = 16
     dilated: Annotated[
-        bool, typer.Option("--dilated/--no-dilated", help="Dilate what follows a removed stride.")
+        bool,
+        typer.Option(
+            "--dilated/--no-dilated", help="Dilate the convolutions that follow a removed stride."
+        ),
     ] = False
     freeze_stages: Annotated[
-        int, typer.Option(min=0, max=5, help="First stages that do not train.")
+        int,
+        typer.Option(min=0, max=5, help="Number of the backbone's first stages that do not train."),
     ] = 2
     batchnorm: Annotated[
-        BatchNorm, typer.Option(help="What of the pretrained batch norms trains.")
+        BatchNorm,
+        typer.Option(
+            help="Which batch-norm parameters are trained: none (frozen), scale and shift "
+            "(affine), or these and the running statistics (train)."
+        ),
     ] = BatchNorm.frozen
 
     def build(self) -> Backbone:
@@ -123,18 +141,27 @@ class Body:
 class Recipe:
     """Everything about a run's optimisation that changes its numbers."""
 
-    epochs: Annotated[int, typer.Option(help="Rounds through the images.")]
-    batch_size: Annotated[int, typer.Option(help="Images per update.")]
+    epochs: Annotated[int, typer.Option(help="Number of passes over the training images.")]
+    batch_size: Annotated[int, typer.Option(help="Number of images per update.")]
     accumulate: Annotated[
-        int, typer.Option(help="Parts to split a batch into, to save memory.")
+        int, typer.Option(help="Number of parts that a batch is split into, to save memory.")
     ] = 1
-    lr: Annotated[float, typer.Option(help="Learning rate of pretrained weights at start.")]
-    head_multiplier: Annotated[float, typer.Option(help="Rate of new layers over --lr.")] = 10.0
+    lr: Annotated[float, typer.Option(help="Learning rate of the pretrained weights at the start.")]
+    head_multiplier: Annotated[
+        float, typer.Option(help="Learning rate of new layers, as a multiple of --lr.")
+    ] = 10.0
     momentum: Annotated[float, typer.Option(help="Momentum of SGD.")] = 0.9
-    weight_decay: Annotated[float, typer.Option(help="Weight decay.")] = 1e-4
-    warmup: Annotated[int, typer.Option(help="Steps until the full rate.")] = 0
+    weight_decay: Annotated[float, typer.Option(help="Weight decay of SGD.")] = 1e-4
+    warmup: Annotated[
+        int,
+        typer.Option(help="Number of steps in which the learning rate rises to its full value."),
+    ] = 0
     clip_grad: Annotated[
-        float | None, typer.Option(help="Largest gradient norm. Default: any.")
+        float | None,
+        typer.Option(
+            help="Largest norm of the gradient; a larger gradient is scaled down to it. Default: "
+            "no limit."
+        ),
     ] = None
 
     def check(self, fewest: int = 1) -> None:
@@ -159,20 +186,24 @@ class Recipe:
 class Crops:
     """How an image becomes a training crop."""
 
-    crop: Annotated[int, typer.Option(min=16, help="Side of the training crops, pixels.")] = 320
+    crop: Annotated[int, typer.Option(min=16, help="Side of the training crops, in pixels.")] = 320
     long_side: Annotated[
         str | None,
-        typer.Option(metavar="LO,HI", help="Scale images to a longer side in this range."),
+        typer.Option(
+            metavar="LO,HI", help="Range of the longer side that images are scaled to, in pixels."
+        ),
     ] = None
     rescale: Annotated[
-        str | None, typer.Option(metavar="LO,HI", help="Scale images by a factor in this range.")
+        str | None,
+        typer.Option(metavar="LO,HI", help="Range of the factor that images are scaled by."),
     ] = None
     max_side: MaxSide = 0
     jitter: Annotated[
         str | None,
         typer.Option(
             metavar="B,C,S,H",
-            help="Change brightness, contrast, saturation and hue by up to these parts.",
+            help="Largest random changes of brightness, contrast, saturation and hue, as parts "
+            "(0.3: 30%; hue: of a full turn).",
         ),
     ] = None
 
@@ -182,25 +213,30 @@ class Setting:
     """Where a run takes place and what it starts from."""
 
     precision: Annotated[
-        TrainPrecision, typer.Option(help="Arithmetic of the network's convolutions.")
+        TrainPrecision, typer.Option(help="Number type that the network's convolutions compute in.")
     ] = TrainPrecision.f32
     device: Device = "auto"
     workers: Workers = None
     seed: Seed = 0
     checkpoint_every: Annotated[
         float,
-        typer.Option(min=0, metavar="SECONDS", help="Keep the training state this often."),
+        typer.Option(
+            min=0, metavar="SECONDS", help="Seconds between two saves of the training state."
+        ),
     ] = 60.0
     keep_pixels: Annotated[
         float,
         typer.Option(
-            min=0, metavar="GIB", help="Memory for decoded images; 0: decode in every epoch."
+            min=0,
+            metavar="GIB",
+            help="Memory for decoded images, in GiB; 0: decode images in every epoch.",
         ),
     ] = 1.0
     compiled: Annotated[
         bool,
         typer.Option(
-            "--compile/--no-compile", help="Compile the network first: minutes, then faster steps."
+            "--compile/--no-compile",
+            help="Compile the network first; this takes minutes and makes steps faster.",
         ),
     ] = False
     force: Force = False

@@ -19,11 +19,11 @@ from ..options.ids import need_ids
 if TYPE_CHECKING:
     from ..artifacts import DatasetReader
 
-Until = Annotated[str, typer.Option("--until", metavar="STAGE", help="The chain's last stage.")]
+Until = Annotated[str, typer.Option("--until", metavar="STAGE", help="Last stage of the chain.")]
 StageFlags = Annotated[
     list[str] | None,
     typer.Option(
-        "--flags", metavar="STAGE=OPTIONS", help="Options of a stage, or of eval. Repeatable."
+        "--flags", metavar="STAGE=OPTIONS", help="Options for a stage or for eval. Repeatable."
     ),
 ]
 

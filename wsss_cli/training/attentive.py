@@ -23,7 +23,9 @@ class Layers:
 
     layers: Annotated[
         int,
-        typer.Option(min=0, max=8, help="3x3 layers before the classifier (published: 3)."),
+        typer.Option(
+            min=0, max=8, help="Number of 3x3 convolutions before the classifier (published: 3)."
+        ),
     ] = 0
 
 

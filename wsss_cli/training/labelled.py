@@ -39,7 +39,9 @@ class LabelOptions(Stepped, CellProbe):
     """The options of all losses."""
 
     labels: Annotated[
-        Path, typer.Option("--labels", metavar="FILE", help="Label maps to learn from."), Reads()
+        Path,
+        typer.Option("--labels", metavar="FILE", help="File of label maps to learn from."),
+        Reads(),
     ] = Path("pseudo.h5")
 
 

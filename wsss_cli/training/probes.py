@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from ..nets.names import SEGMENTER_FACTS, has_linear_head
+from ..nets.names import BACKBONE_FACTS, SEGMENTER_FACTS, has_linear_head
 from .inputs import checked_label
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ CELLS = 1 << 16  # that a probe of cells is fitted to, of all images: half a gig
 
 
 ONE_LAYER = ", ".join(name for name, facts in SEGMENTER_FACTS.items() if facts.linear)
+NO_PROBE = ", ".join(name for name, facts in BACKBONE_FACTS.items() if facts.vgg)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +41,11 @@ class Probed:
         bool | None,
         typer.Option(
             "--probe/--no-probe",
-            help="Start a head of one layer as a linear probe of the features, of labelled cells, "
-            f"or in single-stage of tags ({ONE_LAYER}, not on vgg16). Default: there, with "
-            "pretrained features, unless the weights hold such a head, or the loss is sec or dsrg; "
-            "rrm's head of tags starts so on any network.",
+            help="Start a head of one layer as a linear classifier of the pretrained features, "
+            "fitted to labelled cells (single-stage: to tags). Only networks with such a head: "
+            f"{ONE_LAYER}, not on {NO_PROBE}; rrm's head of tags on any network. Default: yes "
+            "there, unless the features are random, the weights hold a head, or the loss is sec "
+            "or dsrg.",
         ),
     ] = None
 

@@ -50,28 +50,39 @@ class SeedOptions(LabelOptions, CrfOptions, GridOptions):
 
     terms: Annotated[
         str,
-        typer.Option(metavar="NAMES", help="Sum of seed, balanced, expand, constrain, boundary."),
+        typer.Option(
+            metavar="NAMES",
+            help="Terms whose sum is the loss, of seed, balanced, expand, constrain, boundary.",
+        ),
     ] = "seed"
-    grow: Annotated[
-        bool, typer.Option("--grow/--no-grow", help="Have seeds grow in each step.")
-    ] = False
-    grow_fg: Annotated[float | None, typer.Option(help="Score above which a class grows.")] = None
-    grow_bg: Annotated[float | None, typer.Option(help="Score above which background grows.")] = (
-        None
+    grow: Annotated[bool, typer.Option("--grow/--no-grow", help="Let seeds grow in each step.")] = (
+        False
     )
-    grow_scores: Annotated[Scores | None, typer.Option(help="Whose scores these are.")] = None
+    grow_fg: Annotated[
+        float | None, typer.Option(help="Score above which a class grows into a cell.")
+    ] = None
+    grow_bg: Annotated[
+        float | None, typer.Option(help="Score above which background grows into a cell.")
+    ] = None
+    grow_scores: Annotated[
+        Scores | None,
+        typer.Option(help="Source of the scores by which seeds grow: the CRF or the network."),
+    ] = None
     decay_fg: Annotated[
         float | None,
-        typer.Option(help="Term expand: 0 pools a class by its maximum, 1 by its mean."),
+        typer.Option(
+            help="Term expand: decay of the pooling of a class's cells; 0 takes their maximum, 1 "
+            "their mean."
+        ),
     ] = None
     decay_bg: Annotated[
-        float | None, typer.Option(help="Term expand: the same of the background.")
+        float | None, typer.Option(help="Term expand: the same decay for background.")
     ] = None
     unary: Annotated[
         Unary,
         typer.Option(
-            help="The CRF starts from the log of probabilities, or, as in DSRG's code, from the "
-            "probabilities."
+            help="What the CRF starts from: the logarithm of the probabilities (log) or, as in "
+            "DSRG's code, the probabilities (prob)."
         ),
     ] = Unary.log
 

@@ -23,8 +23,9 @@ class Stepped:
         str | None,
         typer.Option(
             metavar="N,RATIO",
-            help="Multiply the rate by RATIO after each Nth part of the run: 4,0.1 as SEC, 8,0.33 "
-            "as DSRG's code. Default: it falls by the poly rule, but in single-stage not at all.",
+            help="Multiply the learning rate by RATIO after each N-th part of the run: 4,0.1 as "
+            "in SEC, 8,0.33 as in DSRG's code. Default: the rate falls by the poly rule, in "
+            "single-stage not at all.",
         ),
     ] = None
 

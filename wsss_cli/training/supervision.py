@@ -29,14 +29,14 @@ class GridOptions:
     """The grid on which labels change while a network learns from them."""
 
     grid_stride: Annotated[
-        int, typer.Option(metavar="PIXELS", help="Side of a cell of the grid.")
+        int, typer.Option(metavar="PIXELS", help="Side of a cell of the grid of labels, in pixels.")
     ] = 8
     supervision: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="After each epoch N that is validated, write the seeds, or what is mined, as they "
-            "are by then to FILE-N, for `eval`.",
+            help="File name for the labels that teach: after each validated epoch N, the seeds "
+            "or mined labels of that time are written to FILE-N, for `eval`.",
         ),
         Writes(),
     ] = None

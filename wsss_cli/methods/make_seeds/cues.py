@@ -30,11 +30,17 @@ class CueFiles:
     """SEC's files."""
 
     cues: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="SEC's pickle, gzipped or not."), Reads()
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="File of SEC's published cues, a pickle, gzipped or not."
+        ),
+        Reads(),
     ] = None
     cues_list: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Its list of images and their numbers."),
+        typer.Option(
+            metavar="FILE", help="File that lists the images of --cues and their numbers."
+        ),
         Reads(),
     ] = None
 

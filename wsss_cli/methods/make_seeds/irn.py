@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 class Thresholds:
     """The two thresholds."""
 
-    fg: Annotated[float, typer.Option(help="Score that a sure class exceeds.")] = IRN_FG
-    bg: Annotated[float, typer.Option(help="Score that no class exceeds on background.")] = IRN_BG
+    fg: Annotated[float, typer.Option(help="Score above which a class is sure.")] = IRN_FG
+    bg: Annotated[
+        float, typer.Option(help="Score below which every class must stay for sure background.")
+    ] = IRN_BG
 
 
 def rule(scene: Scene, refinement: Refinement | None, fg: float, bg: float) -> np.ndarray:

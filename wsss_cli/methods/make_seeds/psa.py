@@ -20,12 +20,20 @@ if TYPE_CHECKING:
 class Alphas:
     """The exponents of the two backgrounds."""
 
-    alpha_low: Annotated[float, typer.Option(help="Exponent that makes classes sure.")] = (
-        PSA_ALPHA_LOW
-    )
-    alpha_high: Annotated[float, typer.Option(help="Exponent that makes background sure.")] = (
-        PSA_ALPHA_HIGH
-    )
+    alpha_low: Annotated[
+        float,
+        typer.Option(
+            help="Exponent of the background score in the test for sure classes; smaller leaves "
+            "fewer."
+        ),
+    ] = PSA_ALPHA_LOW
+    alpha_high: Annotated[
+        float,
+        typer.Option(
+            help="Exponent of the background score in the test for sure background; larger "
+            "leaves less."
+        ),
+    ] = PSA_ALPHA_HIGH
 
 
 def rule(

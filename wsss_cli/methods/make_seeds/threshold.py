@@ -38,12 +38,22 @@ class Overlap(str, enum.Enum):
 class Thresholds:
     """What is compared with what."""
 
-    mode: Annotated[Mode, typer.Option(help="What --low and --high are.")] = Mode.fixed
-    low: Annotated[float | None, typer.Option(help="Background below.")] = None
-    high: Annotated[float | None, typer.Option(help="Class above.")] = None
-    overlap: Annotated[Overlap, typer.Option(help="Which class takes shared pixels.")] = (
-        Overlap.strongest
-    )
+    mode: Annotated[
+        Mode,
+        typer.Option(
+            help="What --low and --high are: scores (fixed), parts of a map's maximum "
+            "(fraction-of-max), or shares of the pixels (quantile)."
+        ),
+    ] = Mode.fixed
+    low: Annotated[float | None, typer.Option(help="Threshold for background.")] = None
+    high: Annotated[float | None, typer.Option(help="Threshold for a class.")] = None
+    overlap: Annotated[
+        Overlap,
+        typer.Option(
+            help="Class that takes a pixel of several: the strongest there, or the one that "
+            "covers the fewest pixels (smallest-first)."
+        ),
+    ] = Overlap.strongest
 
 
 def settings(options: Thresholds, has_background: bool) -> dict[str, Any]:

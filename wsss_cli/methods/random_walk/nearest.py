@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 class SureScores(Exponent):
     """What the maps are sure of."""
 
-    fg: Annotated[float, typer.Option(help="Score that makes a class sure.")] = IRN_FG
-    bg: Annotated[float, typer.Option(help="Below it, background is sure.")] = IRN_BG
+    fg: Annotated[float, typer.Option(help="Score from which a class is sure.")] = IRN_FG
+    bg: Annotated[
+        float, typer.Option(help="Score of the strongest class below which background is sure.")
+    ] = IRN_BG
 
 
 @dataclass(frozen=True)

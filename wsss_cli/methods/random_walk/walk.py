@@ -58,15 +58,19 @@ class WalkOptions(Exponent):
     ] = None
     border: Annotated[
         Border | None,
-        typer.Option(help="psa weights: all pairs, or fewer near the border, as published."),
+        typer.Option(
+            help="psa weights: pairs of cells that count: all (full), or fewer near the border "
+            "as in the published code (reference)."
+        ),
     ] = None
     threshold: Annotated[
-        float | None, typer.Option(help="irn weights: score that a class exceeds.")
+        float | None,
+        typer.Option(help="irn weights: part of the image's strongest score that a class exceeds."),
     ] = None
     flip: Annotated[
         bool | None,
         typer.Option(
-            "--flip/--no-flip", help="irn weights: see boundaries in the mirror image too."
+            "--flip/--no-flip", help="irn weights: find boundaries in the mirror image too."
         ),
     ] = None
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...nets.names import BACKBONE_FACTS
-from ...options.cards import Due
 from ...training.affinities import Learner, Relating, count_cells
 from ...training.lesson import TrainingCard
 
@@ -31,7 +30,8 @@ class Projections:
         bool | None,
         typer.Option(
             "--group-norm/--no-group-norm",
-            help="Normalise the projections.",
+            help="Apply group norm to the projections of the features. "
+            f"Default: yes with {NORMLESS}, which has no batch norm, else no.",
         ),
     ] = None
 
@@ -86,6 +86,5 @@ CARD = TrainingCard(
         "weight_decay": 5e-4,
         "crop": 448,
         "rescale": None,
-        "group_norm": Due(lambda _: None, f"yes with {NORMLESS}, which has no batch norm, else no"),
     },
 )

@@ -61,8 +61,9 @@ class Plain:
     loss: Annotated[
         TagLoss,
         typer.Option(
-            help="margin: whether each class is there (multi-label soft margin); softmax: which "
-            "one is, of images that have one tag each (cross-entropy)."
+            help="Loss on the tags. margin: whether each class is there (multi-label soft "
+            "margin); softmax: which one is, of images that have one tag each "
+            "(cross-entropy)."
         ),
     ] = TagLoss.margin
     one_tag_only: Annotated[
@@ -75,8 +76,8 @@ class Plain:
     pool: Annotated[
         Pool,
         typer.Option(
-            help="How a class's map becomes its score. gap: the mean of all cells; max: the "
-            "strongest cell; lse: between them, by log-sum-exp."
+            help="Rule that turns a class's map into its score. gap: the mean of all cells; max: "
+            "the strongest cell; lse: between them, by log-sum-exp."
         ),
     ] = Pool.gap
     lse_sharpness: Annotated[

@@ -43,7 +43,11 @@ class Integral(Layers):
     """What only the integral attention model has."""
 
     targets: Annotated[
-        Path | None, typer.Option("--targets", metavar="FILE", help="Maps to learn from."), Reads()
+        Path | None,
+        typer.Option(
+            "--targets", metavar="FILE", help="File of maps to learn from, from --method oaa."
+        ),
+        Reads(),
     ] = None
 
 

@@ -24,25 +24,36 @@ class Seam:
     """What only SEAM has."""
 
     pair_scale: Annotated[
-        float, typer.Option(min=0.05, max=0.95, help="Side of the small copy over --crop.")
+        float,
+        typer.Option(
+            min=0.05, max=0.95, help="Side of the image's small copy, as a part of --crop."
+        ),
     ] = 0.3
     er_weight: Annotated[
         float, typer.Option(min=0, help="Weight of the equivariance loss, between the two copies.")
     ] = 1.0
     ecr_weight: Annotated[
-        float, typer.Option(min=0, help="Weight of the loss between maps and refined maps.")
+        float,
+        typer.Option(
+            min=0,
+            help="Weight of the loss between the maps and the refined maps of the other copy.",
+        ),
     ] = 1.0
     min_weight: Annotated[
         float, typer.Option(min=0, help="Weight of the min-pooling loss; 0 in the paper.")
     ] = 1.0
     suppress: Annotated[
         bool,
-        typer.Option("--suppress/--no-suppress", help="Refine each cell's strongest class alone."),
+        typer.Option(
+            "--suppress/--no-suppress", help="Refine only the strongest class of each cell."
+        ),
     ] = True
     detach: Annotated[
         bool,
         typer.Option(
-            "--detach/--no-detach", help="Refining does not train the backbone (as the code)."
+            "--detach/--no-detach",
+            help="Keep the gradient of the refinement from the backbone, as the published code "
+            "does.",
         ),
     ] = True
 

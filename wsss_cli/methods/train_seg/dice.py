@@ -25,7 +25,10 @@ class DiceOptions(LabelOptions):
     """What goes with the overlap."""
 
     ce_weight: Annotated[
-        float, typer.Option(min=0, help="Weight of cross-entropy beside the Dice loss; 0: without.")
+        float,
+        typer.Option(
+            min=0, help="Weight of the cross-entropy beside the Dice loss; 0: no cross-entropy."
+        ),
     ] = 0.0
 
 

@@ -47,18 +47,26 @@ class Accumulation(Layers):
 
     maps: Annotated[
         Path | None,
-        typer.Option("--maps", metavar="FILE", help="Maps to write. Default: --out, as .cam.h5."),
+        typer.Option(
+            "--maps",
+            metavar="FILE",
+            help="File of accumulated maps to write. Default: --out, as .cam.h5.",
+        ),
         Writes(),
     ] = None
     attention_stride: Annotated[
-        int, typer.Option(min=1, max=256, help="Image pixels per cell of these maps.")
+        int, typer.Option(min=1, max=256, help="Image pixels per cell of the accumulated maps.")
     ] = 8
     attention_from: Annotated[
-        int, typer.Option(min=0, help="Epochs to let pass before maps count.")
+        int, typer.Option(min=0, help="Number of first epochs whose maps are not accumulated.")
     ] = 1
     gate: Annotated[
         bool,
-        typer.Option("--gate/--no-gate", help="Take maps of classes that score highest only."),
+        typer.Option(
+            "--gate/--no-gate",
+            help="Accumulate the map of a tagged class only where its score is among the "
+            "highest, as many as the image has tags.",
+        ),
     ] = True
     drop: Annotated[
         float,
@@ -67,15 +75,19 @@ class Accumulation(Layers):
             min=0,
             max=1,
             metavar="SHARE",
-            help="Images that lose what was attended to lately (OAA-drop: 0.5).",
+            help="Share of the images in which strongly attended pixels are erased (OAA-drop: "
+            "0.5).",
         ),
     ] = 0.0
     drop_above: Annotated[
-        float, typer.Option(min=0, max=1, help="Attention at which pixels are lost.")
+        float, typer.Option(min=0, max=1, help="Attention above which a pixel is erased, 0 to 1.")
     ] = 0.6
     subtract_min: Annotated[
         bool,
-        typer.Option("--subtract-min/--no-subtract-min", help="Stretch the maps written to 0..1."),
+        typer.Option(
+            "--subtract-min/--no-subtract-min",
+            help="Stretch each written map so that its minimum is 0 and its maximum 1.",
+        ),
     ] = False
 
 

@@ -38,44 +38,60 @@ class Rrm(Probed, CrfOptions, GridOptions):
         float | None,
         typer.Option(
             metavar="SHARE",
-            help="Part of the run in which tags alone teach. Default: 0.5; 0 from a trained "
-            "classifier.",
+            help="Part of the run, from its start, in which only tags teach. Default: "
+            f"{CLASSIFY_FIRST}; 0 from a trained classifier.",
         ),
     ] = None
     classify_lr: Annotated[
-        float, typer.Option(metavar="RATE", help="The rate --lr of that part.")
+        float,
+        typer.Option(metavar="RATE", help="Learning rate of that first part, in place of --lr."),
     ] = CLASSIFY_LR
     flat_restart: Annotated[
         bool,
         typer.Option(
             "--flat-restart/--own-restart",
-            help="All layers go on at --lr then, as in RRM's code, or each at its own multiple.",
+            help="Learning rate after that part: --lr for all layers, as in RRM's code, or for "
+            "each layer its own multiple of it.",
         ),
     ] = False
     tag_dropout: Annotated[
-        float, typer.Option(metavar="SHARE", help="Feature channels that the tags do without.")
+        float,
+        typer.Option(
+            metavar="SHARE",
+            help="Share of the feature channels that are dropped before tags are scored.",
+        ),
     ] = 0.0
     cam_scales: Annotated[
-        str, typer.Option(metavar="S,...", help="Sizes that maps are drawn at.")
+        str,
+        typer.Option(metavar="S,...", help="Sizes at which maps are drawn, relative to the crop."),
     ] = "0.5,1,1.5,2"
     alphas: Annotated[
         str,
-        typer.Option(metavar="LOW,HIGH", help="Alphas of the two CRFs' background scores."),
+        typer.Option(
+            metavar="LOW,HIGH",
+            help="Exponents of the background scores that the two CRFs start from.",
+        ),
     ] = "4,32"
     mine_top: Annotated[
-        float, typer.Option(metavar="SHARE", help="Share of a class's cells that are mined.")
+        float,
+        typer.Option(
+            metavar="SHARE",
+            help="Share of a class's cells that become labels, the strongest first.",
+        ),
     ] = 0.4
     mine_floor: Annotated[
-        float, typer.Option(help="Map value above which a cell counts among a class's.")
+        float, typer.Option(help="Map value above which a cell counts as one of a class's cells.")
     ] = 0.1
     mine_bg: Annotated[
-        float, typer.Option(help="Background score above which background is mined.")
+        float,
+        typer.Option(help="Background score above which a cell can become a background label."),
     ] = 0.8
     mine_sure: Annotated[
-        float, typer.Option(help="Probability by the CRFs from which on a cell is mined.")
+        float,
+        typer.Option(help="Probability, after the CRFs, from which a cell can become a label."),
     ] = 0.8
     energy_weight: Annotated[
-        float, typer.Option(help="Weight of the dense energy loss; 0: without.")
+        float, typer.Option(help="Weight of the dense energy loss; 0: no such loss.")
     ] = 1e-7
     energy_stride: Annotated[
         int,
@@ -86,10 +102,18 @@ class Rrm(Probed, CrfOptions, GridOptions):
         ),
     ] = 4
     energy_sxy: Annotated[
-        float, typer.Option(metavar="PIXELS", help="Reach of the dense energy.")
+        float,
+        typer.Option(
+            metavar="PIXELS",
+            help="Reach of the dense energy in the image, in pixels (standard deviation).",
+        ),
     ] = 100.0
     energy_srgb: Annotated[
-        float, typer.Option(metavar="LEVELS", help="Reach of the dense energy in colour.")
+        float,
+        typer.Option(
+            metavar="LEVELS",
+            help="Reach of the dense energy in colour, in levels of 0 to 255 (standard deviation).",
+        ),
     ] = 15.0
     energy_gradient: Annotated[
         Gradient,

@@ -25,7 +25,8 @@ class SingleStage(Stepped, Probed):
     """How masks become scores of tags, and which of their pixels teach."""
 
     tag_epochs: Annotated[
-        int, typer.Option(min=0, metavar="N", help="First epochs, in which only tags teach.")
+        int,
+        typer.Option(min=0, metavar="N", help="Number of first epochs in which only tags teach."),
     ] = 5
     mask_weight: Annotated[
         float,
@@ -35,9 +36,14 @@ class SingleStage(Stepped, Probed):
         float | None,
         typer.Option(help="Share of shallow features in --model gated, 0 or more, below 1."),
     ] = None
-    focal_power: Annotated[float, typer.Option(help="Power of the penalty of small masks.")] = 3.0
+    focal_power: Annotated[
+        float,
+        typer.Option(
+            help="Exponent of the penalty for small masks; larger lets smaller masks pass."
+        ),
+    ] = 3.0
     focal_offset: Annotated[
-        float, typer.Option(help="The logarithm of this is the penalty of no mask.")
+        float, typer.Option(help="Number whose logarithm is the score of a class without any mask.")
     ] = 0.01
     sure_fg: Annotated[
         float,
@@ -46,17 +52,27 @@ class SingleStage(Stepped, Probed):
             "the image."
         ),
     ] = 0.6
-    sure_bg: Annotated[float, typer.Option(help="The same of background.")] = 0.7
-    sure_least: Annotated[float, typer.Option(help="The least probability for both.")] = 0.2
+    sure_bg: Annotated[
+        float,
+        typer.Option(
+            help="The same for background: the part of its highest probability in the image."
+        ),
+    ] = 0.7
+    sure_least: Annotated[
+        float, typer.Option(help="Least probability of a sure pixel, of a class or background.")
+    ] = 0.2
     pamr_iterations: Annotated[
-        int, typer.Option(metavar="N", help="Averagings of the network's masks.")
+        int,
+        typer.Option(
+            metavar="N", help="Number of averagings that refine the network's masks (PAMR)."
+        ),
     ] = 10
     area: Annotated[
         str | None,
         typer.Option(
             metavar="LO,HI",
-            help="Stretch a part of this share of an image's area to the crop, unless there is "
-            "--rescale or --long-side.",
+            help="Range of the share of an image's area that is cut out and stretched to the "
+            "crop, unless --rescale or --long-side is given.",
         ),
     ] = None
 
