@@ -1,7 +1,6 @@
 """VGG Image Annotator (VIA): projects of versions 2 and 3, and annotations of 1 and 2, as JSON.
 
-An image's tags are the values of the attributes that hold the classes: of its regions, and of the
-image itself. The shapes of the regions are not read.
+An image's tags are the values of the attributes that hold the classes, the regions' and its own.
 
 Source: what via-2.0.x and via-3.0.x of gitlab.com/vgg/via write.
 """
