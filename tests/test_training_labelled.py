@@ -151,9 +151,9 @@ def test_options_are_refused_before_anything_is_read(tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match=said):
             Method(task, LabelOptions(labels=nowhere, **options))  # type: ignore[arg-type]
+    unlucky = seg_task(tmp_path, recipe=Recipe(epochs=13, batch_size=1, lr=1.0))
     with pytest.raises(UsageError, match="bad luck"):
-        recipe = Recipe(epochs=13, batch_size=1, lr=1.0)
-        Method(seg_task(tmp_path, recipe=recipe), LabelOptions(labels=nowhere))
+        Method(unlucky, LabelOptions(labels=nowhere))
     with pytest.raises(WsssError, match=r"none\.h5"), ExitStack() as files:
         Method(seg_task(tmp_path), LabelOptions(labels=nowhere)).job(Team(), files)
 
