@@ -5,12 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
+from made import pack_like
+from segmenters import seg_task
 
 from wsss_cli.artifacts import open_dataset
 from wsss_cli.core.metrics import confusion_matrix, scores
+from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.options.segmenter import Head, Norm
+from wsss_cli.options.training import Crops
 from wsss_cli.training import segmenting as _segmenting
 from wsss_cli.training.compute import Compute
+from wsss_cli.training.team import Team
+
+CONFIG = {
+    **{"backbone": "tiny", "output_stride": 8, "dilated": False},
+    **{"model": "deeplabv1", "norm": "group"},
+}
 
 
 def test_validation_scores_whole_images_at_their_own_size(tiny_data: Path) -> None:
@@ -39,3 +51,93 @@ def test_validation_scores_whole_images_at_their_own_size(tiny_data: Path) -> No
         assert found["val_miou"] > 0.9
         small = _segmenting.validate(data, ids, 24, Painter(), compute)  # logits enlarged again
         assert 0.7 < small["val_miou"] < found["val_miou"]
+
+
+def test_a_network_is_rebuilt_without_what_only_training_needs() -> None:
+    net = _segmenting.network({**CONFIG, "model": "unet", "output_stride": 16}, 4)
+    assert net.aux_head is None
+    assert net.backbone.output_stride == 16
+    assert net.eval()(torch.zeros(1, 3, 16, 32)).shape == (1, 4, 16, 32)
+
+
+@pytest.mark.parametrize("name", list(CONFIG))
+def test_a_config_holds_all_that_it_is_built_from(name: str) -> None:
+    lacking = {key: value for key, value in CONFIG.items() if key != name}
+    with pytest.raises(ValueError, match=f"its config lacks {name}"):
+        _segmenting.network(lacking, 4)
+
+
+def test_the_head_says_the_backbones_stride(tmp_path: Path) -> None:
+    task = seg_task(tmp_path, head=Head(model="deeplabv1", output_stride=16))
+    assert task.body.output_stride == 16
+    assert task.config == {**CONFIG, "output_stride": 16}
+    assert seg_task(tmp_path).config == CONFIG
+    with pytest.raises(UsageError, match="--output-stride 32: deeplabv1 is a network of stride"):
+        seg_task(tmp_path, head=Head(model="deeplabv1", output_stride=32))
+
+
+def test_what_changes_the_numbers_is_recorded(tmp_path: Path) -> None:
+    params = seg_task(tmp_path, head=Head(model="unet", head_norm=Norm.batch)).params
+    assert params == {
+        **{"backbone": "tiny", "output_stride": 16, "dilated": False, "model": "unet"},
+        **{"norm": "batch", "weights": "random", "freeze_stages": 0, "batchnorm": "frozen"},
+        "aux_weight": 0.5,
+    }
+
+
+def test_a_network_to_train_has_an_auxiliary_head_where_its_loss_counts(tmp_path: Path) -> None:
+    for weight, expected in ((0.4, True), (0.0, False)):
+        task = seg_task(tmp_path, head=Head(model="unet", aux_weight=weight))
+        net, pretrained = task.network(4, Team())
+        assert (net.aux_head is not None) is expected
+        assert pretrained == [net.backbone]
+        assert not _segmenting.head_learned(pretrained)
+    assert _segmenting.head_learned([net.backbone, net.head])
+
+
+def test_validation_is_of_the_split_that_is_held_out(
+    tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    crops = Crops(crop=32, max_side=24)
+    with open_dataset(tiny_data) as data:
+        task = seg_task(tiny_data.parent, val_every=1, crops=crops)
+        assert (task.held_out(data), task.side) == ("val", 24)
+        assert seg_task(tiny_data.parent, val_split="train").held_out(data) == "train"
+        assert (
+            seg_task(tiny_data.parent, val_every=0, crops=crops).measure(data, [], Team()) is None
+        )
+        measure = task.measure(data, ["a/0"], Team())
+        assert measure is not None
+        net = _segmenting.network(CONFIG, 4)
+        found = measure(net, Compute(torch.device("cpu")))
+        expected = _segmenting.validate(data, ["a/2", "a/5"], 24, net, Compute(torch.device("cpu")))
+        assert found == expected
+    assert capsys.readouterr().err == ""
+
+
+def test_without_masks_there_is_no_validation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = {"a": np.zeros((4, 4, 3), np.uint8), "b": np.ones((4, 4, 3), np.uint8)}
+    path = pack_like(tmp_path / "data.h5", images, {}, {}, ["red"], {"val": ["b"]})
+    task = seg_task(tmp_path, val_every=1, crops=Crops(max_side=0))
+    with open_dataset(path) as data:
+        assert task.measure(data, ["a"], Team()) is None
+    assert "no image of split 'val' has a mask" in capsys.readouterr().err
+
+
+def test_a_mask_has_its_images_size(tmp_path: Path) -> None:
+    images, masks = {"a": np.zeros((4, 6, 3), np.uint8)}, {"a": np.zeros((4, 5), np.uint8)}
+    path = pack_like(tmp_path / "data.h5", images, masks, {}, ["red"])
+    with (
+        open_dataset(path) as data,
+        pytest.raises(WsssError, match="mask of 'a' has another size than the image"),
+    ):
+        _segmenting.load_whole(data, 0, "a", np.random.default_rng(0))
+
+
+def test_a_whole_image_is_shrunk_and_its_mask_is_not(tiny_data: Path) -> None:
+    with open_dataset(tiny_data) as data:
+        sample = _segmenting.load_whole(data, 24, "a/3", np.random.default_rng(0))
+        assert np.array_equal(sample["mask"].numpy(), data.mask("a/3"))  # type: ignore[arg-type]
+    assert sample["image"].shape == (3, 16, 24)
