@@ -8,9 +8,9 @@ Source: what via-2.0.x and via-3.0.x of gitlab.com/vgg/via write.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -19,11 +19,7 @@ from .files import ImageFolder
 from .lists import read_json, read_lists, refuse_twice
 from .reading import TAGGED, Asked, Reader
 from .sample import Collection, Problem, Sample, collect, need_class_order
-
-_TEXT, _CHECKBOX = 1, 2  # types of a version 3 attribute; of the others, a value is one option
-_IMAGE = 2  # type of a version 3 file
-_HINT = "VIA writes one with Project > Save, or Annotation > Export (as json)"
-Names = tuple[str, ...]
+from .via_entries import Entry, Names, entries_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,25 +34,6 @@ class Options:
             "regions, and the only one of images that is a choice.",
         ),
     ] = None
-
-
-@dataclass
-class _Entry:
-    """One image as the file describes it.
-
-    Attributes:
-        name: as the file has it.
-        own: the image's attributes, and the names that each holds.
-        regions: the same of each region.
-        free: of the image's attributes, those that hold free text, such as a caption.
-        problem: why it cannot be used.
-    """
-
-    name: str
-    own: dict[str, Names] = field(default_factory=dict)
-    regions: list[dict[str, Names]] = field(default_factory=list)
-    free: set[str] = field(default_factory=set)
-    problem: str | None = None
 
 
 def read_via(
@@ -85,7 +62,7 @@ def read_via(
     folder = ImageFolder(images or path.parent, "--images names the folder of the images")
     if masks is not None and not masks.is_dir():
         raise WsssError(f"{masks}: no such folder")
-    entries = _entries(path, read_json(path))
+    entries = entries_of(path, read_json(path))
     of_regions, of_images = _choose(path, entries, attributes)
     samples, problems = [], []
     for entry in entries:
@@ -109,7 +86,7 @@ def read_via(
 
 
 def _choose(
-    path: Path, entries: Iterable[_Entry], asked: Sequence[str]
+    path: Path, entries: Iterable[Entry], asked: Sequence[str]
 ) -> tuple[list[str], list[str]]:
     """The attributes of regions and of images that hold the classes."""
     of_regions: dict[str, None] = {}
@@ -140,7 +117,7 @@ def _choose(
     return list(of_regions), choices
 
 
-def _tags(entry: _Entry, of_regions: Sequence[str], of_images: Sequence[str]) -> Names:
+def _tags(entry: Entry, of_regions: Sequence[str], of_images: Sequence[str]) -> Names:
     """An image's tags, each once.
 
     Raises:
@@ -172,115 +149,6 @@ def _in_splits(
     problems += [Problem(i, f"not in {path.name}") for i in listed if i not in known]
     kept = [replace(one, splits=listed[one.id]) for one in samples if one.id in listed]
     return kept, problems
-
-
-def _entries(path: Path, content: Any) -> list[_Entry]:
-    """All images that a file names, of whichever version it is.
-
-    Raises:
-        WsssError: it is not of VIA, lacks parts, or names no image.
-    """
-    content = content if isinstance(content, dict) else {"": None}
-    declared: Any = {}
-    try:
-        if {"file", "view", "metadata", "attribute"} <= content.keys():
-            entries = _of_version_3(content)
-        else:
-            listed = content
-            if "_via_img_metadata" in content:
-                listed = content["_via_img_metadata"]
-                declared = content.get("_via_attributes", {}).get("file", {})
-            elif any("filename" not in one or "regions" not in one for one in content.values()):
-                raise WsssError(f"{path}: not a project or annotations of VIA", _HINT)
-            entries = [_of_version_2(one, declared) for one in listed.values()]
-    except KeyError as err:
-        raise WsssError(f"{path}: lacks {err.args[0]!r}, so is not whole", _HINT) from None
-    except (AttributeError, TypeError, ValueError):
-        raise WsssError(f"{path}: not a project or annotations of VIA", _HINT) from None
-    if not entries:
-        raise WsssError(f"{path}: names no image")
-    return entries
-
-
-def _of_version_2(item: Mapping[str, Any], declared: Mapping[str, Any]) -> _Entry:
-    """An image of version 1 or 2; version 1 numbers the regions in a dict."""
-    entry = _Entry(str(item["filename"]))
-    regions = item["regions"]
-    try:
-        for region in regions.values() if isinstance(regions, dict) else regions:
-            values = region["region_attributes"].items()
-            entry.regions.append({name: _names(name, value) for name, value in values})
-        for name, value in item.get("file_attributes", {}).items():
-            entry.own[name] = _names(name, value)
-            kind = declared[name]["type"] if name in declared else None
-            if kind == "text" or (kind is None and not isinstance(value, dict)):
-                entry.free.add(name)
-    except ValueError as err:
-        entry.problem = str(err)
-    return entry
-
-
-def _names(attribute: str, value: Any) -> Names:
-    """The names that a value of version 2 holds: a text, or a choice of several as {name: true}.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    chosen = {value: True} if isinstance(value, str) else {} if value is None else value
-    if not isinstance(chosen, dict) or not all(isinstance(on, bool) for on in chosen.values()):
-        kind = type(value).__name__
-        raise ValueError(f"its {attribute!a} is of type {kind}, no name or choice")
-    return tuple(name.strip() for name, on in chosen.items() if on and name.strip())
-
-
-def _of_version_3(content: Mapping[str, Any]) -> list[_Entry]:
-    """All images of a project of version 3, whose annotations stand apart from the files."""
-    entries = {fid: _Entry(str(file["fname"])) for fid, file in content["file"].items()}
-    for fid, file in content["file"].items():
-        if file["type"] != _IMAGE:
-            entries[fid].problem = "is no image"
-    views = {vid: [str(fid) for fid in view["fid_list"]] for vid, view in content["view"].items()}
-    for item in content["metadata"].values():
-        seen = [entries[fid] for fid in views[str(item["vid"])]]
-        if len(seen) != 1:
-            for entry in seen:
-                entry.problem = "is annotated together with another image"
-            continue
-        values: dict[str, Names] = {}
-        try:
-            for aid, value in item["av"].items():
-                attribute = content["attribute"][aid]
-                values[attribute["aname"]] = _options(attribute, value)
-                if attribute["type"] == _TEXT and not item["xy"]:
-                    seen[0].free.add(attribute["aname"])
-        except ValueError as err:
-            seen[0].problem = str(err)
-        if item["xy"]:
-            seen[0].regions.append(values)
-        else:
-            own = seen[0].own
-            own |= {name: (*own.get(name, ()), *held) for name, held in values.items()}
-    return list(entries.values())
-
-
-def _options(attribute: Mapping[str, Any], value: Any) -> Names:
-    """The names that a value of version 3 holds: a text, or numbers of options.
-
-    Raises:
-        ValueError: there is no such option.
-    """
-    if not isinstance(value, str):
-        kind = type(value).__name__
-        raise ValueError(f"its {attribute['aname']!a} is of type {kind}, no text")
-    if attribute["type"] == _TEXT:
-        return (value.strip(),) if value.strip() else ()
-    numbers = value.split(",") if attribute["type"] == _CHECKBOX else [value]
-    names = []
-    for number in filter(None, numbers):
-        if number not in attribute["options"]:
-            raise ValueError(f"its {attribute['aname']!a} has no option {ascii(number)[:40]}")
-        names.append(str(attribute["options"][number]).strip() or number)
-    return tuple(names)
 
 
 def read(path: Path, asked: Asked, options: Options) -> Collection:
