@@ -13,6 +13,7 @@ from torch import nn
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.nets.norms import FixedBatchNorm2d
 from wsss_cli.options.training import BatchNorm, Body, Crops, Recipe, interval
+from wsss_cli.training.scaling import augmentation
 
 RECIPE = Recipe(epochs=3, batch_size=4, lr=0.5)
 BODY = Body(backbone="tiny", weights="random", output_stride=8, dilated=True, freeze_stages=0)
@@ -65,10 +66,12 @@ def test_a_range() -> None:
 
 
 def test_crops_become_an_augmentation() -> None:
-    augment = Crops(crop=64, long_side="320,640", max_side=None, jitter="0.3,0.3,0.2,0.5").augment()
+    augment = augmentation(
+        Crops(crop=64, long_side="320,640", max_side=None, jitter="0.3,0.3,0.2,0.5")
+    )
     assert (augment.crop, augment.long_side, augment.factor) == (64, (320.0, 640.0), None)
     assert (augment.max_side, augment.jitter) == (0, (0.3, 0.3, 0.2, 0.5))
-    plain = Crops(rescale="0.5,1.5").augment()
+    plain = augmentation(Crops(rescale="0.5,1.5"))
     assert (plain.crop, plain.factor, plain.jitter) == (320, (0.5, 1.5), None)
 
 
@@ -84,7 +87,7 @@ def test_crops_become_an_augmentation() -> None:
 )
 def test_crops_that_cannot_be(options: dict[str, str], said: str) -> None:
     with pytest.raises(UsageError) as caught:
-        Crops(**options).augment()
+        augmentation(Crops(**options))
     assert str(caught.value) == said
 
 

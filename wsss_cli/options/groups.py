@@ -22,6 +22,7 @@ from .annotations import (
     with_marks,
 )
 from .cards import Due, due
+from .files import Reads
 from .select import Select
 
 __all__ = ["Due", "Help", "Without", "due", "given", "grouped", "spelled"]
@@ -161,7 +162,7 @@ def _own(select: Select, files: bool) -> list[inspect.Parameter]:
             annotation=one.annotation(len(select.cards)),
         )
         for name, one in select.own.items()
-        if bool(one.marks) is files
+        if any(isinstance(mark, Reads) for mark in one.marks) is files
     ]
 
 

@@ -31,7 +31,7 @@ def write(job: Job) -> int:
 
 
 def encode(source: Artifact, image_id: str) -> bytes:
-    """A pickled dict, each of its maps divided by its maximum.
+    """A pickled dict of the maps as they are stored.
 
     keys: (K,) int64 class indices. cam: (K, h, w) float32, a torch tensor, which IRN's walk moves
     to a GPU as it is. high_res: (K, H, W) float32 array.
