@@ -23,7 +23,7 @@ from wsss_cli.methods.rebuild import rebuild_segmenter
 from wsss_cli.methods.train_seg import CARDS
 from wsss_cli.methods.train_seg import ce as _from_labels
 from wsss_cli.nets.backbones import build_backbone
-from wsss_cli.training import job as training_job
+from wsss_cli.training import lesson as training_job
 
 ARGUMENTS = "--backbone tiny --backbone-weights random --crop 32 --freeze-stages 0 --workers 0"
 SHORT = f"{ARGUMENTS} --model deeplabv3 --epochs 2 --batch-size 2 --lr 0.005".split()

@@ -20,7 +20,7 @@ from wsss_cli.core.labels import IGNORE
 from wsss_cli.methods.train_seg import rrm as _rrm
 from wsss_cli.methods.train_seg.rrm.loss import ReliableLoss
 from wsss_cli.nets.backbones import build_backbone
-from wsss_cli.training import job as training_job
+from wsss_cli.training import lesson as training_job
 from wsss_cli.training import segmenting as _segmenting
 from wsss_cli.training.augment import Augment
 from wsss_cli.training.tagged import tagged_crop

@@ -6,7 +6,7 @@ import copy
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, get_args
 
 from ..errors import UsageError
 from ..formats.reading import Asked, Reader
@@ -127,7 +127,9 @@ def _stranger(spelled: str, reader: Reader) -> UsageError:
 def _parameter(name: str, annotation: Any) -> inspect.Parameter:
     """An option that may be left out."""
     kind, info = annotated(annotation)
-    kept = (Reads(),) if kind is Path else marks(annotation)  # a format below knows no marks
+    kept = marks(annotation)
+    if not kept and Path in (kind, *get_args(kind)):  # a format, being below, knows no marks
+        kept = (Reads(),)
     return inspect.Parameter(
         name,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -141,7 +143,7 @@ def _of_some(option: OwnOption) -> Any:
     info = copy.copy(option.info)
     text = f"With {_listed(option.defaults)}: {info.help[0].lower()}{info.help[1:]}"
     info.help = with_default(text, in_words(option.defaults))
-    return Annotated[option.kind, info]
+    return with_marks(option.kind, info, option.marks)
 
 
 def _limited(parameter: inspect.Parameter, readers: Sequence[Reader]) -> inspect.Parameter:
