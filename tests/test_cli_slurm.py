@@ -349,7 +349,7 @@ def test_files_in_flags_are_those_that_are_found_from_here(
     for name in ("list.txt", "my list.txt", "net.pth", "train", "x.json"):
         (here / name).touch()
     flags = {
-        "make-cam": "--ids list.txt --scales '0.5,1' --layer train",
+        "make-cam": "--method layercam --ids list.txt --scales '0.5,1' --layer train",
         "train-cls": '--backbone-weights=net.pth --long-side "64,96"',
         "random-walk": "--ids='my list.txt'",
         "train-aff": "--backbone-weights cls.pt",  # of the run: none such is here

@@ -13,13 +13,14 @@ import torch
 from made import write_data
 from torch import Tensor, nn
 
-from wsss_cli.artifacts import load_weights, open_dataset
+from wsss_cli.artifacts import ledger, load_weights, open_dataset
 from wsss_cli.artifacts.weights import weights_run
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.machine.devices import TrainPrecision
 from wsss_cli.options.training import Recipe, Setting
+from wsss_cli.training import compute as compute_module
 from wsss_cli.training import job as module
-from wsss_cli.training.compute import Compute, default_workers
+from wsss_cli.training.compute import Compute, default_workers, set_up
 from wsss_cli.training.data import Plan
 from wsss_cli.training.job import Job, begin, check_beside, train
 from wsss_cli.training.losses import Loss, count_images
@@ -172,7 +173,7 @@ def compute(count: int, batch: int, accumulate: int, world: int, **setting: Any)
     recipe = dataclasses.replace(RECIPE, batch_size=batch, accumulate=accumulate, clip_grad=0.5)
     plan = Plan(count, batch, 1, 0)
     team = Team(CPU, world - 1, world)
-    return module._compute(plan, recipe, dataclasses.replace(SETTING, **setting), team, "bf16")
+    return set_up(plan, recipe, dataclasses.replace(SETTING, **setting), team, "bf16")
 
 
 def test_a_steps_images_go_to_parts_and_processes() -> None:
@@ -202,7 +203,7 @@ def test_a_steps_images_go_to_parts_and_processes() -> None:
 def test_a_gpu_is_loaded_for_by_more_processes(
     kind: str, processes: int, cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "free_cores", lambda: cores)
+    monkeypatch.setattr(compute_module, "free_cores", lambda: cores)
     assert default_workers(torch.device(kind), processes) == expected
 
 
@@ -237,17 +238,17 @@ def test_a_beginning_refuses_what_would_fail_late(tmp_path: Path) -> None:
 def test_a_file_beside_the_weights(tmp_path: Path) -> None:
     out, beside = tmp_path / "cls.pt", tmp_path / "cam.h5"
     data = write_data(tmp_path / "data.h5", ["a"], (4, 5), ["red"])
-    check_beside(beside, out, False, [])
+    check_beside(beside, out, False)
     with pytest.raises(UsageError, match="is where the weights go") as caught:
-        check_beside(out, out, True, [])
+        check_beside(out, out, True)
     assert caught.value.hint == "give it another name"
     beside.write_bytes(b"")
     with pytest.raises(UsageError, match="exists already"):
-        check_beside(beside, out, False, [])
-    check_beside(beside, out, True, [])
+        check_beside(beside, out, False)
+    check_beside(beside, out, True)
     out.with_name("cls.pt.partial").write_bytes(b"")
-    check_beside(beside, out, False, [])  # which an interrupted run has written
-    with open_dataset(data) as reader, pytest.raises(UsageError, match="is an input"):
-        check_beside(data, out, True, [reader])
+    check_beside(beside, out, False)  # which an interrupted run has written
+    with ledger.opened(), open_dataset(data), pytest.raises(UsageError, match="is an input"):
+        check_beside(data, out, True)
     with pytest.raises(WsssError, match="no such folder"):
-        check_beside(tmp_path / "none" / "cam.h5", out, False, [])
+        check_beside(tmp_path / "none" / "cam.h5", out, False)

@@ -44,8 +44,8 @@ def network(config: Mapping[str, Any], n_labels: int) -> Segmenter:
     from ..nets.rebuild import backbone_of, entry
     from ..nets.segmentation import build_segmenter
 
-    norm = entry(config, "norm")
-    return build_segmenter(entry(config, "model"), backbone_of(config), n_labels, norm=norm)
+    model, backbone = entry(config, "model"), backbone_of(config)
+    return build_segmenter(model, backbone, n_labels, norm=entry(config, "norm"))
 
 
 @dataclass(frozen=True, kw_only=True)
