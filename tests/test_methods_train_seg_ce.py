@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from segmenters import chosen, options, seg_task
+from teaching import chosen, options, seg_task
 from test_training_losses import random_labels
 
 from wsss_cli.core.labels import IGNORE

@@ -69,3 +69,17 @@ def test_a_command_is_refused_before_it_runs_and_on_the_way(tmp_path: Path) -> N
     assert refused.value.hint == "give another name with --maps"
     command(method=None, kind="a", cues=file, maps=None)
     assert ledger.current() is not ledger.current()  # none is left open
+
+
+def test_a_name_that_others_are_made_of_may_be_an_inputs(tmp_path: Path) -> None:
+    file = tmp_path / "seeds.h5"
+    file.touch()
+
+    def made(
+        labels: Annotated[Path, typer.Option(), Reads()],
+        supervision: Annotated[Path, typer.Option(), Writes(numbered=True)],
+    ) -> None:
+        ledger.read(labels)
+        ledger.current().promise(supervision.with_name("seeds-1.h5"))
+
+    with_ledger(made)(labels=file, supervision=file)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args, get_type_hints
 
 import pytest
 import typer
@@ -20,6 +21,7 @@ from wsss_cli.options.shared import (
     ShardOption,
     Split,
     Workers,
+    any_of,
     one_of,
 )
 
@@ -96,3 +98,13 @@ def test_one_of_some_names_or_nothing() -> None:
         with pytest.raises(typer.BadParameter) as caught:
             check(value)  # type: ignore[type-var]
         assert str(caught.value) == said
+
+
+@dataclass(frozen=True)
+class Named:
+    name: Annotated[str, typer.Option(autocompletion=any_of({"red": 1, "green": 2}))] = "red"
+
+
+def test_tab_offers_the_names_of_a_groups_field() -> None:
+    info = get_args(get_type_hints(Named, include_extras=True)["name"])[1]
+    assert info.autocompletion() == ["red", "green"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,23 @@ import torch
 from torch import Tensor, nn
 
 from wsss_cli.core.images import IMAGENET_MEAN, IMAGENET_STD
-from wsss_cli.errors import WsssError
-from wsss_cli.training.compute import Compute, float32, memory_errors, predictions
-from wsss_cli.training.data import Samples, in_order
+from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.options.training import Recipe, Setting
+from wsss_cli.training import compute as module
+from wsss_cli.training.compute import (
+    Compute,
+    default_workers,
+    float32,
+    memory_errors,
+    predictions,
+    set_up,
+)
+from wsss_cli.training.data import Plan, Samples, in_order
+from wsss_cli.training.team import Team
 
 CPU = torch.device("cpu")
+RECIPE = Recipe(epochs=3, batch_size=2, lr=0.5)
+SETTING = Setting(device="cpu", workers=0, quiet=True, seed=5)
 
 
 def test_images_are_normalised_on_the_device_and_the_rest_moves() -> None:
@@ -135,3 +148,41 @@ def test_a_network_is_compiled_where_asked_and_drops_as_it_would(
     found = Compute(CPU, compiled=True).stepping(model)
     assert isinstance(found, nn.Sequential)
     assert told == [(model, {"options": {"fallback_random": True}})]
+
+
+def compute(count: int, batch: int, accumulate: int, world: int, **setting: Any) -> Compute:
+    recipe = dataclasses.replace(RECIPE, batch_size=batch, accumulate=accumulate, clip_grad=0.5)
+    plan = Plan(count, batch, 1, 0)
+    team = Team(CPU, world - 1, world)
+    return set_up(plan, recipe, dataclasses.replace(SETTING, **setting), team, "bf16")
+
+
+def test_a_steps_images_go_to_parts_and_processes() -> None:
+    found = compute(count=50, batch=8, accumulate=3, world=2)
+    shares = found.shares
+    assert (shares.images, shares.parts, shares.world, shares.rank) == (8, 3, 2, 1)
+    assert (found.half, found.clip, found.workers) == (torch.bfloat16, 0.5, 0)
+    assert compute(50, 8, 8, 2).shares.parts == 4  # an image for each process in each part
+    assert compute(3, 8, 1, 2).shares.images == 3  # a small data set
+    assert compute(50, 8, 1, 1, workers=None).workers == 1
+    with pytest.raises(UsageError, match="3 processes: a step takes 2 images") as caught:
+        compute(2, 8, 1, 3)
+    assert "--nproc-per-node" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "processes", "cores", "expected"),
+    [
+        ("cpu", 1, 64, 1),
+        ("cuda", 1, 64, 8),
+        ("cuda", 1, 6, 6),
+        ("cuda", 4, 6, 1),
+        ("cuda", 8, 4, 1),
+        ("cuda", 2, 8, 4),
+    ],
+)
+def test_a_gpu_is_loaded_for_by_more_processes(
+    kind: str, processes: int, cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "free_cores", lambda: cores)
+    assert default_workers(torch.device(kind), processes) == expected

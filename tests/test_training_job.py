@@ -18,10 +18,8 @@ from wsss_cli.artifacts.weights import weights_run
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.machine.devices import TrainPrecision
 from wsss_cli.options.training import Recipe, Setting
-from wsss_cli.training import compute as compute_module
 from wsss_cli.training import job as module
-from wsss_cli.training.compute import Compute, default_workers, set_up
-from wsss_cli.training.data import Plan
+from wsss_cli.training.compute import Compute
 from wsss_cli.training.job import Job, begin, check_beside, train
 from wsss_cli.training.losses import Loss, count_images
 from wsss_cli.training.schedule import Schedule
@@ -169,44 +167,6 @@ def test_figures_come_every_so_many_epochs_and_at_the_end(tmp_path: Path) -> Non
     assert module._start_once(job(tmp_path / "x.pt"), Compute(CPU)) is None
 
 
-def compute(count: int, batch: int, accumulate: int, world: int, **setting: Any) -> Compute:
-    recipe = dataclasses.replace(RECIPE, batch_size=batch, accumulate=accumulate, clip_grad=0.5)
-    plan = Plan(count, batch, 1, 0)
-    team = Team(CPU, world - 1, world)
-    return set_up(plan, recipe, dataclasses.replace(SETTING, **setting), team, "bf16")
-
-
-def test_a_steps_images_go_to_parts_and_processes() -> None:
-    found = compute(count=50, batch=8, accumulate=3, world=2)
-    shares = found.shares
-    assert (shares.images, shares.parts, shares.world, shares.rank) == (8, 3, 2, 1)
-    assert (found.half, found.clip, found.workers) == (torch.bfloat16, 0.5, 0)
-    assert compute(50, 8, 8, 2).shares.parts == 4  # an image for each process in each part
-    assert compute(3, 8, 1, 2).shares.images == 3  # a small data set
-    assert compute(50, 8, 1, 1, workers=None).workers == 1
-    with pytest.raises(UsageError, match="3 processes: a step takes 2 images") as caught:
-        compute(2, 8, 1, 3)
-    assert "--nproc-per-node" in (caught.value.hint or "")
-
-
-@pytest.mark.parametrize(
-    ("kind", "processes", "cores", "expected"),
-    [
-        ("cpu", 1, 64, 1),
-        ("cuda", 1, 64, 8),
-        ("cuda", 1, 6, 6),
-        ("cuda", 4, 6, 1),
-        ("cuda", 8, 4, 1),
-        ("cuda", 2, 8, 4),
-    ],
-)
-def test_a_gpu_is_loaded_for_by_more_processes(
-    kind: str, processes: int, cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(compute_module, "free_cores", lambda: cores)
-    assert default_workers(torch.device(kind), processes) == expected
-
-
 def test_a_beginning_refuses_what_would_fail_late(tmp_path: Path) -> None:
     out = tmp_path / "cls.pt"
     with begin(out, RECIPE, SETTING) as team:
@@ -238,17 +198,28 @@ def test_a_beginning_refuses_what_would_fail_late(tmp_path: Path) -> None:
 def test_a_file_beside_the_weights(tmp_path: Path) -> None:
     out, beside = tmp_path / "cls.pt", tmp_path / "cam.h5"
     data = write_data(tmp_path / "data.h5", ["a"], (4, 5), ["red"])
-    check_beside(beside, out, False)
-    with pytest.raises(UsageError, match="is where the weights go") as caught:
-        check_beside(out, out, True)
-    assert caught.value.hint == "give it another name"
+
+    def check(path: Path, force: bool = False) -> None:
+        check_beside(path, "--maps", out, force)
+
+    check(beside)
+    (tmp_path / "link").symlink_to(tmp_path)
+    for same in (out, tmp_path / "link" / "cls.pt"):
+        with pytest.raises(UsageError, match="is where the weights go") as caught:
+            check(same, force=True)
+        assert caught.value.hint == "give another name with --maps"
     beside.write_bytes(b"")
     with pytest.raises(UsageError, match="exists already"):
-        check_beside(beside, out, False)
-    check_beside(beside, out, True)
+        check(beside)
+    check(beside, force=True)
     out.with_name("cls.pt.partial").write_bytes(b"")
-    check_beside(beside, out, False)  # which an interrupted run has written
-    with ledger.opened(), open_dataset(data), pytest.raises(UsageError, match="is an input"):
-        check_beside(data, out, True)
+    check(beside)  # which an interrupted run has written
+    with (
+        ledger.opened(),
+        open_dataset(data),
+        pytest.raises(UsageError, match="is an input") as caught,
+    ):
+        check(data, force=True)
+    assert caught.value.hint == "give another name with --maps"
     with pytest.raises(WsssError, match="no such folder"):
-        check_beside(tmp_path / "none" / "cam.h5", out, False)
+        check(tmp_path / "none" / "cam.h5")

@@ -11,7 +11,7 @@ import pytest
 import torch
 from conftest import CLASSES
 from made import masks_of, write_labels
-from segmenters import seg_task
+from teaching import seg_task
 
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.options.cards import due

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from made import pack_like
-from segmenters import seg_task
+from teaching import seg_task
 
 from wsss_cli.artifacts import open_dataset
 from wsss_cli.core.metrics import confusion_matrix, scores

@@ -14,7 +14,7 @@ from ..formats.exporting import NAME, Job
 from ..options.annotations import in_words
 from ..options.files import Reads, Writes
 from ..options.ids import select_ids
-from ..options.shared import Force, Ids, Quiet, one_of
+from ..options.shared import Force, Ids, Quiet, any_of, one_of
 
 __all__ = ["NAME", "run"]
 
@@ -45,7 +45,7 @@ def run(
             "--format",
             metavar=f"<{'|'.join(NAMES)}>",
             callback=one_of(NAMES),
-            autocompletion=lambda: NAMES,
+            autocompletion=any_of(NAMES),
             help=f"File format. Labels: {_said('wsss/label')}. Maps: {_said('wsss/cam')}. "
             f"Default: {USUAL}.",
         ),

@@ -38,9 +38,12 @@ class Writes(Reads):
 
     Attributes:
         folder: which of both.
+        numbered: no file of this very name is written, but some with a number in it, which are
+            promised once the numbers are known.
     """
 
     folder: bool = False
+    numbered: bool = False
 
 
 def declared(run: Callable[..., Any]) -> dict[str, tuple[Reads, str]]:
@@ -68,7 +71,7 @@ def with_ledger(run: Callable[..., None]) -> Callable[..., None]:
                     for path in mark.paths(options[name]):
                         if mark.folder:
                             book.promise_folder(path, option)
-                        else:
+                        elif not mark.numbered:
                             book.promise(path, f"give another name with {option}")
             for name, (mark, _) in files.items():
                 if not isinstance(mark, Writes):

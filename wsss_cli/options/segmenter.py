@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..nets.names import BACKBONE_FACTS, HEAD_NORMS, SEGMENTER_FACTS, SEGMENTERS
 from .annotations import Default, in_words
 from .cards import Due
-from .shared import one_of
+from .shared import any_of, one_of
 
 LOW_RATE = 1e-4  # what score layers with many taps bear on a MobileNet's features: networks.md
 STRIDES = in_words({name: facts.strides[0] for name, facts in SEGMENTER_FACTS.items()})
@@ -48,7 +48,7 @@ class Head:
             "--model",
             metavar="NAME",
             callback=one_of(SEGMENTERS),
-            autocompletion=lambda: list(SEGMENTERS),
+            autocompletion=any_of(SEGMENTERS),
             help=f"Segmentation network, one of {', '.join(SEGMENTERS)}.",
         ),
     ] = "deeplabv2"

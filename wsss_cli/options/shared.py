@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -58,6 +58,15 @@ Workers = Annotated[
         "--workers", min=0, metavar="N", help="Number of worker processes. Default: as fits."
     ),
 ]
+
+
+def any_of(names: Iterable[str]) -> Callable[[], list[str]]:
+    """What Tab offers for an option that takes one of `names`.
+
+    A lambda would not do: in a dataclass's annotation it sees nothing of its module by then.
+    """
+    found = list(names)
+    return lambda: found
 
 
 def one_of(names: Collection[str | int]) -> Callable[[Choice], Choice]:

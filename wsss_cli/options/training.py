@@ -16,7 +16,7 @@ from ..machine.devices import TrainPrecision
 from ..nets.names import BACKBONES, OUTPUT_STRIDES
 from .files import Reads
 from .looking import MAX_SIDE, MaxSide
-from .shared import Device, Force, Quiet, Seed, Workers, one_of
+from .shared import Device, Force, Quiet, Seed, Workers, any_of, one_of
 
 if TYPE_CHECKING:
     from ..nets.base import Backbone
@@ -66,7 +66,7 @@ class Body:
         typer.Option(
             metavar="NAME",
             callback=one_of(BACKBONES),
-            autocompletion=lambda: list(BACKBONES),
+            autocompletion=any_of(BACKBONES),
             help=f"Network whose features are used, one of {', '.join(BACKBONES)}.",
         ),
     ] = "resnet50"

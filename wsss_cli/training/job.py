@@ -116,23 +116,27 @@ def begin(out: Path, recipe: Recipe, setting: Setting, fewest_epochs: int = 1) -
         yield team
 
 
-def check_beside(path: Path, out: Path, force: bool) -> None:
+def check_beside(path: Path, option: str, out: Path, force: bool) -> None:
     """Refuse early what a training is to write beside its weights, as `check_target` does.
 
     A file that an interrupted run has written may stand there.
 
     Args:
         path: of the file.
+        option: that names it.
         out: of the weights.
         force: whether either may exist.
 
     Raises:
         UsageError, WsssError: as `check_target`; or it is where the weights go.
     """
+    from ..artifacts import ledger
     from ..artifacts.writer import check_target, partial_path
 
-    if path == out:
-        raise UsageError(f"{path}: is where the weights go", "give it another name")
+    hint = f"give another name with {option}"
+    if path.resolve() == out.resolve():
+        raise UsageError(f"{path}: is where the weights go", hint)
+    ledger.current().promise(path, hint)
     check_target(path, force or partial_path(out).exists())
 
 

@@ -38,7 +38,7 @@ class GridOptions:
             help="File name for the labels that teach: after each validated epoch N, the seeds "
             "or mined labels of that time are written to FILE-N, for `eval`.",
         ),
-        Writes(),
+        Writes(numbered=True),
     ] = None
 
 
@@ -93,7 +93,7 @@ class Supervision:
             raise UsageError("--supervision: --val-every 0 leaves no epoch to write it after")
         for epoch in range(task.recipe.epochs + 1):
             if epoch % task.val_every == 0 or epoch == task.recipe.epochs:
-                check_beside(self._place(epoch), task.out, task.setting.force)
+                check_beside(self._place(epoch), "--supervision", task.out, task.setting.force)
         return self
 
     def __call__(self, model: nn.Module, compute: Compute, epoch: int) -> None:

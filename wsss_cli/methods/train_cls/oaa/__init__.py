@@ -124,7 +124,7 @@ def accumulate(
             f"--attention-from {recipe.epochs - 1} takes those of the last",
         )
     path = attention.maps or job.out.with_suffix(".cam.h5")
-    check_beside(path, job.out, setting.force)
+    check_beside(path, "--maps", job.out, setting.force)
     quiet = setting.quiet or not team.leads
     store = attention_store(reader, job.ids, attention, quiet)
     names = ("attention_stride", "attention_from", "gate", "drop", "drop_above")
