@@ -29,7 +29,8 @@ def test_defaults_follow_the_mode() -> None:
     own = CARD.own
     assert (own["mode"], own["overlap"]) == (Mode.fixed, Overlap.strongest)
     assert isinstance(own["low"], Due)
-    assert str(own["low"]) == str(own["high"]) == "as the mode has it"
+    assert str(own["low"]).startswith("0.05 (fixed, fraction-of-max), 0.1 (quantile)")
+    assert str(own["high"]).startswith("0.3 (fixed), 0.2 (fraction-of-max, quantile)")
     assert CARD.crf == "none"
 
 
