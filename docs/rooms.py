@@ -2,8 +2,7 @@
 
     python docs/rooms.py            prints lines, files and imports by room
 
-`docs/generate.py` writes the picture; a test compares, so it cannot go stale. Sizes are rounded, so
-that small changes leave it as it is.
+`docs/generate.py` writes the picture; a test compares, so it cannot go stale.
 """
 
 from __future__ import annotations
@@ -32,7 +31,6 @@ FLOORS: list[dict[str, str]] = [
 ]
 ROOF = ("__main__", "timed")  # start the program; no room
 WIDTH, HEIGHT, GAP, LEFT = 800, 66, 14, 20
-STEP = 50  # lines, to which sizes are rounded
 
 
 @dataclass(frozen=True)
@@ -101,10 +99,8 @@ def drawing() -> str:
         "all may import errors and console</text>",
     ]
     for room, (x, y, width) in _places().items():
-        own = [module.lines for module in found if module.room == room]
-        size = f"{_rounded(sum(own))} lines"
-        if len(own) > 1:
-            size = f"{len(own)} files, {size}"
+        own = [module for module in found if module.room == room]
+        size = f"{len(own)} files" if len(own) > 1 else ""
         purpose = next(floor[room] for floor in FLOORS if room in floor)
         below = [to for to in _places() if (room, to) in drawn and to not in ("errors", "console")]
         imports = f"imports {', '.join(below)}" if below else ""
@@ -122,10 +118,6 @@ def drawing() -> str:
             f'<text x="{a}" y="{b}" {look}>{escape(text)}</text>' for a, b, look, text in rows
         ]
     return "\n".join([*parts, "</svg>"]) + "\n"
-
-
-def _rounded(lines: int) -> int:
-    return max(STEP, round(lines / STEP) * STEP)
 
 
 def _places() -> dict[str, tuple[int, int, int]]:

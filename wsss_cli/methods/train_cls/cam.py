@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from ...training.team import Team
 
 
+SHARPEST = 1e6  # beyond which float32 knows no difference from the maximum
+
+
 class Pool(str, enum.Enum):
     """How the cells of a class's map become its score."""
 
@@ -83,7 +86,9 @@ class Plain:
     lse_sharpness: Annotated[
         float,
         typer.Option(
-            min=0.01, metavar="R", help="Sharpness of --pool lse; the larger, the nearer to max."
+            min=0.01,
+            metavar="R",
+            help="Sharpness of --pool lse; the larger, the nearer to max.",
         ),
     ] = SHARPNESS
 
@@ -128,8 +133,8 @@ class PlainLesson(Classifying):
         super().__post_init__()
         if options.lse_sharpness != SHARPNESS and options.pool is not Pool.lse:
             raise UsageError("--lse-sharpness: needs --pool lse")
-        if not math.isfinite(options.lse_sharpness):
-            raise UsageError("--lse-sharpness: must be a number")
+        if not options.lse_sharpness <= SHARPEST:  # nor NaN
+            raise UsageError(f"--lse-sharpness: must be a number up to {SHARPEST:g}")
 
     def images(
         self, reader: DatasetReader, ids: Sequence[str], sources: Sequence[Artifact], quiet: bool

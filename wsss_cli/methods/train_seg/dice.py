@@ -27,7 +27,9 @@ class DiceOptions(LabelOptions):
     ce_weight: Annotated[
         float,
         typer.Option(
-            min=0, help="Weight of the cross-entropy beside the Dice loss; 0: no cross-entropy."
+            min=0,
+            max=1e6,
+            help="Weight of the cross-entropy beside the Dice loss; 0: no cross-entropy.",
         ),
     ] = 0.0
 
