@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..options.shared import Data, Quiet, Split
+from ..options.shared import FirstData, Quiet, Split
 from ..options.training import ValSplit
 from ..planning.chain import EVAL, NAMES, StageFlags, Until, stage_flags, until
 
@@ -16,7 +16,7 @@ NAME = "plan"
 
 
 def run(
-    data: Data = Path("data.h5"),
+    data: FirstData = Path("data.h5"),
     split: Split = None,
     val_split: ValSplit = None,
     until_stage: Until = NAMES[-1],

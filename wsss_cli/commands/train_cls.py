@@ -12,7 +12,7 @@ from ..options.cards import Chosen
 from ..options.files import Writes
 from ..options.groups import Help, Without, grouped
 from ..options.select import Select
-from ..options.shared import Data, Split
+from ..options.shared import FirstData, Split
 from ..options.training import Body, Crops, Recipe, Setting, ValEvery, ValSplit
 from ..training.classifying import NAME, PROBE_DECAY, ClassifierTask
 from ..training.lesson import teach
@@ -28,7 +28,7 @@ __all__ = ["NAME", "run"]
 @grouped()
 def run(
     method: Annotated[Chosen, Select(CARDS, "Rule by which the classifier learns.")],
-    data: Data = Path("data.h5"),
+    data: FirstData = Path("data.h5"),
     out: Annotated[
         Path,
         typer.Option("--out", "-o", metavar="FILE", help="File of weights to write."),
@@ -77,7 +77,7 @@ def run(
     """
     task = ClassifierTask(
         out=out,
-        data=data or Path("data.h5"),
+        data=data,
         split=split,
         val_split=val_split,
         val_every=val_every,

@@ -7,7 +7,7 @@ Source: what via-2.0.x and via-3.0.x of gitlab.com/vgg/via write.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -86,7 +86,7 @@ def read_via(
 
 
 def _choose(
-    path: Path, entries: Iterable[Entry], asked: Sequence[str]
+    path: Path, entries: Sequence[Entry], asked: Sequence[str]
 ) -> tuple[list[str], list[str]]:
     """The attributes of regions and of images that hold the classes."""
     of_regions: dict[str, None] = {}
@@ -102,7 +102,7 @@ def _choose(
         for names, what in ((of_regions, "regions"), (of_images, "images"))
         if names
     )
-    has = f"it has: {has or 'none that holds anything'}"
+    has = f"it has: {has}" if has else _nothing(entries)
     if asked:
         strange = [name for name in asked if name not in of_regions and name not in of_images]
         if strange:
@@ -115,6 +115,12 @@ def _choose(
             f"{path}: {said} may hold the classes", f"name them with --attribute; {has}"
         )
     return list(of_regions), choices
+
+
+def _nothing(entries: Sequence[Entry]) -> str:
+    """What is said of a file no attribute of which holds anything that can be read."""
+    faults = [f"{entry.name}: {entry.problem}" for entry in entries if entry.problem]
+    return f"first {faults[0]}" if faults else "none holds anything"
 
 
 def _tags(entry: Entry, of_regions: Sequence[str], of_images: Sequence[str]) -> Names:

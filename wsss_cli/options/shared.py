@@ -23,6 +23,11 @@ Data = Annotated[
     ),
     Reads(),
 ]
+FirstData = Annotated[  # of commands that have no other input to find it by
+    Path,
+    typer.Option("--data", envvar="WSSS_DATA", metavar="FILE", help="Data set, from `wsss pack`."),
+    Reads(),
+]
 Split = Annotated[
     str | None, typer.Option("--split", metavar="NAME", help="Split whose images are taken.")
 ]
