@@ -46,7 +46,7 @@ def pairs() -> Iterator[Any]:
         for read, mark in marks.items():
             for written, target in marks.items():
                 if not isinstance(target, Writes) or target.numbered:
-                    continue  # of the numbered, other names are written: test_training_supervision
+                    continue  # of the numbered, other names are written: test_training_job
                 if not isinstance(mark, Writes):
                     rest = [one for one in marks if one.required and one not in (read, written)]
                     yield pytest.param(
