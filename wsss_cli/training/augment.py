@@ -89,15 +89,24 @@ def cut(image: np.ndarray, window: Window) -> np.ndarray:
         return image[top : top + h, left : left + w]
     rows, factor_y = _needed(image.shape[0], window.scaled[0], top + h)
     columns, factor_x = _needed(image.shape[1], window.scaled[1], left + w)
-    large = F.interpolate(
-        as_tensor(image[:rows, :columns])[None],
-        scale_factor=(factor_y, factor_x),
+    pixels = as_tensor(image[:rows, :columns])[None]
+    if int(columns * factor_x) > 1:
+        large = _bicubic(pixels, (factor_y, factor_x))
+    else:  # PyTorch 2.14 without AVX2 repeats the first row of a result that is one pixel wide
+        large = _bicubic(pixels.mT, (factor_x, factor_y)).mT
+    return large[0, :, top : top + h, left : left + w].permute(1, 2, 0).numpy()
+
+
+def _bicubic(pixels: Tensor, factors: tuple[float, float]) -> Tensor:
+    """(1, 3, H, W) scaled by factors of its height and width."""
+    return F.interpolate(
+        pixels,
+        scale_factor=factors,
         mode="bicubic",
         align_corners=False,
         antialias=True,
         recompute_scale_factor=False,
     )
-    return large[0, :, top : top + h, left : left + w].permute(1, 2, 0).numpy()
 
 
 def _needed(side: int, scaled: int, stop: int) -> tuple[int, float]:
