@@ -76,3 +76,10 @@ def test_vocs_classes_are_numbered_as_in_its_masks() -> None:
     assert len(VOC_CLASSES) == len(set(VOC_CLASSES)) == 20
     assert tuple(sorted(VOC_CLASSES)) == VOC_CLASSES
     assert [VOC_CLASSES[place] for place in (0, 14, 19)] == ["aeroplane", "person", "tvmonitor"]
+
+
+@pytest.mark.parametrize("name", ["background", "Background", "__ignore__"])
+def test_background_is_no_class(name: str) -> None:
+    with pytest.raises(WsssError, match="is no class") as refused:
+        collect([], ["cat", name], None, [], {}, [])
+    assert "what has no other tag is background" in (refused.value.hint or "")

@@ -11,9 +11,7 @@ from typing import Any
 from ..artifacts import ledger
 from ..errors import WsssError
 from .files import ImageFolder
-from .sample import Problem
-
-_NOT_CLASSES = frozenset({"background", "_background_", "__ignore__"})
+from .sample import NOT_CLASSES, Problem
 
 
 def read_lines(path: Path) -> list[str]:
@@ -72,7 +70,7 @@ def read_classes(path: Path) -> tuple[str, ...]:
     if not names:
         raise WsssError(f"{path}: holds no class names")
     for name in names:
-        if name.lower() in _NOT_CLASSES:
+        if name.lower() in NOT_CLASSES:
             raise WsssError(f"{path}: '{name}' is no class", "list the classes without background")
     refuse_twice(str(path), "class names", names)
     return tuple(names)

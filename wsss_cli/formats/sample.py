@@ -17,6 +17,8 @@ VOC_CLASSES = (
     "train", "tvmonitor",
 )  # fmt: skip
 
+NOT_CLASSES = frozenset({"background", "_background_", "__ignore__"})  # names of label 0, and 255
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -94,13 +96,18 @@ def collect(
         classes: the names that the user lists; an image with another tag becomes a problem.
 
     Raises:
-        WsssError: a name that cannot stand in a line.
+        WsssError: a name that cannot stand in a line, or background as a class.
     """
     names = tuple(found) if classes is None else classes
     for name in names:
         if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name):
             # Of a cell left open in a CSV, or of who means to write on other people's terminals.
             raise WsssError(f"{ascii(name)[:80]} cannot name a class: a control character")
+        if name.lower() in NOT_CLASSES:
+            raise WsssError(
+                f"the tag '{name}' is no class",
+                "leave it out: what has no other tag is background",
+            )
     known = set(names)
     kept, bad = [], list(problems)
     for sample in samples:

@@ -76,7 +76,7 @@ def cut(image: np.ndarray, window: Window) -> np.ndarray:
 
     Equal to scaling the whole image and cropping: only what lies beyond the window's lower right
     corner is left out of the work. By torch's kernel for bytes, five times faster than Pillow's
-    and within 2 levels of it.
+    and within 2 levels of it, but for a few small odd sizes (up to 10, at 33 x 16 by 0.8).
 
     Args:
         image: (H, W, 3) uint8.
