@@ -99,10 +99,18 @@ args_retrain = --data $(DATA) $(val) $(USUAL_retrain) $(FLAGS_retrain)
 args_eval  = --data $(DATA) $(FLAGS_eval)
 args_view  = --data $(DATA) $(FLAGS_view)
 
+# Lists of numbers: `seq` counts down on macOS and BSD where the first is above the last.
+below = $(shell i=0; while (( i < $(1) )); do echo $$(( i++ )); done)
+upto  = $(shell i=0; while (( i < $(1) )); do echo $$(( ++i )); done)
+number = $(if $(shell [[ '$($(1))' =~ ^$(2)$$ ]] && echo fits),,$(error $(1)=$($(1)): is no $(3)))
+$(call number,ROUNDS,[0-9]+,number of rounds)
+$(call number,SHARDS,[1-9][0-9]*,number of shards)
+$(if $(GPUS),$(call number,GPUS,[1-9][0-9]*,number of GPUs))
+
 # Chain
 
 STAGES := cls cam seeds aff walk seg pred relabel retrain
-rounds := $(addprefix round,$(shell seq $(ROUNDS)))
+rounds := $(addprefix round,$(call upto,$(ROUNDS)))
 # What is scored on SCORE, and on VAL: the networks.
 maps   := cam seeds $(filter pseudo,$(TARGET))
 made   := $(maps) $(rounds)
@@ -131,9 +139,9 @@ $(RUN)/seg.pt: $(RUN)/$(TARGET).h5 $(RUN)/.flags/seg | $(WSSS)
 
 # An image-by-image stage: $(call image_stage,FILE,STAGE,INPUTS,COMMAND). One process writes FILE,
 # or SHARDS processes write parts of it, which merge joins.
-shard_files = $(foreach i,$(shell seq $(SHARDS)),$(RUN)/$(1).$(i)-of-$(SHARDS).h5)
+shard_files = $(foreach i,$(call upto,$(SHARDS)),$(RUN)/$(1).$(i)-of-$(SHARDS).h5)
 comma       := ,
-gpus        = $(or $(subst $(comma), ,$(CUDA_VISIBLE_DEVICES)),$(shell seq 0 $$(( $(GPUS) - 1 ))))
+gpus        = $(or $(subst $(comma), ,$(CUDA_VISIBLE_DEVICES)),$(call below,$(GPUS)))
 gpu         = $(word $(shell echo $$(( ($* - 1) % $(GPUS) + 1 ))),$(gpus))
 on_gpu      = CUDA_VISIBLE_DEVICES=$(or $(gpu),$(error GPUS=$(GPUS): only $(gpus) may be used))
 at_once     = $(or $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS))),$(if $(filter -j,$(MAKEFLAGS)),$(SHARDS),1))

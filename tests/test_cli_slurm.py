@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from bsd import bsd_tools
 from made import masks_of, write_labels, wsss
 
 STAND_INS = {
@@ -29,6 +30,7 @@ class Slurm:
         self.notes.write_text("")
         self.programs = folder / "programs"
         self.programs.mkdir()
+        self.others = bsd_tools(folder / "bsd")
         for name, body in STAND_INS.items():
             self.program(name, body)
 
@@ -38,7 +40,7 @@ class Slurm:
         path.chmod(0o755)
 
     def run(self, script: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        path = f"{self.programs}:{os.environ['PATH']}"
+        path = f"{self.programs}:{self.others}:{os.environ['PATH']}"
         environment = {**os.environ, "PATH": path, "NOTES": str(self.notes), **variables}
         return subprocess.run(["bash", script], env=environment, capture_output=True, text=True)
 
@@ -223,6 +225,27 @@ def test_a_killed_job_puts_itself_back(
     assert slurm.told() == (["scontrol requeue 77"] if requeued else [])
 
 
+def test_the_lines_of_setup_may_read_what_is_not_set(tiny_data: Path, tmp_path: Path) -> None:
+    """Conda's activation scripts do, and fail on their way; the job itself stops at a failure."""
+    conda = tmp_path / "conda.sh"
+    conda.write_text("conda() { export KEPT=$NOT_SET; false; export ACTIVE=$2; }\n")
+    lines = ["--setup", f"source {conda}", "--setup", "conda activate wsss"]
+    run = tmp_path / "run"
+    assert wsss("slurm", "--data", tiny_data, "-o", run, *lines, "-q").exit_code == 0
+    job = f'source {run}/slurm/common.sh\necho "$ACTIVE"\nfalse\necho after\n'
+    done = subprocess.run(["bash", "-c", job], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "wsss\n", "")
+
+
+def test_options_of_several_words_reach_slurm_whole(tiny_data: Path, tmp_path: Path) -> None:
+    options = ["--sbatch", "train-cls=--comment=two words", "--sbatch=--mail-type='END, FAIL'"]
+    run = tmp_path / "run"
+    assert wsss("slurm", "--data", tiny_data, "-o", run, *options, "-q").exit_code == 0
+    given = (run / "slurm" / "train-cls.sbatch").read_text()
+    assert '#SBATCH --comment="two words"\n' in given
+    assert "#SBATCH --mail-type='END, FAIL'\n" in given
+
+
 TEAM = """\
 set -euo pipefail
 source "{run}/slurm/common.sh"
@@ -397,6 +420,7 @@ def test_quotes_in_the_folders_name_reach_slurm(tiny_data: Path, tmp_path: Path)
         (["--flags", "eval=--averages all"], 2, "eval: No such option: --averages"),
         (["--flags", "eval=--average 'all"], 2, "No closing quotation"),
         (["--sbatch", "train=--time=1"], 2, "no stage 'train'"),
+        (["--sbatch=--comment=a\n--hold"], 2, "must stand in one line"),
         (["--until", "eval"], 2, "--until eval: is not a stage"),
         (["--split", "test"], 3, "has no split 'test'"),
         (["--out", "data.h5"], 2, "is a file"),

@@ -50,7 +50,6 @@ def test_a_job_says_its_name_its_log_and_its_options() -> None:
         "#SBATCH --signal=B:USR1@120",
         "#SBATCH --gres=gpu:1",
         "#SBATCH --time=60",
-        "set -euo pipefail",
         "source '/data/my run/slurm/common.sh'",
         "",
         "echo work",
@@ -107,9 +106,12 @@ def test_what_all_jobs_begin_with() -> None:
     python = shlex.quote(sys.executable)
     text = common(replace(PLAN, setup=["module load x", "export A=1"]))
     lines = text.splitlines()
-    assert lines[1] == "cd '/data/my run'"
-    assert lines[2:4] == [f"{name}=({python} -m wsss_cli)" for name in ("WSSS", "TRAIN")]
-    assert lines[5:8] == ["export WSSS_DATA='/data/d e.h5'", "module load x", "export A=1"]
+    assert lines[1] == "cd '/data/my run' || exit"
+    # what conda and modules run reads variables that are not set
+    assert lines[3:6] == ["module load x", "export A=1", "set -euo pipefail"]
+    assert lines[6:8] == [f"{name}=({python} -m wsss_cli)" for name in ("WSSS", "TRAIN")]
+    assert lines[9] == "export WSSS_DATA='/data/d e.h5'"
+    assert common(PLAN).splitlines()[2] == "set -euo pipefail"
     several = common(replace(PLAN, processes=4, data=None))
     assert "WSSS_DATA" not in several
     words = f"TRAIN=({python} -m torch.distributed.run --standalone --nproc-per-node=4 -m wsss_cli)"

@@ -49,8 +49,8 @@ def test_nothing_is_scored_where_nothing_has_masks() -> None:
 
 
 def test_so_many_tasks_run_at_once() -> None:
-    assert '--array="$list"\n' in submit(PLAN)
-    assert '--array="$list%2"\n' in submit(replace(PLAN, at_once=2))
+    assert '--array="${list#,}"\n' in submit(PLAN)
+    assert '--array="${list#,}%2"\n' in submit(replace(PLAN, at_once=2))
 
 
 def test_it_is_a_script_in_the_runs_folder() -> None:

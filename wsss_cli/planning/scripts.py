@@ -6,22 +6,24 @@ import shlex
 import sys
 from pathlib import Path
 
-from ..errors import WsssError
+from ..errors import UsageError, WsssError
 from .chain import EVAL, Stage
 from .run import MERGE, SCORES, Plan
 from .submit import submit
 
 WARNING = 120  # seconds before its time limit at which a job puts itself back
 RESTARTS = 10
+SETUP = "# --setup, before `set -u`: conda's scripts and modules read variables that are not set"
 
 
 COMMON = """\
 # Sourced by every job; yours to edit.
-cd {run}
+cd {run} || exit
+{setup}set -euo pipefail
 WSSS=({python} -m wsss_cli)
 TRAIN=({train} -m wsss_cli)
 RESTARTS={restarts}  # times that a job which was killed, or ran out of time, puts itself back
-{data}{setup}
+{data}
 
 # once FILE COMMAND...: make FILE, unless it is there: a file that exists is complete. What an
 # earlier attempt left half done, the same command goes on with.
@@ -49,7 +51,9 @@ once() {{
 
 # progress FILE: what changes with the work that is kept of FILE.
 progress() {{
-    stat -c '%i %y %s' "$1.partial" 2>/dev/null || true
+    {python} -c 'import os, sys
+s = os.stat(sys.argv[1])
+print(s.st_ino, s.st_mtime_ns, s.st_size)' "$1.partial" 2>/dev/null || true
 }}
 
 # again WHY: end what runs, and put this job back into the queue.
@@ -80,7 +84,7 @@ def common(plan: Plan) -> str:
         train=train,
         restarts=RESTARTS,
         data=data,
-        setup="\n".join(plan.setup),
+        setup="".join(f"{line}\n" for line in (SETUP, *plan.setup)) if plan.setup else "",
     )
 
 
@@ -93,11 +97,35 @@ def job(plan: Plan, name: str, body: str, kind: str | None = None) -> str:
         "--open-mode=append",
         "--requeue",
         f"--signal=B:USR1@{WARNING}",
-        *plan.sbatch.get(kind or name, ()),
+        *map(directive, plan.sbatch.get(kind or name, ())),
     ]
     directives = "\n".join(f"#SBATCH {line}" for line in lines)
     source = shlex.quote(str(plan.folder / "common.sh"))
-    return f"#!/bin/bash\n{directives}\nset -euo pipefail\nsource {source}\n\n{body}"
+    return f"#!/bin/bash\n{directives}\nsource {source}\n\n{body}"
+
+
+def directive(option: str) -> str:
+    """An option of sbatch as a line of a script holds it: a value of several words in quotes.
+
+    What is quoted already, and several options in one text, stay as they are.
+
+    Raises:
+        UsageError: it holds a line's end.
+
+    >>> directive("--comment=two words")
+    '--comment="two words"'
+    >>> directive("--gres gpu:1 --mem=8G"), directive("--comment='two words'")
+    ('--gres gpu:1 --mem=8G', "--comment='two words'")
+    """
+    if not option.isprintable():
+        raise UsageError(f"--sbatch {option!r}: must stand in one line", "give each option its own")
+    name, equals, value = option.partition("=")
+    words = value.split()
+    if not equals or " " in name or not words[1:] or any(mark in value for mark in "\"'\\"):
+        return option
+    if any(word.startswith("-") for word in words[1:]):
+        return option
+    return f'{name}="{value}"'
 
 
 def stage_jobs(plan: Plan, stage: Stage) -> dict[str, str]:
@@ -126,7 +154,7 @@ IFS=$'\\t' read -r file json split < <(sed -n "${{SLURM_ARRAY_TASK_ID}}p" {table
 once "$json" "${{WSSS[@]}}" eval "$file" ${{split:+--split "$split"}} {flags}--json "$json"
 """
 TABULATE = """\
-cut -f 2 {table} | xargs -d '\\n' "${{WSSS[@]}}" info > scores.txt.new
+cut -f 2 {table} | tr '\\n' '\\0' | xargs -0 "${{WSSS[@]}}" info > scores.txt.new
 mv scores.txt.new scores.txt
 cat scores.txt
 """
@@ -175,11 +203,12 @@ def write_scripts(plan: Plan, folder: Path) -> None:
     """
     from ..artifacts.files import write_whole
 
+    texts = scripts(plan)
     try:
         (folder / "logs").mkdir(parents=True, exist_ok=True)
     except OSError as err:
         raise WsssError(f"{folder}: cannot be made ({err.strerror or err})") from None
-    for name, text in scripts(plan).items():
+    for name, text in texts.items():
         path, content = folder / name, text.encode()
         if not path.exists() or path.read_bytes() != content:
             write_whole(path, content)

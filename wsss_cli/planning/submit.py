@@ -8,6 +8,7 @@ from pathlib import Path
 from .chain import EVAL
 from .run import MERGE, SCORES, Plan
 
+# Of bash 3.2 and the tools of BSD as well: no associative arrays, no empty array under `set -u`.
 SUBMIT = """\
 #!/bin/bash
 # Submits what is not there yet, each job behind those that make what it reads. After a failure,
@@ -15,7 +16,7 @@ SUBMIT = """\
 set -euo pipefail
 cd {run}
 mkdir -p slurm/logs
-declare -A id=()  # of the jobs submitted now
+any=  # whether a job was submitted now; id_NAME is its id
 OLD="what they are made from is made anew: delete what is old"
 
 if [[ -s slurm/jobs ]] && squeue --noheader --jobs="$(paste -sd, slurm/jobs)" 2>/dev/null | grep .
@@ -27,50 +28,56 @@ fi
 
 # submitted JOB...: the ids of those that are submitted now, each behind a colon.
 submitted() {{
-    local name
-    for name; do
-        echo -n "${{id[$name]:+:${{id[$name]}}}}"
+    local id
+    for id; do
+        id=id_${{id//-/_}}
+        printf %s "${{!id:+:${{!id}}}}"
     done
 }}
 
 # job NAME OUTPUT AFTER [OPTION...]: submit slurm/NAME.sbatch, unless OUTPUT is there, behind those
 # of the jobs AFTER that are submitted too.
 job() {{
-    local after
+    local name=$1 output=$2 after id
     after=$(submitted $3)
-    if [[ -e $2 ]]; then
-        [[ -z $after ]] || echo "warning: $2 stays, but $OLD" >&2
+    shift 3
+    if [[ -e $output ]]; then
+        [[ -z $after ]] || echo "warning: $output stays, but $OLD" >&2
         return
     fi
-    id[$1]=$(sbatch --parsable ${{after:+--dependency=afterok$after}} --kill-on-invalid-dep=yes \\
-        "${{@:4}}" "slurm/$1.sbatch")
-    id[$1]=${{id[$1]%%;*}}
-    echo "${{id[$1]}}" >> slurm/jobs
-    echo "$1: job ${{id[$1]}}${{after:+ after${{after//:/ }}}}"
+    id=$(sbatch --parsable ${{after:+--dependency=afterok$after}} --kill-on-invalid-dep=yes \\
+        ${{1+"$@"}} "slurm/$name.sbatch")
+    id=${{id%%;*}}
+    printf -v "id_${{name//-/_}}" %s "$id"
+    any=yes
+    echo "$id" >> slurm/jobs
+    echo "$name: job $id${{after:+ after${{after//:/ }}}}"
 }}
 
 # array NAME OUTPUT AFTER PART...: the same, as tasks for the PARTs that are missing.
 array() {{
-    local number=0 missing=() part
-    for part in "${{@:4}}"; do
+    local name=$1 output=$2 makers=$3 number=0 missing=0 list= part
+    shift 3
+    for part; do
         number=$((number + 1))
-        [[ -e $part ]] || missing+=("$number")
+        if [[ ! -e $part ]]; then
+            missing=$((missing + 1))
+            list=$list,$number
+        fi
     done
-    if [[ -n $2 && -n $(submitted $3) ]] && (( ${{#missing[@]}} < number )); then
-        echo "warning: parts of $2 stay, but $OLD" >&2
+    if [[ -n $output && -n $(submitted $makers) ]] && (( missing < number )); then
+        echo "warning: parts of $output stay, but $OLD" >&2
     fi
-    if (( ${{#missing[@]}} )); then
-        local list
-        list=$(IFS=,; echo "${{missing[*]}}")
-        (( ${{#missing[@]}} < number || number == 1 )) || list=1-$number
-        job "$1" "$2" "$3" --array="$list{at_once}"
+    if (( missing )); then
+        (( missing < number || number == 1 )) || list=,1-$number
+        job "$name" "$output" "$makers" --array="${{list#,}}{at_once}"
     fi
 }}
 
 # outdated FILE JSON: whether a score is older than its file or than what is asked of scores; or
 # its file is made anew.
 outdated() {{
-    [[ $1 -nt $2 || slurm/scoring -nt $2 || ( ! -e $1 && ${{#id[@]}} -gt 0 ) ]]
+    [[ $1 -nt $2 || slurm/scoring -nt $2 || ( ! -e $1 && -n $any ) ]]
 }}
 
 {jobs}"""
