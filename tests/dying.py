@@ -14,7 +14,6 @@ from pathlib import Path
 SCRIPT = """
 import json, os, signal, sys
 import wsss_cli.nets.inference, wsss_cli.nets.rebuild, wsss_cli.training.loop  # the slow ones
-import wsss_cli.artifacts.writer as writer
 from wsss_cli.artifacts.journal import FRAME, Journal
 from wsss_cli.cli import entry
 
@@ -41,7 +40,7 @@ def arm(kind, count):
     elif kind == "torn":
         Journal._write = torn
     else:
-        writer._sync = die  # all is written, but not in place
+        os.replace = die  # all is written, but not in place
 
 for deaths, arguments in json.loads(sys.argv[1]):
     for kind, count in deaths:

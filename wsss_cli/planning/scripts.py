@@ -173,7 +173,7 @@ def write_scripts(plan: Plan, folder: Path) -> None:
     Raises:
         WsssError: the folder cannot be made or written.
     """
-    from ..artifacts.files import write_whole
+    from ..artifacts.placing import write_whole
 
     try:
         (folder / "logs").mkdir(parents=True, exist_ok=True)
