@@ -87,13 +87,14 @@ def placed(path: Path, folder: Path | None = None) -> Iterator[Stream]:
             if not isinstance(found, OSError):
                 raise
             raise refusal(path, found) from err
-        stream.close()
-        _sync_folder(path.parent)
-    finally:
-        stream.close()
+    except BaseException:
         with suppress(OSError):
             os.unlink(temporary)
+        raise
+    finally:
+        stream.close()
         _own.discard(str(temporary))
+    _sync_folder(path.parent)
 
 
 def write_whole(path: Path, content: bytes, folder: Path | None = None) -> None:
