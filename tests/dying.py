@@ -7,14 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 # Imports once, then forks a process for each death, before anything has started threads.
 SCRIPT = """
 import json, os, signal, sys
 import wsss_cli.nets.inference, wsss_cli.nets.rebuild, wsss_cli.training.loop  # the slow ones
-import wsss_cli.artifacts.writer as writer
 from wsss_cli.artifacts.journal import FRAME, Journal
 from wsss_cli.cli import entry
 
@@ -41,7 +40,7 @@ def arm(kind, count):
     elif kind == "torn":
         Journal._write = torn
     else:
-        writer._sync = die  # all is written, but not in place
+        os.replace = die  # all is written, but not in place
 
 for deaths, arguments in json.loads(sys.argv[1]):
     for kind, count in deaths:
@@ -113,3 +112,49 @@ def _kill_after(module: str, name: str, count: int, *args: str | Path) -> None:
     # Returns once nobody holds the pipes: workers that outlive their parent would be noticed.
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+STEPS = ("replace", "unlink", "fsync", "mkdir")  # of os: between these, nothing changes its name
+
+
+def deaths(act: Callable[[], object]) -> Iterator[str]:
+    """Do something in forked processes that die by SIGKILL, before and after each of its steps.
+
+    Yields:
+        where it died, each time; what it left behind is to be looked at, and mended, then.
+    """
+    for step in range(1, 1000):
+        for before in (True, False):
+            child = os.fork()
+            if child == 0:  # pragma: no cover
+                _arm(step, before)
+                try:
+                    act()
+                finally:
+                    os._exit(0)
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            if code == 0:  # it has fewer steps
+                return
+            assert code == -signal.SIGKILL, code
+            yield f"{'before' if before else 'after'} step {step}"
+
+
+def _arm(step: int, before: bool) -> None:  # pragma: no cover
+    taken = 0
+
+    def deadly(call: Callable[..., object]) -> Callable[..., object]:
+        def taking(*args: object, **options: object) -> object:
+            nonlocal taken
+            taken += 1
+            if taken == step and before:
+                os.kill(os.getpid(), signal.SIGKILL)
+            try:
+                return call(*args, **options)
+            finally:
+                if taken == step:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        return taking
+
+    for name in STEPS:
+        setattr(os, name, deadly(getattr(os, name)))

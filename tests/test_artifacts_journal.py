@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import IO
 
 import pytest
 from artifacts_made import IDS, assert_items, begin, interrupted_after, item, write
 
 from wsss_cli.artifacts.journal import FRAME, MAGIC
-from wsss_cli.artifacts.writer import partial_path
+from wsss_cli.artifacts.standing import partial_path
 from wsss_cli.errors import UsageError, WsssError
 
 
@@ -69,16 +68,16 @@ def test_a_journal_finished_by_another_process_is_not_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other finishes between our look for the output and our lock on the journal."""
-    import wsss_cli.artifacts.journal as module
+    import wsss_cli.artifacts.holding as module
 
-    path, lock = tmp_path / "l.h5", module._lock
+    path, lock = tmp_path / "l.h5", module.lock
 
-    def late(journal: Path, stream: IO[bytes]) -> None:
-        monkeypatch.setattr(module, "_lock", lock)
+    def late(number: int, forks: bool) -> bool | None:
+        monkeypatch.setattr(module, "lock", lock)
         write(path, IDS[:2])
-        lock(journal, stream)
+        return lock(number, forks)
 
-    monkeypatch.setattr(module, "_lock", late)
+    monkeypatch.setattr(module, "lock", late)
     with pytest.raises(UsageError, match="exists already"):
         begin(path)
     assert_items(path, IDS[:2])

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from wsss_cli.artifacts import ledger
-from wsss_cli.artifacts.files import open_private, write_whole
+from wsss_cli.artifacts.holding import open_private
 from wsss_cli.artifacts.ledger import Ledger
+from wsss_cli.artifacts.placing import write_whole
 from wsss_cli.artifacts.writer import check_target
 from wsss_cli.errors import UsageError
 

@@ -21,7 +21,8 @@ def test_a_sink_reads_back_what_it_was_given_on_a_full_disk_too(
     tmp_path_factory: pytest.TempPathFactory, writes: list[tuple[int, bytes]], good: int
 ) -> None:
     expected = bytearray()
-    with Sink(tmp_path_factory.mktemp("sink") / "f") as sink:
+    with open(tmp_path_factory.mktemp("sink") / "f", "w+b", buffering=0) as file:
+        sink = Sink(file)
         for index, (position, data) in enumerate(writes):
             if index == good:
                 sink._file.close()

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from dying import kill_after_files
 from hypothesis import given
 from hypothesis import strategies as st
 from made import masks_of, pack_like, random_cams, write_cam, write_labels, wsss
 from PIL import Image
 
-from wsss_cli.artifacts import files as _files
 from wsss_cli.artifacts.files import OutputFolder
 from wsss_cli.core.cam import dequantise
 from wsss_cli.core.grid import upsample_grid
@@ -152,7 +151,7 @@ def test_an_id_that_names_no_file_inside_is_refused(tmp_path: Path, image_id: st
     out = home / "deep" / "out"
     out.parent.mkdir()
     with pytest.raises(WsssError, match="id "):
-        OutputFolder(out, ".png", ["fine", image_id])
+        OutputFolder(out, ".png", ["fine", image_id], "run")
     assert tree(tmp_path) == {}
     assert not out.exists()
 
@@ -186,9 +185,9 @@ def test_no_id_leads_outside(tmp_path_factory: pytest.TempPathFactory, ids: list
     out = home / "x" / "out"
     out.parent.mkdir()
     try:
-        folder = OutputFolder(out, ".png", ids)
-        for image_id in ids:
-            folder.write(image_id, image_id.encode())
+        with OutputFolder(out, ".png", ids, "run") as folder:
+            for image_id in ids:
+                folder.write(image_id, image_id.encode())
     except WsssError:
         assert tree(home) == {}
         return
@@ -203,14 +202,14 @@ def test_ids_that_need_one_place_are_refused(tmp_path: Path) -> None:
     assert "'a.png' would be a file and the folder of 'a.png/b.png'" in result.stderr
     assert not (tmp_path / "out").exists()
     with pytest.raises(WsssError, match="two ids need one file"):
-        OutputFolder(tmp_path / "out", ".png", ["a", "a"])
+        OutputFolder(tmp_path / "out", ".png", ["a", "a"], "run")
 
 
 @pytest.mark.parametrize("force", [False, True])
 def test_names_that_the_file_system_takes_for_one_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, force: bool
 ) -> None:
-    folder = OutputFolder(tmp_path / "out", ".png", ["A", "a"], force)
+    folder = OutputFolder(tmp_path / "out", ".png", ["A", "a"], "run", force=force)
     folder.write("A", b"first")
     # what a file system without case would do: the other name finds the same file
     os.link(tmp_path / "out/A.png", tmp_path / "out/a.png")
@@ -299,25 +298,47 @@ def test_a_full_disk_leaves_whole_files_only(
 
     def fsync(descriptor: int) -> None:
         calls.append(descriptor)
-        if len(calls) == 2:
+        if len(calls) == 3:  # each file's, and its folder's
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_files.os, "fsync", fsync)
-    result = wsss("export", path, "-o", out)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        result = wsss("export", path, "-o", out)
     assert result.exit_code == 3
     assert f"{out / 'b.png'}: cannot be written (No space left on device)" in result.stderr
-    assert list(tree(out)) == ["a.png"]
+    assert "free some space and run the same command again" in result.stderr
+    assert sorted(tree(out)) == [".wsss.png.partial", "a.png"]
+    before = (out / "a.png").stat().st_ino
+    assert wsss("export", path, "-o", out).exit_code == 0
+    assert sorted(tree(out)) == ["a.png", "b.png", "c.png"]
+    assert (out / "a.png").stat().st_ino == before
 
 
-def test_what_a_killed_run_left_is_cleaned_once_it_is_old(tmp_path: Path) -> None:
+def test_what_a_killed_run_left_is_cleaned(tmp_path: Path) -> None:
     path = labels_of_ids(tmp_path, "a")
     out = tmp_path / "out"
     out.mkdir()
-    for name, age in (("old", 2 * _files.STALE), ("new", 0)):
-        (out / f".wsss-{name}.tmp").write_bytes(b"half")
-        os.utime(out / f".wsss-{name}.tmp", (time.time() - age,) * 2)
+    for name in (".wsss.12-0a.tmp", ".wsss-12.tmp", ".mine-12.tmp", "wsss.12.tmp"):
+        (out / name).write_bytes(b"half")
     assert wsss("export", path, "-o", out).exit_code == 0
-    assert set(tree(out)) == {"a.png", ".wsss-new.tmp"}
+    assert set(tree(out)) == {"a.png", ".mine-12.tmp", "wsss.12.tmp"}
+
+
+def test_a_killed_export_goes_on_and_another_is_refused(tmp_path: Path) -> None:
+    ids = [f"i/{number}" for number in range(5)]
+    path = labels_of_ids(tmp_path, *ids)
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    assert wsss("export", path, "-o", whole).exit_code == 0
+    kill_after_files(3, "export", path, "-o", out)
+    assert len(list(out.rglob("*.png"))) == 3
+    (out / "mine.txt").write_bytes(b"mine")
+    other = wsss("export", path, "-o", out, "--ids", "-", stdin="i/3\ni/4\n")
+    assert other.exit_code == 3
+    assert "holds the unfinished work of another run" in other.stderr
+    again = wsss("export", path, "-o", out)
+    assert (again.exit_code, again.stderr) == (0, f"export: 5 files -> {out}\n")
+    assert tree(out) == {**tree(whole), "mine.txt": b"mine"}
+    assert "5 of 5 files exist already" in wsss("export", path, "-o", out).stderr
 
 
 def test_unknown_ids_are_refused(tmp_path: Path) -> None:

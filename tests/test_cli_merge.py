@@ -12,7 +12,7 @@ from made import masks_of, random_cams, write_cam, write_labels, wsss
 
 from wsss_cli.artifacts import Artifact, Writer, open_artifact
 from wsss_cli.artifacts import merge as merge_module
-from wsss_cli.artifacts.writer import partial_path
+from wsss_cli.artifacts.standing import partial_path
 
 
 def contents(path: Path) -> dict[str, object]:

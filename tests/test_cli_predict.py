@@ -318,7 +318,7 @@ def test_pngs(weights: Path, tiny_data: Path, photos: Path) -> None:
         assert Image.open(path).mode == "P"
         image_id = str(path.relative_to(masks))[: -len(".png")]
         assert np.array_equal(decode_mask(path.read_bytes()), expected[image_id]["label"])
-    assert not (folder / "masks.partial").exists()
+    assert not list(masks.glob(".*"))
     again = wsss(*command, "--png", masks)
     assert again.exit_code == 2
     assert "masks: 3 of 3 files exist already, first 'a.b.png'" in again.stderr
@@ -367,7 +367,7 @@ def test_killed_at_several_points_and_run_again(
         ([("torn", 0), ("torn", 2), ("noted", 1)], pngs),
     )
     assert not (folder / "pred.h5").exists()
-    assert (folder / "masks.partial").exists()
+    assert (folder / "masks" / ".wsss.png.partial").exists()
     assert len(list((folder / "masks").rglob("*.png"))) == 2
     other = wsss(*pngs, "--max-side", 40)
     assert other.exit_code == 3
@@ -378,7 +378,7 @@ def test_killed_at_several_points_and_run_again(
     for path in (folder / "whole").rglob("*.png"):
         twin = folder / "masks" / path.relative_to(folder / "whole")
         assert twin.read_bytes() == path.read_bytes()
-    assert not [path for path in folder.iterdir() if "partial" in path.name]
+    assert not [path for path in folder.rglob("*") if "partial" in path.name]
 
 
 def test_changed_files_are_another_run(weights: Path, tiny_data: Path, photos: Path) -> None:
@@ -533,6 +533,3 @@ def test_pngs_here_and_never_in_place_of_the_photographs(
     result = wsss("predict", "b.jpg", "--weights", weights, "--png", ".", *FAST)
     assert result.exit_code == 0, result.stderr
     assert sorted(path.name for path in folder.iterdir()) == ["a.png", "b.jpg", "b.png"]
-    assert not list(tmp_path.glob("*.partial"))
-    result = wsss("predict", "b.jpg", "--weights", weights, "--png", "/", *FAST)
-    assert result.exit_code == 2

@@ -73,7 +73,7 @@ def test_irns_dict(tiny_data: Path, tmp_path: Path) -> None:
 def test_irns_stride_is_4(tiny_data: Path, tmp_path: Path) -> None:
     path = flat_maps(tmp_path / "c.h5", tiny_data, 8)
     with open_artifact(path) as source, pytest.raises(WsssError) as caught:
-        irn_npy.write(Job(source, ["a/3"], tmp_path / "out", quiet=True))
+        irn_npy.write(Job(source, ["a/3"], tmp_path / "out", "npy", quiet=True))
     assert str(caught.value) == f"{path}: maps of stride 8, IRN's are of 4"
     assert not (tmp_path / "out").exists()
 

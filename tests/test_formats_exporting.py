@@ -18,7 +18,7 @@ def test_one_file_an_image(tiny_data: Path, tmp_path: Path) -> None:
     path = write_labels(tmp_path / "p.h5", tiny_data, masks_of(tiny_data))
     write = one_an_image(".txt", lambda source, image_id: f"{source.kind} {image_id}".encode())
     with open_artifact(path) as source:
-        assert write(Job(source, ["a/1", "a/4"], tmp_path / "out", quiet=True)) == 2
+        assert write(Job(source, ["a/1", "a/4"], tmp_path / "out", "npy", quiet=True)) == 2
         assert (tmp_path / "out/a/4.txt").read_text() == "wsss/label a/4"
         assert png.encode(source, "a/1").startswith(b"\x89PNG")
         assert npy.encode(source, "a/1").startswith(b"\x93NUMPY")
@@ -40,7 +40,7 @@ def test_files_that_exist_are_kept_unless_forced(tiny_data: Path, tmp_path: Path
     old.write_bytes(b"old")
     with open_artifact(path) as source:
         with pytest.raises(UsageError, match=r"1 of 2 files exist already, first 'x\.txt'"):
-            write(Job(source, ["x", "y"], tmp_path / "out", quiet=True))
+            write(Job(source, ["x", "y"], tmp_path / "out", "npy", quiet=True))
         assert [old.read_bytes(), *old.parent.iterdir()] == [b"old", old]
-        assert write(Job(source, ["x", "y"], tmp_path / "out", force=True, quiet=True)) == 2
+        assert write(Job(source, ["x", "y"], tmp_path / "out", "npy", force=True, quiet=True)) == 2
     assert old.read_bytes() == b"new"

@@ -13,7 +13,7 @@ import pytest
 from made import write_sloping_cam
 
 from wsss_cli.artifacts import CAM, LABEL, Shard, open_artifact, open_dataset
-from wsss_cli.artifacts.writer import partial_path
+from wsss_cli.artifacts.standing import partial_path
 from wsss_cli.core.crf import CrfParams
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.inference.pseudo_masks import Labeller, Outputs, Task, fill, stored

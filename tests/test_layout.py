@@ -150,3 +150,55 @@ def test_completion_loads_no_torch() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--method" in done.stdout
+
+
+# Modules that change files by themselves; all others go through `artifacts/placing.py`.
+WRITERS: dict[str, str] = {
+    "artifacts.placing": "it is the one place",
+    "artifacts.holding": "opens what one process holds: journals, locks",
+    "artifacts.journal": "cuts the torn end off its own, locked file",
+    "artifacts.sink": "HDF5 has it truncate the stream that it was given",
+    "artifacts.writer": "h5py writes into a Sink",
+    "artifacts.weights": "torch.save writes into a stream of `placed`",
+}
+# Of os, shutil and pathlib. `open` and the like are looked at for their mode.
+CHANGING = {
+    *("rename", "renames", "unlink", "remove", "removedirs", "rmdir", "link", "symlink", "fsync"),
+    *("mkdir", "makedirs", "truncate", "ftruncate", "mkfifo", "copyfile", "copy2", "copytree"),
+    *("move", "rmtree", "write_text", "write_bytes", "touch", "hardlink_to", "symlink_to"),
+    *("fdopen", "chmod", "utime", "lockf", "flock"),
+}
+OURS = {"_journal", "checkpoint", "_expected", "handle", "compute"}  # no files nor folders
+
+
+def changes(path: Path) -> Iterator[str]:
+    """Calls of a module that make, change or remove files."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
+            if {"tempfile", "shutil"} & {name.split(".")[0] for name in names}:
+                yield f"{node.lineno}: import"
+        if not isinstance(node, ast.Call):
+            continue
+        function = node.func
+        name = function.attr if isinstance(function, ast.Attribute) else ""
+        name = function.id if isinstance(function, ast.Name) else name
+        owner = ast.unparse(function.value) if isinstance(function, ast.Attribute) else ""
+        said = f"{node.lineno}: {ast.unparse(function)}"
+        if (name in CHANGING and owner and owner.split(".")[-1] not in OURS) or said.endswith(
+            (": os.replace", ": torch.save", ": os.open")
+        ):
+            yield said
+        elif name in ("open", "File") and owner not in ("Image", "os"):
+            modes = [*node.args[:2], *(word.value for word in node.keywords if word.arg == "mode")]
+            texts = [one.value for one in modes if isinstance(one, ast.Constant)]
+            if any(isinstance(one, str) and re.search(r"^[rbt]*[wax+]", one) for one in texts):
+                yield said
+
+
+def test_one_module_writes() -> None:
+    """What is written elsewhere would not be whole, nor cleaned up after a kill."""
+    found = {name_of(path): list(changes(path)) for path in MODULES}
+    found = {name: calls for name, calls in found.items() if calls}
+    assert not {name: calls for name, calls in found.items() if name not in WRITERS}
+    assert sorted(found) == sorted(WRITERS)

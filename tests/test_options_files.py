@@ -71,6 +71,27 @@ def test_a_command_is_refused_before_it_runs_and_on_the_way(tmp_path: Path) -> N
     assert ledger.current() is not ledger.current()  # none is left open
 
 
+def test_a_default_that_is_not_read_may_be_an_output(tmp_path: Path) -> None:
+    file = tmp_path / "cam.h5"
+    file.touch()
+
+    def made(
+        read: bool,
+        out: Annotated[Path, typer.Option(), Writes()],
+        cam: Annotated[Path, typer.Option(), Reads()] = file,
+    ) -> None:
+        if read:
+            ledger.read(cam)
+
+    command = with_ledger(made)
+    command(read=False, out=file, cam=file)
+    with pytest.raises(UsageError, match="is an input"):
+        command(read=True, out=file, cam=file)
+    file.with_name("other").touch()
+    with pytest.raises(UsageError, match="is an input"):
+        command(read=False, out=file.with_name("other"), cam=file.with_name("other"))
+
+
 def test_a_name_that_others_are_made_of_may_be_an_inputs(tmp_path: Path) -> None:
     file = tmp_path / "seeds.h5"
     file.touch()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from wsss_cli.errors import WsssError
+from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.planning.chain import NAMES, STAGES
 from wsss_cli.planning.run import Plan, Score
 from wsss_cli.planning.scripts import (
@@ -134,11 +134,11 @@ def test_every_script_is_one_of_bashs(tmp_path: Path) -> None:
 def test_only_what_changes_gets_a_new_date(tmp_path: Path) -> None:
     """What is scored hangs on the date of `scoring`."""
     folder = tmp_path / "slurm"
-    write_scripts(PLAN, folder)
+    write_scripts(PLAN, folder, False)
     assert (folder / "logs").is_dir()
     for path in folder.iterdir():
         os.utime(path, (9, 9))
-    write_scripts(replace(PLAN, flags={**PLAN.flags, "eval": ""}), folder)
+    write_scripts(replace(PLAN, flags={**PLAN.flags, "eval": ""}), folder, True)
     new = {path.name for path in folder.iterdir() if path.stat().st_mtime != 9}
     assert new == {"scoring", "eval.sbatch"}
     assert {path.name for path in folder.iterdir()} == {*scripts(PLAN), "logs"}
@@ -147,4 +147,30 @@ def test_only_what_changes_gets_a_new_date(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(WsssError, match=r"file/slurm: cannot be made \(Not a directory\)"):
-        write_scripts(PLAN, tmp_path / "file" / "slurm")
+        write_scripts(PLAN, tmp_path / "file" / "slurm", False)
+
+
+def test_what_a_killed_attempt_has_begun_is_gone_on_with(tmp_path: Path) -> None:
+    folder = tmp_path / "slurm"
+    write_scripts(PLAN, folder, False)
+    with pytest.raises(UsageError, match=r"slurm: exists already"):
+        write_scripts(PLAN, folder, False)
+    (folder / "submit.sh").unlink()  # which comes last
+    (folder / "eval.sbatch").unlink()
+    (folder / "mine").touch()
+    for path in folder.iterdir():
+        os.utime(path, (9, 9))
+    write_scripts(PLAN, folder, False)
+    new = {path.name for path in folder.iterdir() if path.stat().st_mtime != 9}
+    assert new == {"submit.sh", "eval.sbatch"}
+
+
+def test_a_script_that_is_another_is_kept_unless_forced(tmp_path: Path) -> None:
+    folder = tmp_path / "slurm"
+    folder.mkdir()
+    (folder / "common.sh").write_text("mine")
+    with pytest.raises(UsageError, match="exists already"):
+        write_scripts(PLAN, folder, False)
+    assert [path.name for path in folder.iterdir()] == ["common.sh"]
+    write_scripts(PLAN, folder, True)
+    assert (folder / "common.sh").read_text() == scripts(PLAN)["common.sh"]

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.amp import GradScaler
 
+from wsss_cli.artifacts import holding
 from wsss_cli.artifacts.weights import read_torch, write_torch
 from wsss_cli.errors import WsssError
 from wsss_cli.training import checkpoint as module
@@ -205,7 +206,7 @@ def test_a_file_system_without_locks_goes_unguarded(
     def without(file: object, how: int) -> None:
         raise OSError(errno.ENOLCK, "no locks available")
 
-    monkeypatch.setattr(module.fcntl, "lockf", without)
+    monkeypatch.setattr(holding.fcntl, "lockf", without)
     with kept(path) as checkpoint:
         checkpoint.save(*made(1.0), Progress(3))
     assert read_torch(path)["step"] == 3

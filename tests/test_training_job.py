@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from dying import deaths
 from made import write_data
 from torch import Tensor, nn
 
 from wsss_cli.artifacts import ledger, load_weights, open_dataset
+from wsss_cli.artifacts.standing import is_begun, partial_path
 from wsss_cli.artifacts.weights import weights_run
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.machine.devices import TrainPrecision
@@ -223,3 +225,67 @@ def test_a_file_beside_the_weights(tmp_path: Path) -> None:
     assert caught.value.hint == "give another name with --maps"
     with pytest.raises(WsssError, match="no such folder"):
         check(tmp_path / "none" / "cam.h5")
+
+
+def taught(out: Path, recipe: Recipe = RECIPE, force: bool = False) -> float:
+    """Train from wherever the last attempt was stopped; the weight that comes of it."""
+    setting = dataclasses.replace(SETTING, force=force)
+    with begin(out, recipe, setting) as team:
+        train(job(out), recipe, setting, team)
+    return float(load_weights(out, "wsss/cls").state_dict["weight"])
+
+
+def test_killed_at_any_step_it_ends_in_the_same_weights_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    once = dataclasses.replace(RECIPE, epochs=1)
+    whole = taught(tmp_path / "whole.pt", once)
+    (tmp_path / "out").mkdir()
+    out, seen = tmp_path / "out" / "cls.pt", set()
+    for point in deaths(lambda: taught(out, once)):
+        placed, begun = out.exists(), is_begun(out)
+        if placed and not begun:
+            with pytest.raises(UsageError, match="exists already"):
+                taught(out, once)
+        else:
+            assert taught(out, once) == whole, point
+        said = "an earlier attempt of this command has finished it" in capsys.readouterr().err
+        assert said == (placed and begun), point
+        assert [path.name for path in out.parent.iterdir()] == ["cls.pt"], point
+        seen.add((placed, begun))
+        out.unlink()
+    assert {(False, True), (True, True), (True, False)} <= seen
+
+
+def test_weights_of_another_run_are_not_taken_for_its_own(tmp_path: Path) -> None:
+    out, other = tmp_path / "cls.pt", dataclasses.replace(RECIPE, lr=0.25)
+    first = taught(out)
+    lock = tmp_path / "cls.pt.partial.lock"
+    lock.touch()
+    with pytest.raises(UsageError, match=r"cls\.pt: exists already"):
+        taught(out, other)
+    assert load_weights(out).state_dict["weight"].item() == first
+    lock.touch()
+    before = out.read_bytes()
+    assert taught(out) == first  # its own: nothing is done
+    assert out.read_bytes() == before
+    assert not lock.exists()
+    assert taught(out, other, force=True) != first
+
+
+def test_anothers_unfinished_training_beside_its_own_weights_is_kept(tmp_path: Path) -> None:
+    out, other = tmp_path / "cls.pt", dataclasses.replace(RECIPE, lr=0.25)
+    taught(out)
+
+    def stop(model: nn.Module, compute: Compute, epoch: int) -> None:
+        raise KeyboardInterrupt
+
+    forced = dataclasses.replace(SETTING, force=True)
+    with pytest.raises(KeyboardInterrupt), begin(out, other, forced) as team:
+        train(job(out, after=stop), other, forced, team)
+    kept = partial_path(out).read_bytes()
+    with pytest.raises(UsageError, match="exists already"):
+        taught(out)
+    assert partial_path(out).read_bytes() == kept
+    taught(out, other, force=True)
+    assert list(tmp_path.iterdir()) == [out]

@@ -14,31 +14,31 @@ The first record is the header (what run this is); every further one is an item.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import struct
 import zlib
 from array import array
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from ..errors import WsssError
-from .files import open_private
+from .holding import open_alone
+from .placing import remove
 from .shapes import ShapeTable
-
-try:
-    import fcntl
-except ImportError:  # no advisory locks on this system: two writers are the user's affair
-    fcntl = None  # type: ignore[assignment]
 
 MAGIC = b"wsss journal 1\n"
 FRAME = struct.Struct("<II")
 HEADER = 1 << 16  # bytes, more than any header has
 ZLIB_LEVEL = 1  # a tenth of level 6's time; label maps already shrink 50-fold
+
+
+class OtherRun(WsssError):
+    """Unfinished work that is not of this run."""
 
 
 class Journal:
@@ -53,14 +53,16 @@ class Journal:
             restart: begin anew where the journal on disk is of another run.
 
         Raises:
-            WsssError: another process writes it, or it belongs to another run.
+            OtherRun: it belongs to another run, or is no journal.
+            WsssError: another process writes it.
+            OSError: it cannot be written.
         """
         self.path = path
         self._rows: dict[str, int] = {}  # by id, in order of finishing
         self._positions = array("q")  # of the records, by row
         self._shapes: dict[str, ShapeTable] = {}
         self.dtypes: dict[str, str] = {}
-        self._stream = _locked(path)
+        self._stream = self._open()
         try:
             self._load(dict(header), restart)
         except BaseException:
@@ -74,7 +76,11 @@ class Journal:
         return len(self._rows)
 
     def append(self, image_id: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Add one finished item; it survives a kill as soon as this returns."""
+        """Add one finished item, or another state of it; it survives a kill once this returns.
+
+        Raises:
+            OSError: the disk is full.
+        """
         blobs = [zlib.compress(np.ascontiguousarray(a).data, ZLIB_LEVEL) for a in arrays.values()]
         fields = [
             [name, array.dtype.name, list(array.shape), len(blob)]
@@ -105,26 +111,49 @@ class Journal:
     def close(self) -> None:
         self._stream.close()
 
+    def give_up(self) -> None:
+        """Close it, and keep it unless there is nothing to go on from."""
+        if not self._rows:
+            with suppress(WsssError):  # the reason to give up may be this one's, too
+                remove(self.path)
+        self.close()
+
     def remove(self) -> None:
-        """Delete the journal, once the artifact made from it is in place."""
-        self.path.unlink(missing_ok=True)
+        """Delete the journal, once the artifact made from it is in place.
+
+        Raises:
+            WsssError: it cannot be deleted.
+        """
+        remove(self.path)
         self._stream.close()
+
+    def _open(self) -> IO[bytes]:
+        # Unbuffered: what append() was given is the operating system's when it returns, and a
+        # full disk fails there, not once more in close().
+        busy = WsssError(
+            f"{self.path}: another wsss process is writing it",
+            "wait for it, or give this one another --out",
+        )
+        return open_alone(self.path, busy)
 
     def _load(self, header: dict[str, Any], restart: bool) -> None:
         """Read what is whole, drop a torn tail, and begin anew where there is no header."""
         found = self._read_header()
         if found is not None and found != header and not restart:
-            raise WsssError(
+            raise OtherRun(
                 f"{self.path}: holds the unfinished work of another run (other inputs or options)",
                 "repeat that command to finish it, or add --force to discard it",
             )
         if found is None and not restart and not self._is_torn():
-            raise WsssError(
+            raise OtherRun(
                 f"{self.path}: is not what a stage of this kind leaves unfinished",
                 "a training may have; give another --out, or add --force to discard it",
             )
         if found != header:
-            self._stream.truncate(0)
+            if self._stream.seek(0, os.SEEK_END):
+                # Not emptied in place: the file may have another name (a hard link), somebody's.
+                self.remove()
+                self._stream = self._open()
             self._write_all(MAGIC)
             self._write(json.dumps(header).encode() + b"\n")
             return
@@ -154,7 +183,10 @@ class Journal:
 
     def _note(self, image_id: str, fields: list[list[Any]], position: int) -> None:
         row = self._rows.setdefault(image_id, len(self._rows))
-        self._positions.append(position)
+        if row == len(self._positions):
+            self._positions.append(position)
+        else:  # noted again
+            self._positions[row] = position
         for name, dtype, shape, _ in fields:
             self.dtypes.setdefault(name, dtype)
             self._shapes.setdefault(name, ShapeTable()).add(row, shape)
@@ -180,15 +212,15 @@ class Journal:
 
 
 class Backlog:
-    """What is done and what is left of an output whose journal this is."""
+    """What is done and what is left of an output."""
 
     _expected: list[str]
-    _journal: Journal
+    _done: Journal | set[str]
 
     @property
     def todo(self) -> list[str]:
         """This shard's ids that are not done yet, rising."""
-        return [image_id for image_id in self._expected if image_id not in self._journal]
+        return [image_id for image_id in self._expected if image_id not in self._done]
 
     @property
     def total(self) -> int:
@@ -196,56 +228,4 @@ class Backlog:
         return len(self._expected)
 
     def __len__(self) -> int:
-        return len(self._journal)
-
-
-def _locked(path: Path) -> IO[bytes]:
-    """The journal's file, made where it is missing, with the lock that keeps others out.
-
-    Unbuffered: what append() was given is the operating system's when it returns, and a full disk
-    fails there, not once more in close().
-
-    Raises:
-        OSError: it cannot be opened, or is a link.
-        WsssError: another process writes it.
-    """
-    while True:
-        stream = open_private(path)
-        try:
-            _lock(path, stream)
-            if _is_at(path, stream):
-                return stream
-        except BaseException:
-            stream.close()
-            raise
-        stream.close()  # its writer finished, and deleted it, between our opening and our locking
-
-
-def _lock(path: Path, stream: IO[bytes]) -> None:
-    """Lock for as long as the stream is open.
-
-    flock, not lockf: its lock belongs to this opening of the file, so it keeps a second writer in
-    the same process out too, and no other opening that closes can undo it. What speaks for lockf,
-    that forked children do not hold the lock on, matters to training, whose loading processes
-    outlive a killed parent for a while; the stages that write journals start theirs by a server
-    or afresh, and such children inherit no file (PEP 446).
-    """
-    if fcntl is None:
-        return
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as err:
-        if err.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            raise WsssError(
-                f"{path}: another wsss process is writing it",
-                "wait for it, or give this one another --out",
-            ) from None
-        # a file system without locks: go on unguarded
-
-
-def _is_at(path: Path, stream: IO[bytes]) -> bool:
-    """Whether `path` still names the stream's file."""
-    try:
-        return os.path.samestat(os.stat(path), os.fstat(stream.fileno()))
-    except FileNotFoundError:
-        return False
+        return len(self._done)

@@ -29,7 +29,7 @@ def merge(paths: Sequence[Path], out: Path, force: bool = False) -> int:
         UsageError: `out` is one of the shards, or exists and `force` is not given.
         WsssError: shards of different runs, a shard missing or given twice, an id in two shards.
     """
-    check_target(out, force, paths)
+    check_target(out, force, paths, goes_on=len(paths) > OPEN)
     shards = [open_artifact(path) for path in paths]
     check_shards(shards)
     index = read_index(shards)

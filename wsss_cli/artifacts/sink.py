@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import os
-from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 
 class Sink:
-    """A new file for h5py to write into; a context manager.
+    """A new file for h5py to write into.
 
     An HDF5 file whose last bytes cannot be written cannot be closed, and what stays open in the
     library takes the process down when it exits (a segmentation fault in place of an exit code).
@@ -17,9 +16,12 @@ class Sink:
     ever, and `check` says what happened. Call it often: until then the memory grows.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Raises OSError where the file cannot be made."""
-        self._file = open(path, "w+b", buffering=0)  # noqa: SIM115 - closed by __exit__
+    def __init__(self, file: io.RawIOBase) -> None:
+        """
+        Args:
+            file: a new one, open for reading and writing.
+        """
+        self._file: Any = file
         self._error: OSError | None = None
         self._kept: list[tuple[int, bytes]] = []  # (position, bytes) in order of writing
 
@@ -27,17 +29,6 @@ class Sink:
         """Raise the OSError of the first write that failed."""
         if self._error is not None:
             raise self._error
-
-    def __enter__(self) -> Sink:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._file.close()
 
     # What h5py asks of a file
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..errors import WsssError
 from . import ledger, provenance
+from .placing import placed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -201,22 +201,14 @@ def write_torch(path: Path, value: Any) -> None:
     """
     import torch
 
-    ledger.check_written(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     outer = sys.exc_info()[1]  # an interrupted run is saved while its interruption is dealt with
-    try:
-        with open(temporary, "wb") as stream:
+    with placed(path) as stream:
+        try:
             torch.save(value, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except (OSError, RuntimeError) as err:
-        if _interrupted(err, outer):
-            raise KeyboardInterrupt from None
-        reason = err.strerror if isinstance(err, OSError) and err.strerror else str(err)
-        raise WsssError(f"{path}: cannot be written ({reason.splitlines()[0]})") from err
-    finally:
-        temporary.unlink(missing_ok=True)
+        except (OSError, RuntimeError) as err:
+            if _interrupted(err, outer):
+                raise KeyboardInterrupt from None
+            raise
 
 
 def _interrupted(error: BaseException, outer: BaseException | None) -> bool:

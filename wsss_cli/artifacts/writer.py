@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,11 +16,13 @@ import numpy as np
 from ..errors import UsageError, WsssError
 from . import ledger, provenance
 from .columns import write_columns
-from .journal import Backlog, Journal
+from .journal import Backlog, Journal, OtherRun
 from .ledger import PARTIAL
+from .placing import placed, writing
 from .schema import DATASET, Schema
 from .shards import Shard
 from .sink import Sink
+from .standing import exists_already, is_begun, partial_path, say_finished, stands
 
 
 class Writer(Backlog):
@@ -40,14 +41,21 @@ class Writer(Backlog):
         self._attributes = attributes
         self._expected = list(todo)
         header = {name: attributes[name] for name in ("schema", "schema_version", "run", "shard")}
-        with _write_errors(path):
-            self._journal = Journal(partial_path(path), header, restart=force)
-        if path.exists() and not force:  # another process finished it since it was looked for
-            if not len(self._journal):
-                self._journal.remove()
-            raise UsageError(f"{path}: exists already", "add --force to replace it")
-        for stale in path.parent.glob(f".{path.name}.*.tmp"):
-            stale.unlink(missing_ok=True)
+        begun, kept = partial_path(path).exists(), path.exists() and not force
+        try:
+            with writing(path):
+                self._journal = Journal(partial_path(path), header, restart=force)
+        except OtherRun:
+            if kept:
+                raise exists_already(path) from None
+            raise
+        self._done: Journal | set[str] = self._journal
+        if path.exists() and not force:  # or another process finished it since it was looked for
+            if not (begun and stands(path, schema, attributes)):
+                self._journal.give_up()
+                raise exists_already(path)
+            say_finished(path)
+            self._done = set(self._expected)
 
     def put(self, image_id: str, **arrays: np.ndarray | None) -> None:
         """Add one finished item; None leaves an optional field out.
@@ -64,8 +72,8 @@ class Writer(Backlog):
         for field in self.schema.fields:
             if not field.optional and field.name not in present:
                 raise ValueError(f"field {field.name} of {image_id!r} is missing")
-        if image_id not in self._journal:
-            with _write_errors(self.path):
+        if image_id not in self._done:
+            with writing(self.path):
                 self._journal.append(image_id, present)
 
     def drop(self, image_id: str) -> None:
@@ -74,6 +82,9 @@ class Writer(Backlog):
 
     def finish(self) -> None:
         """Write the artifact from the journal, put it in place, and delete the journal."""
+        if self._done is not self._journal:  # it is in place already
+            self._journal.remove()
+            return
         missing = self.todo
         if missing:
             raise AssertionError(f"{len(missing)} items were not put, first {missing[0]!r}")
@@ -100,10 +111,8 @@ class Writer(Backlog):
     ) -> None:
         if kind is None:
             self.finish()
-        elif len(self._journal):
-            self._journal.close()
         else:
-            self._journal.remove()  # nothing to go on from, so nothing to stand in the way
+            self._journal.give_up()
 
 
 def create(
@@ -134,11 +143,12 @@ def create(
         force: replace an existing file, and discard unfinished work of another run.
 
     Raises:
-        UsageError: the file exists and `force` is not given.
+        UsageError: the file exists and `force` is not given. If it is this very run's, and its
+            unfinished work lies there still, nothing is left to do.
         WsssError: the folder is missing or not writable; another run's unfinished work is there.
     """
     path, shard = Path(path), shard or Shard()
-    check_target(path, force, [source.path for source in inputs])
+    check_target(path, force, [source.path for source in inputs], goes_on=True)
     run = provenance.run_digest(schema.name, schema.version, params, seed, classes, inputs, ids)
     attributes: dict[str, Any] = {
         "schema": schema.name,
@@ -158,7 +168,9 @@ def create(
     return Writer(path, schema, attributes, shard.take(ids), force)
 
 
-def check_target(path: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
+def check_target(
+    path: Path, force: bool, inputs: Iterable[Path] = (), goes_on: bool = False
+) -> None:
     """Refuse early what would fail late, or destroy what nobody meant to give away.
 
     The output is promised to the command's ledger with that.
@@ -167,6 +179,8 @@ def check_target(path: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
         path: of the output.
         force: whether it may exist.
         inputs: files that it is made from, beside those that the command's ledger knows.
+        goes_on: the caller knows an output of its own run, and may find one beside its unfinished
+            work (`standing.stands`).
 
     Raises:
         UsageError: it is no regular file, an input, unfinished work, or exists and `force`
@@ -183,17 +197,12 @@ def check_target(path: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
     for one in inputs:
         book.read(one)
     book.promise(path)
-    if path.exists() and not force:
-        raise UsageError(f"{path}: exists already", "add --force to replace it")
+    if path.exists() and not force and not (goes_on and is_begun(path)):
+        raise exists_already(path)
     if not path.parent.is_dir():
         raise WsssError(f"{path.parent}: no such folder", "make it first")
     if not os.access(path.parent, os.W_OK):
-        raise WsssError(f"{path.parent}: not writable")
-
-
-def partial_path(path: Path) -> Path:
-    """Where a stage keeps what it has finished so far."""
-    return path.with_name(path.name + PARTIAL)
+        raise WsssError(f"{path.parent}: not writable", "make it so, or give another --out")
 
 
 def write_artifact(
@@ -211,9 +220,7 @@ def write_artifact(
     shards. Arguments as of `write_columns`. A data set's run is named by its contents too, since
     nothing else identifies them.
     """
-    ledger.check_written(path)
     attributes = {**attributes, "n_items": len(ids)}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     contents = hashlib.sha256()
 
     def noted() -> Iterator[Mapping[str, np.ndarray]]:
@@ -223,24 +230,19 @@ def write_artifact(
                 _note_contents(contents, image_id, arrays)
             yield arrays
 
-    try:
-        with _write_errors(path):
-            with Sink(temporary) as sink:
-                with h5py.File(sink, "w", libver=("v110", "v110")) as file:
-                    write_columns(file, schema, ids, shapes, dtypes, noted())
-                    splits = attributes.pop("splits", {})
-                    _write_splits(file, splits, ids)
-                    if schema is DATASET:
-                        attributes["run"] = provenance.digest(
-                            attributes["run"], splits, contents.hexdigest()
-                        )
-                    for name, value in attributes.items():
-                        file.attrs[name] = _json(value)
-                sink.check()
-            _sync(temporary)
-            os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with placed(path) as stream:
+        sink = Sink(stream)
+        with h5py.File(sink, "w", libver=("v110", "v110")) as file:
+            write_columns(file, schema, ids, shapes, dtypes, noted())
+            splits = attributes.pop("splits", {})
+            _write_splits(file, splits, ids)
+            if schema is DATASET:
+                attributes["run"] = provenance.digest(
+                    attributes["run"], splits, contents.hexdigest()
+                )
+            for name, value in attributes.items():
+                file.attrs[name] = _json(value)
+        sink.check()
 
 
 def _write_splits(file: h5py.File, splits: Mapping[str, Sequence[str]], ids: Sequence[str]) -> None:
@@ -266,21 +268,3 @@ def _json(value: Any) -> str:
     except UnicodeEncodeError:
         return json.dumps(value, sort_keys=True)
     return text
-
-
-def _sync(path: Path) -> None:
-    with open(path, "rb+") as stream:
-        os.fsync(stream.fileno())
-
-
-@contextmanager
-def _write_errors(path: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into one clear line; HDF5 reports both as RuntimeError too."""
-    try:
-        yield
-    except (OSError, RuntimeError) as err:
-        reason = err.strerror if isinstance(err, OSError) and err.strerror else str(err)
-        raise WsssError(
-            f"{path}: cannot be written ({(reason.splitlines() or ['?'])[0]})",
-            "what is finished is kept; free some space and run the same command again",
-        ) from err

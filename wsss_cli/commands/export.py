@@ -56,7 +56,8 @@ def run(
 ) -> None:
     """Write labels or maps as one plain file an image.
 
-    An id's slashes make subfolders; nothing is written outside DIR.
+    An id's slashes make subfolders; nothing is written outside DIR. Interrupted, the same command
+    goes on.
 
     Example: wsss export pseudo.h5 -o masks
     """
@@ -71,5 +72,5 @@ def run(
             )
         exporter = allowed[format_ or next(iter(allowed))]
         wanted = select_ids(source.ids, ids, file)
-        written = exporter.write(Job(source, wanted, out, force, quiet))
+        written = exporter.write(Job(source, wanted, out, exporter.name, force, quiet))
     log(f"{NAME}: {written} files -> {out}", quiet)

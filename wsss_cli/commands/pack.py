@@ -85,7 +85,7 @@ def run(
     from ..formats.lists import read_classes
 
     splits = splits_of(split or [])
-    check_target(out, force)
+    check_target(out, force, goes_on=True)
     names = read_classes(classes) if classes is not None else None
     found = source.read(Asked(images, masks, names, splits, seed))
     if ids is not None:

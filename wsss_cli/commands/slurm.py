@@ -91,8 +91,6 @@ def run(
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out}: is a file, --out names a folder")
     folder = out / "slurm"
-    if folder.exists() and not force:
-        raise UsageError(f"{folder}: exists already", "add --force to write its scripts anew")
     if data is None and not files:
         data = Path("data.h5")
     train, val, scores = what_to_score(files or [], data, stages, split, val_split)
@@ -110,7 +108,7 @@ def run(
         data=data.resolve() if data else None,
         processes=train_processes,
     )
-    write_scripts(plan, folder)
+    write_scripts(plan, folder, force)
     if doubtful := undecided(plan):
         warn(
             f"--precision auto of {', '.join(doubtful)}: each node takes what suits it, and what "

@@ -23,6 +23,7 @@ class Job:
         source: an open artifact of the kind that the format is for.
         ids: images of it to write.
         out: folder to write into.
+        format: name of the format.
         force: whether existing files are replaced.
         quiet: whether progress stays hidden.
     """
@@ -30,8 +31,17 @@ class Job:
     source: Artifact
     ids: Sequence[str]
     out: Path
+    format: str
     force: bool = False
     quiet: bool = False
+
+    @property
+    def run(self) -> str:
+        """The digest by which the same command, run again, knows what it has written."""
+        from ..artifacts.provenance import run_digest
+
+        params = {"format": self.format}
+        return run_digest(NAME, 1, params, None, self.source.classes, [self.source], self.ids)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +72,10 @@ def one_an_image(suffix: str, encode: Callable[[Artifact, str], bytes]) -> Calla
     def write(job: Job) -> int:
         from ..artifacts.files import OutputFolder
 
-        folder = OutputFolder(job.out, suffix, job.ids, job.force)
-        for image_id in track(job.ids, NAME, quiet=job.quiet):
-            folder.write(image_id, encode(job.source, image_id))
-        return len(job.ids)
+        folder = OutputFolder(job.out, suffix, job.ids, job.run, force=job.force)
+        with folder:
+            for image_id in track(folder.todo, NAME, folder.total, len(folder), job.quiet):
+                folder.write(image_id, encode(job.source, image_id))
+        return folder.total
 
     return write

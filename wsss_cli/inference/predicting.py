@@ -142,7 +142,15 @@ class Task:
             raise UsageError(f"{path}: is a file, --png names a folder")
         inputs = [self.source, self.trained]
         run = run_digest("png", 1, self.params, None, self.trained.classes, inputs, self.ids)
-        return PngFolder(path, self.ids, run, self.shard, self.force, self._files)
+        return PngFolder(
+            path,
+            ".png",
+            self.ids,
+            run,
+            shard=self.shard,
+            force=self.force,
+            inputs=self._files,
+        )
 
     @property
     def _files(self) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..artifacts.maps import checked_item, fitting_image
-from ..errors import UsageError, WsssError
+from ..errors import UsageError
 from ..options.crf import fitting_crf
 from .walking import NAME, Spread, Walker
 from .writing import workers_for, write_made
@@ -152,7 +152,7 @@ class Task:
         scores = None if self._scores_complete(walk_params) else self.scores
         for path in (self.out, scores):
             if path is not None:
-                check_target(path, self.force)
+                check_target(path, self.force, goes_on=True)
         common: dict[str, Any] = {
             "classes": self.maps.classes,
             "inputs": self.inputs,
@@ -172,24 +172,15 @@ class Task:
         """Whether a kill fell between the finishing of the two: the maps are there, as this very
         run makes them, and the masks are not.
         """
-        from ..artifacts import CAM, open_artifact
-        from ..artifacts.ledger import looking_back
+        from ..artifacts import CAM
         from ..artifacts.provenance import run_digest
-        from ..artifacts.writer import partial_path
+        from ..artifacts.standing import is_begun, stands
 
-        if self.scores is None or not self.scores.exists():
+        if self.scores is None or not self.scores.exists() or not is_begun(self.out):
             return False
-        if not partial_path(self.out).exists():
+        if is_begun(self.scores):  # what is left of it is for `create` to judge, and to remove
             return False
-        expected = run_digest(
+        run = run_digest(
             CAM.name, CAM.version, params, None, self.maps.classes, self.inputs, self.ids
         )
-        try:
-            with looking_back():  # an output of the run before, and no input
-                found = open_artifact(self.scores, CAM)
-        except WsssError:
-            return False
-        complete = (found.run, found.shard) == (expected, self.shard)
-        if complete:  # its journal may have survived too
-            partial_path(self.scores).unlink(missing_ok=True)
-        return complete
+        return stands(self.scores, CAM, {"run": run, "shard": str(self.shard)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,9 +60,11 @@ def declared(run: Callable[..., Any]) -> dict[str, tuple[Reads, str]]:
 def with_ledger(run: Callable[..., None]) -> Callable[..., None]:
     """A command that refuses, before anything else, an output that is one of its inputs.
 
-    Inputs that no option names are refused when they are opened: see `artifacts/ledger.py`.
+    Inputs that no option names are refused when they are opened: see `artifacts/ledger.py`. So are
+    those of an option's default, which the chosen method may have no use for.
     """
     files = declared(run)
+    parameters = inspect.signature(run).parameters
 
     @functools.wraps(run)
     def command(**options: Any) -> None:
@@ -74,7 +77,7 @@ def with_ledger(run: Callable[..., None]) -> Callable[..., None]:
                         elif not mark.numbered:
                             book.promise(path, f"give another name with {option}")
             for name, (mark, _) in files.items():
-                if not isinstance(mark, Writes):
+                if not isinstance(mark, Writes) and options[name] != parameters[name].default:
                     for path in mark.paths(options[name]):
                         book.read(path)
             run(**options)

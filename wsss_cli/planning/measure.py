@@ -6,12 +6,12 @@ import json
 import shlex
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..artifacts.placing import scratch, write_whole
 from ..console import log, warn
 from .chain import EVAL, Stage, parse
 from .recipe import recipe
@@ -112,7 +112,7 @@ class Probe:
         self._sizes.append(data.size(chosen[-1]))
         self.masks = all(data.has_mask(image_id) for image_id in chosen)
         for name, part in (("one", self._names[:1]), ("all", self._names)):
-            (folder / name).write_text("\n".join(part), encoding="utf-8")
+            write_whole(folder / name, "\n".join(part).encode())
 
     def image_stage(self, stage: Stage) -> Rate:
         """Time of all images less that of one, over the pixels of the others."""
@@ -193,8 +193,8 @@ def measure(
 ) -> dict[str, Rate]:
     """Rates by stage, and by `eval FILE`; without those from the first on that cannot be had."""
     rates: dict[str, Rate] = {}
-    with tempfile.TemporaryDirectory(prefix="wsss-plan-") as folder:
-        probe = Probe(Path(folder), data, ids, flags)
+    with scratch("wsss-plan-") as folder:
+        probe = Probe(folder, data, ids, flags)
         for stage in stages:
             log(f"plan: measuring {stage.name}", quiet)
             try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
 
-from ..errors import UsageError, WsssError
+from ..errors import UsageError
 from .chain import EVAL, Stage
 from .run import MERGE, SCORES, Plan
 from .submit import submit
@@ -14,6 +15,7 @@ from .submit import submit
 WARNING = 120  # seconds before its time limit at which a job puts itself back
 RESTARTS = 10
 SETUP = "# --setup, before `set -u`: conda's scripts and modules read variables that are not set"
+SUBMIT = "submit.sh"  # the script that hands all others to Slurm
 
 
 COMMON = """\
@@ -188,27 +190,39 @@ def scripts(plan: Plan) -> dict[str, str]:
     jobs: dict[str, str] = {}
     for stage in plan.stages:
         jobs |= stage_jobs(plan, stage)
-    files = {"submit.sh": submit(plan), "common.sh": common(plan)}
+    files = {SUBMIT: submit(plan), "common.sh": common(plan)}
     if plan.scores:
         jobs |= score_jobs(plan)
         files |= {"scores.tsv": score_table(plan), "scoring": scoring(plan)}
     return files | {f"{name}.sbatch": text for name, text in jobs.items()}
 
 
-def write_scripts(plan: Plan, folder: Path) -> None:
+def write_scripts(plan: Plan, folder: Path, force: bool) -> None:
     """Write all scripts into a folder; what is in there as it should be keeps its date.
 
+    The script that submits comes last: a folder without it was left unfinished by an earlier
+    attempt, which the same command goes on with.
+
     Raises:
+        UsageError: scripts are there already, or other files of their names, and `force` is not
+            given.
         WsssError: the folder cannot be made or written.
     """
-    from ..artifacts.files import write_whole
+    from ..artifacts.placing import make_folder, write_whole
 
-    texts = scripts(plan)
+    files = {folder / name: text.encode() for name, text in scripts(plan).items()}
+    lacking = [path for path, content in files.items() if not _holds(path, content)]
+    submitting = folder / SUBMIT
+    if not force and any(os.path.lexists(path) for path in {*lacking, submitting}):
+        raise UsageError(f"{folder}: exists already", "add --force to write its scripts anew")
+    make_folder(folder, parents=True)
+    make_folder(folder / "logs")
+    for path in sorted(lacking, key=lambda path: path == submitting):
+        write_whole(path, files[path])
+
+
+def _holds(path: Path, content: bytes) -> bool:
     try:
-        (folder / "logs").mkdir(parents=True, exist_ok=True)
-    except OSError as err:
-        raise WsssError(f"{folder}: cannot be made ({err.strerror or err})") from None
-    for name, text in texts.items():
-        path, content = folder / name, text.encode()
-        if not path.exists() or path.read_bytes() != content:
-            write_whole(path, content)
+        return path.is_file() and path.read_bytes() == content
+    except OSError:
+        return False

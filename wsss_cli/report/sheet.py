@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..artifacts.files import write_whole
+from ..artifacts.placing import write_whole
 from ..core.render import stripes
 
 PAPER, INK, FAINT = (255, 255, 255), (32, 32, 36), (236, 236, 238)

@@ -125,7 +125,7 @@ def write_report(report: dict[str, Any], target: Path) -> None:
     Raises:
         WsssError: the disk is full or not writable.
     """
-    from ..artifacts.files import write_whole
+    from ..artifacts.placing import write_whole
 
     # A file's name may be no UTF-8; JSON's escapes spell it.
     write_whole(target, as_json(report).encode(errors="backslashreplace") + b"\n")

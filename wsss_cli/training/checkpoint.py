@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -13,15 +13,11 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import Optimizer
 
-from ..artifacts.files import open_private
+from ..artifacts.holding import open_alone
 from ..artifacts.ledger import LOCK, looking_back
+from ..artifacts.placing import remove, sweep, writing
 from ..errors import WsssError
 from .team import Team
-
-try:
-    import fcntl
-except ImportError:  # no advisory locks on this system: two trainings are the user's affair
-    fcntl = None  # type: ignore[assignment]
 
 FORMAT = 1
 RESUME_HINT = "repeat that command to finish it, or add --force to discard it"
@@ -82,13 +78,13 @@ class Checkpoint:
         if not self._team.leads:
             return self
         self._acquire()
-        for stale in self.path.parent.glob(f".{self.path.name}.*.tmp"):
-            stale.unlink(missing_ok=True)  # of a process killed while it wrote
+        sweep(self.path)
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._lock is not None:
-            self._lock_path.unlink(missing_ok=True)
+            with suppress(WsssError):  # it stays, and the next run takes it over
+                remove(self._lock_path)
             self._lock.close()
             self._lock = None
 
@@ -139,6 +135,14 @@ class Checkpoint:
             raise WsssError(str(err), RESUME_HINT) from None
         return state
 
+    def is_others(self) -> bool:
+        """Whether the stored state is another run's, or of no use to this one."""
+        try:
+            self._found()
+        except WsssError:
+            return True
+        return False
+
     def due(self) -> bool:
         """Whether the last save is `every` seconds ago."""
         return time.monotonic() - self._saved >= self.every
@@ -174,33 +178,19 @@ class Checkpoint:
     def remove(self) -> None:
         """Delete the state, once the finished weights are in place."""
         if self._team.leads:
-            self.path.unlink(missing_ok=True)
+            remove(self.path)
 
     @property
     def _lock_path(self) -> Path:
         return self.path.with_name(self.path.name + LOCK)
 
     def _acquire(self) -> None:
-        if fcntl is None:
-            return
-        try:
-            self._lock = open_private(self._lock_path)
-        except OSError as err:
-            reason = err.strerror or err
-            raise WsssError(f"{self._lock_path}: cannot be written ({reason})") from None
-        try:
-            # lockf and not flock, which forked loading processes would hold on to for seconds
-            # after a kill -9 of this one
-            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as err:
-            if err.errno not in (errno.EACCES, errno.EAGAIN):
-                return  # a file system without locks: go on unguarded
-            self._lock.close()
-            self._lock = None
-            raise WsssError(
-                f"{self.path}: another wsss process is training it",
-                "wait for it, or give this one another --out",
-            ) from None
+        busy = WsssError(
+            f"{self.path}: another wsss process is training it",
+            "wait for it, or give this one another --out",
+        )
+        with writing(self._lock_path):
+            self._lock = open_alone(self._lock_path, busy, forks=True)
 
 
 def _check_shapes(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:

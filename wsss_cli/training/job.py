@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..console import warn
-from ..errors import UsageError
+from ..errors import UsageError, WsssError
 from ..machine.devices import resolve_device, resolve_precision
 from ..options.training import Recipe, Setting
 from .talk import Talk
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from ..artifacts.provenance import Source
+    from .checkpoint import Checkpoint
     from .compute import Compute
     from .data import Load
     from .losses import Loss
@@ -111,7 +112,7 @@ def begin(out: Path, recipe: Recipe, setting: Setting, fewest_epochs: int = 1) -
     with assemble(resolve_device(setting.device)) as team:
         recipe.check(fewest_epochs)
         resolve_precision(setting.precision, team.device)
-        check_target(out, setting.force)
+        check_target(out, setting.force, goes_on=True)
         torch.manual_seed(setting.seed)
         yield team
 
@@ -131,13 +132,14 @@ def check_beside(path: Path, option: str, out: Path, force: bool) -> None:
         UsageError, WsssError: as `check_target`; or it is where the weights go.
     """
     from ..artifacts import ledger
-    from ..artifacts.writer import check_target, partial_path
+    from ..artifacts.standing import is_begun
+    from ..artifacts.writer import check_target
 
     hint = f"give another name with {option}"
     if path.resolve() == out.resolve():
         raise UsageError(f"{path}: is where the weights go", hint)
     ledger.current().promise(path, hint)
-    check_target(path, force or partial_path(out).exists())
+    check_target(path, force or is_begun(out))
 
 
 def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[str, Any]]:
@@ -148,8 +150,8 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
     """
     import torch
 
+    from ..artifacts.standing import partial_path
     from ..artifacts.weights import read_torch, weights_run, write_torch
-    from ..artifacts.writer import partial_path
     from .checkpoint import Checkpoint
     from .compute import set_up
     from .data import Plan, Samples
@@ -181,6 +183,8 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
         ) as checkpoint,
         Talk(job.name, job.out, len(job.ids), plan, setting.quiet or not team.leads) as talk,
     ):
+        if (finished := _finished(job, checkpoint, setting.force, team)) is not None:
+            return finished
         history = fit(
             model,
             job.loss,
@@ -200,6 +204,35 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
             checkpoint.remove()
     talk.end(history)
     return history
+
+
+def _finished(
+    job: Job, checkpoint: Checkpoint, force: bool, team: Team
+) -> list[dict[str, Any]] | None:
+    """The history of weights that an earlier attempt of this run has put in place, if it has.
+
+    It was killed before it had removed its checkpoint or lock, which is done now.
+
+    Raises:
+        UsageError: another run's weights stand there, and `force` is not given.
+    """
+    from ..artifacts.ledger import looking_back
+    from ..artifacts.standing import exists_already, say_finished
+    from ..artifacts.weights import load_weights
+
+    found, exists = None, team.leads and job.out.exists() and not force
+    if exists and not checkpoint.is_others():
+        with suppress(WsssError), looking_back():
+            weights = load_weights(job.out, job.kind)
+            found = weights.history if weights.run == checkpoint.run else None
+    found, exists = team.share((found, exists))
+    if exists and found is None:
+        raise exists_already(job.out)
+    if found is not None:
+        checkpoint.remove()
+        if team.leads:
+            say_finished(job.out)
+    return found
 
 
 def _finish(
