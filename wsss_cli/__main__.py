@@ -1,5 +1,17 @@
-"""`python -m wsss_cli` is `wsss`."""
+"""Where `wsss` and `python -m wsss_cli` begin: signals first, then what takes long to import."""
 
-from .cli import entry
+from __future__ import annotations
 
-entry()
+from .machine import ending
+
+
+def main() -> None:
+    """The program."""
+    ending.install()
+    from .cli import entry
+
+    entry()
+
+
+if __name__ == "__main__":
+    main()

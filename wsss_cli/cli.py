@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from . import __version__
 from .commands import COMMANDS
 from .errors import WsssError
+from .machine import ending
 from .options.files import with_ledger
 from .planning.chain import PROGRAM
 
@@ -35,7 +36,7 @@ class Group(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            return ending.guarded(lambda: super(Group, self).invoke(ctx))
         except WsssError as err:
             typer.echo(f"wsss: error: {err}", err=True)
             if err.hint:

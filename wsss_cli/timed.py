@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import WsssError
+from .machine.ending import follow_parent
 
 
 def peak_bytes() -> int:
@@ -46,6 +47,7 @@ def main(commands: Sequence[Sequence[str]]) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    follow_parent()
     try:
         answer: dict[str, object] = main(json.loads(sys.argv[1]))
     except WsssError as err:

@@ -140,8 +140,10 @@ def dense_crf_each(
     for unary in unaries:
         flat = np.require(unary, np.float32, ["C", "W"]).reshape(n, -1)
         crf.setUnaryEnergy(flat)
-        result = np.array(crf.inference(params.iterations), dtype=np.float32, order="C")
-        refined.append(result.reshape(n, height, width))
+        state = crf.startInference()
+        for _ in range(params.iterations):  # one call a step: in between, signals are heard
+            crf.stepInference(*state)
+        refined.append(np.array(state[0], np.float32, order="C").reshape(n, height, width))
     return refined
 
 

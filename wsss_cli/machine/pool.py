@@ -18,11 +18,13 @@ from typing import Any, Generic, TypeVar
 
 from ..errors import WsssError
 from .cores import free_cores
+from .ending import PARENT, SIGNALS, follow_parent
 
 R = TypeVar("R")
 
 # What takes long to import, so that the server that workers are forked from does it once.
 PRELOAD = [
+    "wsss_cli.machine.following",
     "wsss_cli.artifacts.dataset",
     "wsss_cli.core.cam",
     "wsss_cli.core.refine",
@@ -200,9 +202,9 @@ class _WorkerTraceback(Exception):
 
 def _serve(connection: Connection, work: Callable[..., Any], niceness: int) -> None:
     """A worker's life: answer jobs until the other end of the pipe is gone."""
+    follow_parent()
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's affair
     torch.set_num_threads(1)
     if niceness and hasattr(os, "nice"):  # which Windows lacks
         os.nice(niceness)
@@ -222,13 +224,13 @@ def _serve(connection: Connection, work: Callable[..., Any], niceness: int) -> N
 
 
 def _start_server(context: Any) -> None:
-    """Start the server that forks workers, deaf to Ctrl-C while it imports and ever after."""
+    """Start the server that forks workers, deaf to signals while it imports and ever after."""
     from multiprocessing import forkserver, resource_tracker
 
     context.set_forkserver_preload(PRELOAD)
     resource_tracker.ensure_running()  # by itself it would lift the mask below
     with _worker_environment():
-        former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        former = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             forkserver.ensure_running()
         finally:
@@ -237,13 +239,15 @@ def _start_server(context: Any) -> None:
 
 @contextmanager
 def _worker_environment() -> Iterator[None]:
-    """OMP_NUM_THREADS=1 for processes started here: libraries read it when they are loaded."""
-    former = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
+    """For processes started here: one thread, which libraries read when they are loaded."""
+    given = {"OMP_NUM_THREADS": "1", PARENT: str(os.getpid())}
+    former = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
     try:
         yield
     finally:
-        if former is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = former
+        for name, value in former.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

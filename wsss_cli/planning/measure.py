@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..artifacts.placing import scratch, write_whole
 from ..console import log, warn
+from ..machine.ending import PARENT
 from .chain import EVAL, Stage, parse
 from .recipe import recipe
 
@@ -175,7 +177,8 @@ class Probe:
             RuntimeError: one of them failed; with its reason.
         """
         script = [sys.executable, "-m", "wsss_cli.timed", json.dumps(commands)]
-        done = subprocess.run(script, cwd=self._folder, capture_output=True, text=True)
+        known = {**os.environ, PARENT: str(os.getpid())}
+        done = subprocess.run(script, cwd=self._folder, env=known, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError((done.stderr.strip().splitlines() or ["it was killed"])[-1])
         answer = json.loads(done.stdout.strip().splitlines()[-1])

@@ -7,7 +7,6 @@ epoch see the very same batches.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import WsssError
+from ..machine.ending import follow_parent
 
 Sample = dict[str, Tensor]
 Load = Callable[[str, Generator], Sample]
@@ -136,7 +136,7 @@ def loader(
         num_workers=workers,
         collate_fn=stack,
         pin_memory=pin,
-        worker_init_fn=_leave_signals_to_parent,
+        worker_init_fn=_begin,
         generator=torch.Generator(),  # or the loader would draw from torch's global state
     )
     try:
@@ -161,7 +161,5 @@ def in_order(count: int, batch_size: int) -> list[list[Key]]:
     ]
 
 
-def _leave_signals_to_parent(worker: int) -> None:
-    # Ctrl-C reaches the whole process group; the parent finishes its step before it stops.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def _begin(worker: int) -> None:
+    follow_parent()

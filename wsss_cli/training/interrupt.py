@@ -1,49 +1,71 @@
-"""Ctrl-C and SIGTERM during training: at once where nothing is torn, else after the step."""
+"""Ctrl-C and SIGTERM during training: at once where nothing is torn, else after the part."""
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import nn
+
+from ..machine import ending
+
+TEAM = 25.0  # seconds for a team to finish its step and save; torchrun kills after 30
+SAVING = 20.0  # seconds for a checkpoint on a slow disk
 
 
 class Interrupts:
-    """While active, SIGINT and SIGTERM raise KeyboardInterrupt, held back inside `whole()`.
-
-    A second signal inside `whole()` no longer waits; `torn` then tells that the state it left
-    behind must not be kept. Inside `held()` all signals wait.
+    """While active, signals raise KeyboardInterrupt, put off inside `whole()` and `held()`.
 
     Attributes:
         pending: a signal waits.
-        torn: the state is amid a change.
+        torn: the state is amid a change, and must not be kept.
     """
 
     def __init__(self) -> None:
         self.pending = self.torn = False
-        self._inside = self._held = False
-        self._former: dict[int, Any] = {}
+        self._held = False
+        self._catching = ExitStack()
 
     def __enter__(self) -> Interrupts:
-        if threading.current_thread() is threading.main_thread():  # only there can it be set
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._former[number] = signal.signal(number, self._receive)
+        self._catching.enter_context(ending.catching(self._waits))
         return self
 
     def __exit__(self, *error: object) -> None:
-        for number, handler in self._former.items():
-            signal.signal(number, handler)
+        self._catching.close()
 
     @contextmanager
     def whole(self) -> Iterator[None]:
-        """A part that changes the state, and is either done or not."""
-        self._inside = self.torn = True
+        """A short part that changes the state, and is either done or not."""
+        self.torn = True
         yield  # an exception leaves it torn
-        self._inside = self.torn = False
-        if self.pending and not self._held:
-            raise KeyboardInterrupt
+        self._mended()
+
+    @contextmanager
+    def step(self, model: nn.Module) -> Iterator[Callable[[], None]]:
+        """A step of training, which may take long.
+
+        Until the function that is yielded is called, a signal stops the step and it is undone; from
+        then on the weights change, and a signal waits.
+
+        Args:
+            model: whose buffers change before, such as a batch norm's running means.
+        """
+        buffers = list(model.buffers())
+        former = [buffer.clone() for buffer in buffers]
+
+        def change() -> None:
+            self.torn = True
+
+        try:
+            yield change
+        except BaseException:
+            if not self.torn:
+                with torch.no_grad():
+                    for buffer, kept in zip(buffers, former, strict=True):
+                        buffer.copy_(kept)
+            raise
+        self._mended()
 
     @contextmanager
     def held(self, hold: bool) -> Iterator[None]:
@@ -53,14 +75,19 @@ class Interrupts:
         """
         self._held = hold
         try:
-            yield
+            with ending.patient(TEAM if hold else 0.0):
+                yield
         finally:
             self._held = False
         if self.pending:
             raise KeyboardInterrupt
 
-    def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self._held or (self._inside and not self.pending):
+    def _mended(self) -> None:
+        self.torn = False
+        if self.pending and not self._held:
+            raise KeyboardInterrupt
+
+    def _waits(self) -> bool:
+        if self._held or self.torn:
             self.pending = True
-            return
-        raise KeyboardInterrupt
+        return self._held or self.torn

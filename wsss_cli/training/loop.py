@@ -20,10 +20,11 @@ from torch.amp import GradScaler
 from torch.optim import Optimizer
 
 from ..errors import WsssError
+from ..machine import ending
 from .checkpoint import Checkpoint, Progress
 from .compute import Compute, float32, memory_errors
 from .data import Sample, seed_step
-from .interrupt import Interrupts
+from .interrupt import SAVING, Interrupts
 from .losses import Loss
 from .schedule import Schedule
 from .team import FAILED, LeftAlone
@@ -51,6 +52,7 @@ def train_step(
     optimizer: Optimizer,
     compute: Compute,
     scaler: GradScaler,
+    change: Callable[[], None] = lambda: None,
 ) -> float:
     """One update of the weights.
 
@@ -60,6 +62,7 @@ def train_step(
         parts: this process's share of the batch, (B, ...) tensors on the CPU, one after another
             through the network.
         scaler: from `compute.scaler`.
+        change: called before the weights change; see `Interrupts.step`.
 
     Returns:
         the whole batch's loss; where it is not finite, the weights are as before.
@@ -78,6 +81,7 @@ def train_step(
             scaler.scale(share * team.world).backward()  # the team's gradients are averaged
         total += float(share.detach())
     total = float(team.total(torch.tensor(total, dtype=torch.float64)))
+    change()
     if math.isfinite(total):
         scaler.unscale_(optimizer)
         if compute.clip is not None:
@@ -133,7 +137,9 @@ def train_one_epoch(
     with run.interrupts.held(run.compute.team.world > 1):
         while progress.step < until:
             parts = _next_parts(run, batches)
-            with run.interrupts.whole():
+            with run.interrupts.step(run.model) as change:
+                if run.checkpoint.extra:  # which the step itself changes
+                    change()
                 seed_step(run.seed, progress.step)
                 run.schedule.apply(run.optimizer, progress.step)
                 with (
@@ -142,7 +148,7 @@ def train_one_epoch(
                     run.compute.team.connected(),
                 ):
                     loss = train_step(
-                        stepping, run.loss, parts, run.optimizer, run.compute, run.scaler
+                        stepping, run.loss, parts, run.optimizer, run.compute, run.scaler, change
                     )
                 check_finite(math.isfinite(loss), f"the loss is {loss} at step {progress.step}")
                 progress.loss_sum += loss
@@ -247,7 +253,7 @@ def fit(
             run.save(progress)
         except KeyboardInterrupt:
             if not interrupts.torn:
-                with interrupts.held(compute.team.world > 1):
+                with interrupts.held(compute.team.world > 1), ending.patient(SAVING):
                     run.save(progress)
             raise
     return progress.history
