@@ -30,7 +30,7 @@ from wsss_cli.core.crf import PRESETS, CrfParams
 from wsss_cli.core.grid import grid_size, pad_to_multiple
 from wsss_cli.core.images import to_input
 from wsss_cli.core.views import resize_image
-from wsss_cli.core.walk_defaults import IRN_THRESHOLD
+from wsss_cli.core.walk_defaults import IRN_PAD_TO, IRN_THRESHOLD
 from wsss_cli.methods.rebuild import rebuild_affinity
 from wsss_cli.nets.affinity import AffinityNet, IRNet
 from wsss_cli.nets.backbones import build_backbone
@@ -132,6 +132,7 @@ def test_irn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert walked["a/5"]["cam"].shape == (0, *grid_size(*SIZE, 4))
     with open_artifact("pseudo.h5", LABEL) as masks, open_artifact("walk.h5", CAM) as maps:
         own = {"method": "irn", "stride": 4, "beta": 10, "steps": "auto", "radius": 5, "flip": True}
+        own["pad_to"] = IRN_PAD_TO
         assert maps.params == {**own, "max_side": 1024, "precision": "f32"}
         expected_params = {"threshold": 0.25, "crf": None, "crf_unary": None}
         assert masks.params == {**maps.params, **expected_params}
@@ -186,9 +187,10 @@ def test_thresholds_can_change_without_walking_again(
 
 def test_every_option_matters_and_is_recorded(folder: Path) -> None:
     options = {
-        "irn": {"beta": "2", "steps": "3", "radius": "2", "threshold": "0.6", "no-flip": None},
+        "irn": {"beta": "2", "steps": "3", "radius": "2", "threshold": "0.6"},
         "psa": {"beta": "2", "steps": "3", "radius": "2", "alpha": "3", "border": "reference"},
     }
+    options["irn"] |= {"pad-to": "96", "no-flip": None}
     for method, changes in options.items():
         assert walk(folder, method, f"{method}.h5", "--scores", folder / "plain.h5").exit_code == 0
         plain = contents(folder / "plain.h5")["a/4"]
@@ -205,7 +207,8 @@ def test_every_option_matters_and_is_recorded(folder: Path) -> None:
             else:
                 assert not all(np.array_equal(other[key], plain[key]) for key in plain), name
             with open_artifact(folder / "other-labels.h5") as masks:
-                key, expected = (name, value) if value is not None else ("flip", False)
+                key = name.replace("-", "_")
+                key, expected = (key, value) if value is not None else ("flip", False)
                 number = isinstance(masks.params[key], int | float)
                 assert masks.params[key] == (float(expected) if number else expected)
         (folder / "plain.h5").unlink()

@@ -18,7 +18,7 @@ from wsss_cli.artifacts import CAM, open_artifact, open_dataset
 from wsss_cli.core.cam import dequantise
 from wsss_cli.core.images import to_input
 from wsss_cli.errors import WsssError
-from wsss_cli.inference.walking import PAD, Exponent, Walker, features
+from wsss_cli.inference.walking import PAD, Exponent, Walker, features, padded
 from wsss_cli.machine.place import Place
 
 CPU = Place(torch.device("cpu"))
@@ -31,6 +31,7 @@ class Noting:
     stride: int = 4
     has_background: bool = True
     threshold: float | None = None
+    pad_to: int = 0
     notes: list[Any] = field(default_factory=list)
 
     def see(self, model: Any, x: Tensor, place: Place) -> Tensor:
@@ -90,6 +91,28 @@ def test_an_image_is_padded_to_multiples_of_16(tmp_path: Path) -> None:
     assert torch.equal(x[0, :, :17, :33], to_input(image))
     assert not x[..., 17:, :].any()
     assert not x[..., 33:].any()
+
+
+@pytest.mark.parametrize(
+    ("least", "sides"), [(0, (32, 48)), (32, (32, 48)), (64, (64, 64)), (48, (48, 48))]
+)
+def test_sides_that_images_are_padded_to(least: int, sides: tuple[int, int]) -> None:
+    """At least these; what is longer goes to multiples of 16, and nothing is ever cut off."""
+    x = torch.rand(2, 3, 17, 33)
+    found = padded(x, least)
+    assert tuple(found.shape) == (2, 3, *sides)
+    assert torch.equal(found[..., :17, :33], x)
+    assert not found[..., 17:, :].any()
+    assert not found[..., 33:].any()
+
+
+def test_a_spread_says_what_images_are_padded_to(opened: Any) -> None:
+    spread = Noting(pad_to=64)
+    ((_, scores),) = walker(opened, spread).walked(["a/3"])
+    x, (cam, seen, size, stride) = spread.notes
+    assert (tuple(x.shape), tuple(seen.shape)) == ((1, 3, 64, 64), (1, 3, 64, 64))
+    assert (size, stride, tuple(cam.shape)) == ((32, 48), 4, (2, 8, 12))
+    assert scores.shape == (3, 8, 12)
 
 
 def test_long_images_are_walked_over_at_another_size(opened: Any) -> None:

@@ -31,7 +31,7 @@ def test_a_walk_is_that_of_the_weights() -> None:
     }
     assert irn.scores_record() == {
         **common,
-        **{"method": "irn", "stride": 4, "beta": 10.0, "flip": True},
+        **{"method": "irn", "stride": 4, "beta": 10.0, "flip": True, "pad_to": 0},
     }
     assert (psa.labels_record(), irn.labels_record()) == ({}, {"threshold": 0.25})
 
@@ -42,6 +42,8 @@ def test_options_that_are_given() -> None:
     assert found["steps"] == 3
     assert found | {"alpha": 4.0, "border": "reference", "beta": 1.5, "radius": 2} == found
     assert walk.spread("irn", WalkOptions(flip=False)).scores_record()["flip"] is False
+    padding = walk.spread("irn", WalkOptions(pad_to=512))
+    assert (padding.pad_to, padding.scores_record()["pad_to"]) == (512, 512)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,10 @@ def test_options_that_are_given() -> None:
         ("psa", {"threshold": 0.3}, UsageError, "--threshold: is of irn weights, and these are"),
         ("irn", {"border": Border.full}, UsageError, "--border: is of psa weights"),
         ("irn", {"threshold": 1.5}, UsageError, "--threshold 1.5: must lie in 0..1"),
+        ("psa", {"pad_to": 512}, UsageError, "--pad-to: is of irn weights, and these are psa"),
+        ("irn", {"pad_to": 500}, UsageError, "--pad-to 500: must be a multiple of 16 in 0..4096"),
+        ("irn", {"pad_to": -16}, UsageError, "--pad-to -16: must be a multiple of 16"),
+        ("irn", {"pad_to": 4112}, UsageError, "--pad-to 4112: must be a multiple of 16"),
         ("psa", {"alpha": 0.0}, UsageError, "--alpha 0.0: must be above 0"),
         ("psa", {"radius": 0}, UsageError, "radius 0: must lie in"),
         ("new", {}, WsssError, "a method 'new' that random-walk does not know"),
@@ -76,8 +82,9 @@ def test_what_labels_are_made_by_travels_to_workers(spread: object) -> None:
 def test_defaults_are_the_weights_methods() -> None:
     own = walk.CARD.own
     assert (own["steps"], own["radius"], own["beta"]) == ("auto", 5, None)
-    said = {name: str(own[name]) for name in ("alpha", "border", "threshold", "flip")}
-    assert said == {"alpha": "16", "border": "full", "threshold": "0.25", "flip": "flip"}
+    said = {name: str(own[name]) for name in ("alpha", "border", "threshold", "flip", "pad_to")}
+    expected = {"alpha": "16", "border": "full", "threshold": "0.25", "flip": "flip"}
+    assert said == {**expected, "pad_to": "0"}
     assert {due(own[name], {}) for name in said} == {None}
 
 

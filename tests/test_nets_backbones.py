@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -198,3 +199,86 @@ def test_names_are_known_without_torch() -> None:
     code = "import sys, wsss_cli.nets.names as n; print(n.BACKBONES, 'torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == f"{NAMES} False"
+
+
+@pytest.mark.parametrize(
+    ("name", "stride", "expected"),
+    [
+        ("resnet50", 8, [4, 8, 16]),
+        ("resnet50", 16, [2, 4, 8]),
+        ("resnet50", 32, [1, 2, 4]),
+        ("resnext50_32x4d", 16, [2, 4, 8]),
+        ("resnet34", 16, [2, 2, 4, 4, 8, 8]),
+    ],
+)
+def test_multi_grid_as_in_deeplab_v3(name: str, stride: int, expected: list[int]) -> None:
+    """Unit rates 1, 2, 4 times the rate of the stage, 2 at stride 16 and 4 at 8 (section 4.2)."""
+    backbone = build_backbone(name, stride, dilated=True, multi_grid=(1, 2, 4))
+    plain = build_backbone(name, stride, dilated=True)
+
+    def rates(stage: nn.Module) -> list[int]:
+        found = [m for m in stage.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)]
+        return [conv.dilation[0] for conv in found]
+
+    assert rates(backbone.layer4) == expected
+    assert rates(backbone.layer3) == rates(plain.layer3)
+    again = build_backbone(**backbone.config)
+    assert rates(again.layer4) == expected
+    assert again.config == backbone.config == {**plain.config, "multi_grid": [1, 2, 4]}
+
+
+def test_multi_grid_changes_what_is_seen_and_nothing_else() -> None:
+    plain = build_backbone("resnet50", 16, dilated=True).eval()
+    gridded = build_backbone("resnet50", 16, dilated=True, multi_grid=[1, 2, 4]).eval()
+    gridded.load_state_dict(plain.state_dict())
+    x = image(65, 97)
+    with torch.no_grad():
+        one, other = plain(x), gridded(x)
+    assert [m.shape for m in one] == [m.shape for m in other]
+    assert [torch.equal(a, b) for a, b in zip(one, other, strict=True)] == [True] * 4 + [False]
+
+
+@pytest.mark.parametrize(
+    ("name", "dilated", "rates", "said"),
+    [
+        ("mobilenet_v2", True, (1, 2, 4), "mobilenet_v2 has no last stage of residual units"),
+        ("vgg16", True, (1, 2, 4), "vgg16 has no last stage"),
+        ("resnet18", True, (1, 2, 4), "resnet18 takes 2 whole numbers from 1, one a unit"),
+        ("resnet50", True, (1, 2), "resnet50 takes 3 whole numbers"),
+        ("resnet50", True, (1, 0, 2), "resnet50 takes 3 whole numbers"),
+        ("resnet50", True, "124", "resnet50 takes 3 whole numbers"),
+        ("resnet50", True, 4, "resnet50 takes 3 whole numbers"),
+        ("resnet50", False, (1, 2, 4), "the network is not dilated"),
+    ],
+)
+def test_rates_without_such_units(name: str, dilated: bool, rates: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        build_backbone(name, 16, dilated, rates)
+
+
+@pytest.mark.parametrize(
+    ("name", "sides", "widths"),
+    [
+        ("resnet50", [65, 33], [3, 64]),
+        ("vgg16", [65, 65], [3, 64]),
+        ("mobilenet_v2", [65], [3]),
+        ("tiny", [65], [3]),
+    ],
+)
+def test_finer_maps_of_real_networks(name: str, sides: list[int], widths: list[int]) -> None:
+    backbone = build_backbone(name, 16).eval()
+    x = image(65, 33)
+    with torch.no_grad():
+        *finer, one, two, three, four, five = backbone(x, finer=True)
+        plain = backbone(x)
+    assert [m.shape[2] for m in finer] == sides
+    assert [m.shape[1] for m in finer] == widths
+    assert [(s, c) for s, c in backbone.finer] == [
+        (-(-65 // side), width) for side, width in zip(sides, widths, strict=True)
+    ]
+    assert torch.equal(finer[0], x)
+    assert all(map(torch.equal, (one, two, three, four, five), plain))
+    if name == "resnet50":
+        assert torch.equal(finer[1], backbone.relu(backbone.bn1(backbone.conv1(x))))
+    if name == "vgg16":
+        assert torch.equal(finer[1], backbone.features[:4](x))

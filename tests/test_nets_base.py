@@ -8,7 +8,7 @@ from pictures import image
 from torch import nn
 
 from wsss_cli.nets.backbones import build_backbone
-from wsss_cli.nets.base import Backbone, remove_strides
+from wsss_cli.nets.base import Backbone, remove_strides, set_unit_rates
 
 
 def test_remove_strides_on_a_basic_block_by_hand() -> None:
@@ -107,3 +107,44 @@ def test_strides_removed_without_dilation_leave_kernels_as_they_are() -> None:
     wide = nn.Conv2d(1, 1, 5, stride=3, padding=2)
     assert remove_strides([wide, nn.ReLU()], dilate=True, dilation=2) == 6
     assert (wide.dilation, wide.padding) == ((2, 2), (4, 4))
+
+
+@pytest.mark.parametrize(
+    ("dilation", "expected"), [(1, [1, 2, 4]), (2, [2, 4, 8]), (4, [4, 8, 16])]
+)
+def test_units_get_their_multiples_of_the_stages_rate(dilation: int, expected: list[int]) -> None:
+    stage = build_backbone("resnet50", 16, dilated=True).layer4
+    set_unit_rates(list(stage), (1, 2, 4), dilation)
+    wide = [unit.conv2 for unit in stage]
+    assert [(c.dilation, c.padding) for c in wide] == [((d, d), (d, d)) for d in expected]
+    for unit in stage:
+        assert unit.conv1.dilation == unit.conv3.dilation == (1, 1)
+        assert unit.conv1.padding == unit.conv3.padding == (0, 0)
+    both = build_backbone("resnet18", 16, dilated=True).layer4
+    set_unit_rates(list(both), (1, 2), dilation)  # its units have two such convolutions each
+    found = [conv.dilation[0] for unit in both for conv in (unit.conv1, unit.conv2)]
+    assert found == [dilation, dilation, 2 * dilation, 2 * dilation]
+    with pytest.raises(ValueError, match="zip"):
+        set_unit_rates(list(both), (1, 2, 4), dilation)
+
+
+def test_maps_finer_than_the_five_come_before_them() -> None:
+    """The image, and of a stem what its first modules make, at that stage's gradients."""
+    body = {f"part{i}": nn.Conv2d(1, 1, 1, stride=1 + (i > 0), bias=False) for i in range(6)}
+    for conv in body.values():
+        nn.init.constant_(conv.weight, 2.0)
+    stages = [["part0", "part1"], *([f"part{i}"] for i in range(2, 6))]
+    net = Backbone("plain", body, stages, [1] * 5, [2, 4, 8, 16, 32], False, inner=(1, 1, 1))
+    assert net.finer == ((1, 3), (1, 1))
+    x = torch.ones(1, 1, 33, 64)
+    maps = net(x, finer=True)
+    assert torch.equal(maps[0], x)
+    assert [tuple(m.shape[2:]) for m in maps[1:4]] == [(33, 64), (17, 32), (9, 16)]
+    assert [m.unique().tolist() for m in maps[1:]] == [[2.0**k] for k in range(1, 7)]
+    assert len(net(x)) == 5
+    assert [m.requires_grad for m in net.freeze_stages(1)(x, finer=True)] == [False] * 3 + [
+        True
+    ] * 4
+    bare = plain_backbone()
+    assert bare.finer == ((1, 3),)
+    assert [m.shape[-1] for m in bare(x, finer=True)] == [64, 32, 16, 8, 4, 2]

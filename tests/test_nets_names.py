@@ -7,7 +7,15 @@ import torch
 from segmenters import tiny
 
 from wsss_cli.nets.backbones import build_backbone
-from wsss_cli.nets.names import BACKBONE_FACTS, SEGMENTER_FACTS, SEGMENTERS, has_linear_head
+from wsss_cli.nets.names import (
+    BACKBONE_FACTS,
+    SEGMENTER_FACTS,
+    SEGMENTERS,
+    check_decoder_stride,
+    check_multi_grid,
+    has_linear_head,
+    usual_multi_grid,
+)
 from wsss_cli.nets.segmentation import head_of
 
 SEGMENTER_STRIDES = {model: facts.strides for model, facts in SEGMENTER_FACTS.items()}
@@ -41,3 +49,35 @@ def test_what_is_called_linear_has_a_linear_start(model: str, backbone: str) -> 
     else:
         with pytest.raises(ValueError, match="several layers"):
             head.start_from(*start)
+
+
+def test_units_are_those_of_the_last_stage() -> None:
+    with torch.device("meta"):
+        for name, facts in BACKBONE_FACTS.items():
+            stem, *_, last = build_backbone(name, 32).stages()
+            assert facts.units == (len(last[0]) if "res" in name else 0), name
+            assert facts.inner is None or facts.inner[0] < len(stem), name
+
+
+def test_a_network_is_published_with_its_rates_where_there_are_such_units() -> None:
+    found = {(m, b) for m in SEGMENTERS for b in BACKBONE_FACTS if usual_multi_grid(m, b, True)}
+    deep = [name for name in BACKBONE_FACTS if "res" in name and name != "resnet18"]
+    assert found == {(m, b) for m in ("deeplabv3", "deeplabv3plus") for b in deep}
+    assert usual_multi_grid("deeplabv3", "resnet50", True) == (1, 2, 4)
+    assert usual_multi_grid("deeplabv3", "resnet50", False) == ()
+
+
+def test_the_stride_of_a_decoder() -> None:
+    for stride in (1, 2, 4):
+        check_decoder_stride("unet", stride)
+    with pytest.raises(ValueError, match="decoder stride 8: choose 1, 2, 4"):
+        check_decoder_stride("unet", 8)
+    for model in set(SEGMENTERS) - {"unet"}:
+        with pytest.raises(ValueError, match=f"{model} has no decoder whose stride"):
+            check_decoder_stride(model, 1)
+
+
+def test_rates_fit_the_units() -> None:
+    check_multi_grid("resnet18", True, (1, 2))
+    with pytest.raises(ValueError, match="resnet18 takes 2 whole numbers"):
+        check_multi_grid("resnet18", True, (1, 2, 4))

@@ -64,3 +64,14 @@ def test_other_tensors_are_refused_and_none_of_them_taken() -> None:
             fill(model, state)
     assert model.training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_config_without_unit_rates_is_of_a_network_without() -> None:
+    """Weights of before there were any."""
+    config = {"backbone": "resnet34", "output_stride": 16, "dilated": True}
+    assert backbone_of(config).multi_grid == ()
+    found = backbone_of({**config, "multi_grid": [1, 2, 4]})
+    assert found.multi_grid == (1, 2, 4)
+    for damaged in ("1,2,4", 3, [1, 2], [1, 2, "4"], {"1": 2}):
+        with pytest.raises(ValueError, match="resnet34 takes 3 whole numbers"):
+            backbone_of({**config, "multi_grid": damaged})

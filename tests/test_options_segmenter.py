@@ -75,3 +75,38 @@ def test_many_taps_on_a_mobilenet_bear_a_lower_rate() -> None:
     }
     assert {pair for pair, value in found.items() if value == 1e-4} == low
     assert all(value == 1e-3 for pair, value in found.items() if pair not in low)
+
+
+def test_unit_rates_as_published_unless_told() -> None:
+    head = Head(model="deeplabv3")
+    assert head.unit_rates("resnet50", True) == (1, 2, 4)
+    assert head.unit_rates("resnet50", False) == ()
+    assert head.unit_rates("mobilenet_v2", True) == ()
+    assert Head(model="fcn").unit_rates("resnet50", True) == ()
+    assert Head(model="fcn", multi_grid="2,1,1").unit_rates("resnet50", True) == (2, 1, 1)
+    assert Head(model="deeplabv3", multi_grid="none").unit_rates("resnet50", True) == ()
+    assert Head(model="deeplabv3", multi_grid="1,2").unit_rates("resnet18", True) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "backbone", "dilated", "said"),
+    [
+        ("1,2,4", "vgg16", True, "--multi-grid 1,2,4: vgg16 has no last stage of residual units"),
+        ("1,2,4", "resnet50", False, "--multi-grid 1,2,4: the network is not dilated"),
+        *(
+            (text, "resnet50", True, f"--multi-grid {text}: resnet50 takes 3 whole numbers from 1")
+            for text in ("1,2", "on", "1,2,x", "1,2,0", "1,2,4,8", "1,,4", "", "1.5,2,4", "-1,2,4")
+        ),
+    ],
+)
+def test_unit_rates_that_cannot_be(given: str, backbone: str, dilated: bool, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Head(model="deeplabv3", multi_grid=given).unit_rates(backbone, dilated)
+    assert str(caught.value).startswith(said)
+
+
+def test_a_decoder_goes_to_full_resolution_unless_told() -> None:
+    assert (Head(model="unet").decoder, Head(model="fcn").decoder) == (1, None)
+    assert Head(model="unet", decoder_stride=4).decoder == 4
+    with pytest.raises(UsageError, match="--decoder-stride 2: fcn8s has no decoder whose stride"):
+        _ = Head(model="fcn8s", decoder_stride=2).decoder

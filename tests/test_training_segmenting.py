@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from wsss_cli.artifacts import open_dataset
 from wsss_cli.core.metrics import confusion_matrix, scores
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.options.segmenter import Head, Norm
-from wsss_cli.options.training import Crops
+from wsss_cli.options.training import BatchNorm, Body, Crops
 from wsss_cli.training import segmenting as _segmenting
 from wsss_cli.training.compute import Compute
 from wsss_cli.training.team import Team
@@ -82,7 +83,59 @@ def test_what_changes_the_numbers_is_recorded(tmp_path: Path) -> None:
         **{"backbone": "tiny", "output_stride": 16, "dilated": False, "model": "unet"},
         **{"norm": "batch", "weights": "random", "freeze_stages": 0, "batchnorm": "frozen"},
         "aux_weight": 0.5,
+        "decoder_stride": 1,
     }
+
+
+def test_what_only_some_networks_have_is_in_the_config_of_those(tmp_path: Path) -> None:
+    body = Body(backbone="resnet34", weights="random", dilated=True, freeze_stages=0)
+
+    def config(**head: Any) -> dict[str, Any]:
+        return seg_task(tmp_path, body=body, head=Head(**head)).config
+
+    assert config(model="deeplabv3")["multi_grid"] == [1, 2, 4]
+    assert config(model="fcn", multi_grid="1,1,2")["multi_grid"] == [1, 1, 2]
+    assert "multi_grid" not in config(model="deeplabv3", multi_grid="none")
+    assert "multi_grid" not in config(model="fcn")
+    assert config(model="unet")["decoder_stride"] == 1
+    assert config(model="unet", decoder_stride=4)["decoder_stride"] == 4
+    assert "decoder_stride" not in config(model="fcn")
+
+
+def test_a_network_is_trained_and_rebuilt_with_its_rates(tmp_path: Path) -> None:
+    body = Body(
+        backbone="resnet34",
+        weights="random",
+        dilated=True,
+        freeze_stages=0,
+        batchnorm=BatchNorm.train,  # else convolutions do their work, and rounding differs
+    )
+    task = seg_task(tmp_path, body=body, head=Head(model="deeplabv3", aux_weight=0.0))
+    trained, _ = task.network(3, Team())
+    rebuilt = _segmenting.network(task.config, 3)
+    older = _segmenting.network({k: v for k, v in task.config.items() if k != "multi_grid"}, 3)
+    for net in (rebuilt, older):
+        net.load_state_dict(trained.state_dict())
+    x = torch.randn(1, 3, 48, 64)
+    with torch.no_grad():
+        one, same, other = (net.eval()(x) for net in (trained, rebuilt, older))
+    assert torch.equal(one, same)
+    assert one.shape == other.shape
+    assert not torch.equal(one, other)
+
+
+def test_weights_of_before_the_decoders_stride_was_chosen_are_rebuilt(tmp_path: Path) -> None:
+    task = seg_task(tmp_path, head=Head(model="unet", aux_weight=0.0))
+    old = {k: v for k, v in task.config.items() if k != "decoder_stride"}
+    assert _segmenting.network(old, 3).head.stride == 2  # the tiny network's finest stage
+    assert _segmenting.network(task.config, 3).head.stride == 1
+
+
+def test_a_network_that_cannot_be_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--multi-grid 1,2,4: tiny has no last stage"):
+        seg_task(tmp_path, head=Head(model="deeplabv3", multi_grid="1,2,4"))
+    with pytest.raises(UsageError, match="--decoder-stride 2: fcn has no decoder"):
+        seg_task(tmp_path, head=Head(model="fcn", decoder_stride=2))
 
 
 def test_a_network_to_train_has_an_auxiliary_head_where_its_loss_counts(tmp_path: Path) -> None:

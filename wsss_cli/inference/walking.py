@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..machine.place import Place
 
 NAME = "random-walk"
-PAD = 16  # images are padded to a multiple of this, as PSA (8) and IRN (16) do
+PAD = 16  # images are padded to multiples of this, the networks' stride, so that mirrors fit too
 
 
 class Spread(Protocol):
@@ -33,6 +33,7 @@ class Spread(Protocol):
         stride: of the grid that scores live on.
         has_background: the background is one of the scores.
         threshold: of the background in the place of scores; None where it has some.
+        pad_to: side that images are padded to at least, a multiple of `PAD`.
     """
 
     @property
@@ -41,6 +42,8 @@ class Spread(Protocol):
     def has_background(self) -> bool: ...
     @property
     def threshold(self) -> float | None: ...
+    @property
+    def pad_to(self) -> int: ...
 
     def see(self, model: Any, x: Tensor, place: Place) -> Tensor:
         """What the network sees in a padded image (1, 3, H, W): features or boundaries."""
@@ -153,13 +156,12 @@ class Walker:
     def _scores(self, image_id: str, loaded: Loaded) -> np.ndarray:
         import torch
 
-        from ..core.grid import pad_to_multiple
         from ..core.images import batch_to_input
 
         stride, own = cam_stride(self.maps), self.spread.stride
         work = (loaded.copies[0].shape[-2], loaded.copies[0].shape[-1])
         with torch.no_grad():
-            x = pad_to_multiple(batch_to_input(loaded.copies), PAD)
+            x = padded(batch_to_input(loaded.copies), self.spread.pad_to)
             x = x.contiguous(memory_format=torch.channels_last)
             cam = loaded.cam.to(self.place.device)  # before the network, which it would wait for
             seen = self.spread.see(self.model, x, self.place)
@@ -174,6 +176,21 @@ class Walker:
         if not finite:
             raise WsssError(f"{image_id}: the network gives values that are not finite")
         return walked
+
+
+def padded(x: Tensor, least: int) -> Tensor:
+    """Pad (B, 3, H, W) on the right and below to sides of `least` or, if longer, multiples of PAD.
+
+    With zeros, the mean colour. What a network with batch norm sees of the image hardly changes
+    with it. A group norm takes means over the whole map: IRNet's boundaries do change.
+    """
+    from torch.nn import functional
+
+    from ..core.grid import pad_to_multiple
+
+    height, width = x.shape[-2:]
+    large = functional.pad(x, (0, max(0, least - width), 0, max(0, least - height)))
+    return pad_to_multiple(large, PAD)
 
 
 def features(model: Any, x: Tensor, place: Place) -> Tensor:

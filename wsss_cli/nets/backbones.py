@@ -10,8 +10,8 @@ from torch import nn
 from torchvision.models.vgg import cfgs as vgg_layouts
 from torchvision.models.vgg import make_layers as vgg_layers
 
-from .base import Backbone, remove_strides
-from .names import BACKBONE_FACTS, BACKBONES, OUTPUT_STRIDES
+from .base import Backbone, remove_strides, set_unit_rates
+from .names import BACKBONE_FACTS, BACKBONES, OUTPUT_STRIDES, check_multi_grid
 from .norms import freeze_batchnorm
 from .parameters import parameter_groups
 from .pretrained import load_backbone_weights
@@ -29,7 +29,9 @@ __all__ = [
 ]
 
 
-def build_backbone(name: str, output_stride: int = 16, dilated: bool = False) -> Backbone:
+def build_backbone(
+    name: str, output_stride: int = 16, dilated: bool = False, multi_grid: Sequence[int] = ()
+) -> Backbone:
     """A backbone with freshly initialised weights.
 
     Args:
@@ -39,12 +41,14 @@ def build_backbone(name: str, output_stride: int = 16, dilated: bool = False) ->
         dilated: also dilate what follows a removed stride (`remove_strides`), so that
             receptive fields stay those of the pretraining. IRN's classifier does not; DeepLab
             does. No difference at stride 32.
+        multi_grid: rates of the residual units of a ResNet's last stage, in multiples of the
+            stage's own (`set_unit_rates`), where it is dilated; empty for none.
 
     Returns:
         The network, in train mode, nothing frozen.
 
     Raises:
-        ValueError: unknown name or stride.
+        ValueError: unknown name or stride, or rates that there are no such units for.
     """
     if name not in NAMES:
         raise ValueError(f"unknown backbone {name!r}; there are {', '.join(NAMES)}")
@@ -53,13 +57,17 @@ def build_backbone(name: str, output_stride: int = 16, dilated: bool = False) ->
     facts = BACKBONE_FACTS[name]
     body, stages = _body(name)
     strides = [min(stride, output_stride) for stride in facts.strides]
-    backbone = Backbone(name, body, stages, facts.channels, strides, dilated)
+    backbone = Backbone(name, body, stages, facts.channels, strides, dilated, facts.inner)
     dilation = 1
     for stage, stride in zip(backbone.stages(), facts.strides, strict=True):
         if stride > output_stride:
             dilation = remove_strides(stage, dilated, dilation)
     if facts.vgg:
         _remove_pool_strides(backbone, output_stride, dilated)
+    if multi_grid:
+        check_multi_grid(name, dilated, multi_grid)
+        backbone.multi_grid = tuple(multi_grid)
+        set_unit_rates(list(backbone.stages()[-1][0].children()), multi_grid, dilation)
     return backbone
 
 

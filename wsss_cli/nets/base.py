@@ -24,7 +24,9 @@ class Backbone(nn.Module):
         channels: of the five returned maps.
         strides: image pixels per cell of the five returned maps; rising, the last is the
             output stride.
-        output_stride, dilated: what `build_backbone` was asked for.
+        output_stride, dilated, multi_grid: what `build_backbone` was asked for.
+        finer: stride and channels of the maps that `forward` gives before the five if asked to,
+            the image first.
         frozen_stages: how many stages, counted from the image, get no gradient.
     """
 
@@ -36,8 +38,12 @@ class Backbone(nn.Module):
         channels: Sequence[int],
         strides: Sequence[int],
         dilated: bool,
+        inner: tuple[int, int, int] | None = None,
     ) -> None:
-        """Wrap named modules; `stages` lists, per stage, the paths of those run in turn."""
+        """Wrap named modules; `stages` lists, per stage, the paths of those run in turn.
+
+        `inner` is as in `names.BackboneFacts`.
+        """
         super().__init__()
         if not len(stages) == len(channels) == len(strides) == STAGES:
             raise ValueError(f"a backbone has {STAGES} stages")
@@ -48,13 +54,17 @@ class Backbone(nn.Module):
         self.strides = tuple(strides)
         self.output_stride = self.strides[-1]
         self.dilated = dilated
+        self.multi_grid: tuple[int, ...] = ()
+        self.finer = ((1, 3), *([] if inner is None else [inner[1:]]))
+        self._inner = 0 if inner is None else inner[0]
         self.frozen_stages = 0
         self._paths = tuple(tuple(paths) for paths in stages)
 
     @property
     def config(self) -> dict[str, Any]:
         """Plain values that `build_backbone(**config)` rebuilds this architecture from."""
-        return {"name": self.name, "output_stride": self.output_stride, "dilated": self.dilated}
+        found = {"name": self.name, "output_stride": self.output_stride, "dilated": self.dilated}
+        return {**found, "multi_grid": list(self.multi_grid)} if self.multi_grid else found
 
     def stages(self) -> list[list[nn.Module]]:
         """The modules of each of the five stages, in the order they run."""
@@ -85,22 +95,25 @@ class Backbone(nn.Module):
             module.eval()
         return self
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, finer: bool = False) -> list[Tensor]:
         """Five feature maps [stem, s4, s8, s16, last].
 
         Args:
             x: (B, 3, H, W) float, normalised RGB; any H, W >= 1.
+            finer: give the image, and what finer map there is within the stem, before the five.
 
         Returns:
             Map k is (B, channels[k], ceil(H / strides[k]), ceil(W / strides[k])). The maps of
             frozen stages are detached, from the image too.
         """
-        maps = []
+        maps = [x] if finer else []
         recording = torch.is_grad_enabled()
         for index, stage in enumerate(self.stages()):
             with torch.set_grad_enabled(recording and index >= self.frozen_stages):
-                for module in stage:
+                for count, module in enumerate(stage, start=1):
                     x = module(x)
+                    if finer and index == 0 and count == self._inner:
+                        maps.append(x)
             maps.append(x)
         return maps
 
@@ -140,3 +153,23 @@ def remove_strides(modules: Iterable[nn.Module], dilate: bool, dilation: int = 1
                     conv.__class__ = DilatedDepthwiseConv2d
                 dilation *= factor if strided else 1
     return dilation
+
+
+def set_unit_rates(units: Sequence[nn.Module], rates: Sequence[int], dilation: int) -> None:
+    """Give the residual units of a ResNet's stage rates of their own, in place ("multi-grid").
+
+    All 3 x 3 convolutions of unit k get the dilation `dilation * rates[k]`. At output stride 16
+    with rates 1, 2, 4 those of the last stage are 2, 4, 8 (Chen et al., DeepLab v3,
+    arXiv:1706.05587, section 4.2). That holds for the first unit, too, whose convolution
+    `remove_strides` leaves at the dilation before the stage, since in torchvision's networks it had
+    the stride: in the published ones the stage before ends with it.
+
+    Args:
+        units: of one stage without a stride.
+        rates: a multiple for each.
+        dilation: in force after the stage.
+    """
+    for unit, rate in zip(units, rates, strict=True):
+        for conv in unit.modules():
+            if isinstance(conv, nn.Conv2d) and conv.kernel_size == (3, 3):
+                conv.dilation = conv.padding = (dilation * rate, dilation * rate)

@@ -8,20 +8,22 @@ from ..core.grid import grid_size
 
 
 class Head(nn.Module):
-    """From the backbone's five maps to logits.
+    """From the backbone's maps to logits.
 
-    `forward(maps, size)` takes the five maps and the (H, W) of the input, and returns logits
-    (B, n_labels, ceil(H / stride), ceil(W / stride)).
+    `forward(maps, size)` takes the five maps, after finer ones if it wants these, and the (H, W)
+    of the input, and returns logits (B, n_labels, ceil(H / stride), ceil(W / stride)).
 
     Attributes:
         stride: pixels per cell of the logits.
         frame: pixels of mean colour that the head wants around the image before the backbone sees
             it, a multiple of all strides; the maps are then those of the framed image, while size
             stays the input's.
+        finer: it wants the maps that are finer than the five, too, the image first.
     """
 
     stride: int
     frame: int = 0
+    finer: bool = False
 
     def start_from(self, weight: Tensor, bias: Tensor) -> None:
         """Make a head of one layer a classifier of the last map's cells; what else it sees, zero.

@@ -14,13 +14,14 @@ def backbone_of(config: Mapping[str, Any]) -> Backbone:
     """The backbone that a network's config describes.
 
     Args:
-        config: `backbone`, `output_stride` and `dilated`, as `build_backbone` takes them.
+        config: `backbone`, `output_stride` and `dilated`, as `build_backbone` takes them;
+            `multi_grid` where there is one.
 
     Raises:
         ValueError: the config does not describe one.
     """
     name, stride = entry(config, "backbone"), entry(config, "output_stride")
-    return build_backbone(name, stride, entry(config, "dilated"))
+    return build_backbone(name, stride, entry(config, "dilated"), config.get("multi_grid", ()))
 
 
 def entry(config: Mapping[str, Any], name: str) -> Any:

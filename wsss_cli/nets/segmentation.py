@@ -15,12 +15,12 @@ from ..machine.precision import full_precision
 from .base import Backbone
 from .convolved import ConvolvedClassifier
 from .heads import Head, LastMapHead, unframed
-from .names import HEAD_NORMS, SEGMENTER_FACTS, SEGMENTERS
+from .names import HEAD_NORMS, SEGMENTER_FACTS, SEGMENTERS, check_decoder_stride
 from .norms import batch_to_group_norm
 from .pretrained import RANDOM, all_entries
 from .strided import StridedHead
 
-AUX_STAGE = 3
+AUX_STAGE = -2  # of the backbone's maps
 HEAD_PREFIX = "head."  # in the state dict of a `Segmenter`
 
 
@@ -29,7 +29,7 @@ class Segmenter(nn.Module):
 
     Attributes:
         backbone: a `Backbone`.
-        head: from the five maps to logits of stride head.stride.
+        head: from the backbone's maps to logits of stride head.stride.
         aux_head: the same from the stride-16 stage, for training only, or None.
     """
 
@@ -47,9 +47,12 @@ class Segmenter(nn.Module):
         return self.logits(self.maps(x), (x.shape[-2], x.shape[-1]))
 
     def maps(self, x: Tensor) -> list[Tensor]:
-        """The backbone's five maps of images (B, 3, H, W), framed as the head wants them."""
+        """The backbone's maps of images (B, 3, H, W), framed as the head wants them.
+
+        They are the five, and before them finer ones where the head wants these.
+        """
         frame = self.head.frame
-        return self.backbone(F.pad(x, (frame,) * 4) if frame else x)
+        return self.backbone(F.pad(x, (frame,) * 4) if frame else x, self.head.finer)
 
     def logits(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor | dict[str, Tensor]:
         """What `forward` returns, from the `maps` of images of size (H, W)."""
@@ -62,14 +65,22 @@ class Segmenter(nn.Module):
         return {"out": out, "aux": upsample_grid(aux, size, stride)}
 
 
-def head_of(model: str, backbone: Backbone, n_labels: int) -> Head:
+def head_of(
+    model: str, backbone: Backbone, n_labels: int, decoder_stride: int | None = None
+) -> Head:
     """A fresh head: `head` of the module of that name."""
-    found: Head = import_module(f".{model}", __package__).head(backbone, n_labels)
+    own = {} if decoder_stride is None else {"decoder_stride": decoder_stride}
+    found: Head = import_module(f".{model}", __package__).head(backbone, n_labels, **own)
     return found
 
 
 def build_segmenter(
-    model: str, backbone: Backbone, n_labels: int, aux: bool = False, norm: str = "group"
+    model: str,
+    backbone: Backbone,
+    n_labels: int,
+    aux: bool = False,
+    norm: str = "group",
+    decoder_stride: int | None = None,
 ) -> Segmenter:
     """A segmentation network with a fresh head.
 
@@ -82,12 +93,15 @@ def build_segmenter(
         norm: in the heads that normalise, 'group' (the default: right for any batch size, one
             image included) or 'batch' (as published; wants about 8 images per device). DeepLab's
             image pooling branch has group norm either way, since it has one value per image.
+        decoder_stride: pixels per cell of the logits, of models with a decoder that can choose;
+            None for those of the backbone's finest stage.
 
     Returns:
         The network, in train mode.
 
     Raises:
-        ValueError: unknown model or norm, a stride that makes no such network, or no labels.
+        ValueError: unknown model or norm, a stride that makes no such network (of the backbone
+            or the decoder), or no labels.
     """
     if model not in SEGMENTER_FACTS:
         raise ValueError(f"unknown model {model!r}; there are {', '.join(SEGMENTERS)}")
@@ -97,7 +111,9 @@ def build_segmenter(
         raise ValueError(f"{model} does not go with output stride {backbone.output_stride}")
     if n_labels < 1:
         raise ValueError(f"a segmentation into {n_labels} labels")
-    head = head_of(model, backbone, n_labels)
+    if decoder_stride is not None:
+        check_decoder_stride(model, decoder_stride)
+    head = head_of(model, backbone, n_labels, decoder_stride)
     aux_head: Head | None = None
     if aux:
         layers = FCNHead(backbone.channels[AUX_STAGE], n_labels)

@@ -10,7 +10,16 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UsageError
-from ..nets.names import BACKBONE_FACTS, HEAD_NORMS, SEGMENTER_FACTS, SEGMENTERS
+from ..nets.names import (
+    BACKBONE_FACTS,
+    DECODER_STRIDES,
+    HEAD_NORMS,
+    SEGMENTER_FACTS,
+    SEGMENTERS,
+    check_decoder_stride,
+    check_multi_grid,
+    usual_multi_grid,
+)
 from .annotations import Default, in_words
 from .cards import Due
 from .shared import any_of, one_of
@@ -18,6 +27,10 @@ from .shared import any_of, one_of
 LOW_RATE = 1e-4  # what score layers with many taps bear on a MobileNet's features: networks.md
 STRIDES = in_words({name: facts.strides[0] for name, facts in SEGMENTER_FACTS.items()})
 AUX_WEIGHTS = in_words({name: f"{facts.aux_weight:g}" for name, facts in SEGMENTER_FACTS.items()})
+
+NONE = "none"
+MULTI_GRIDS = "1,2,4 for deeplabv3 and deeplabv3plus on a ResNet of three such units, else none"
+DECODERS = {n: facts.decoder_stride for n, facts in SEGMENTER_FACTS.items() if facts.decoder_stride}
 
 
 def bearable(rate: float) -> Due:
@@ -67,6 +80,22 @@ class Head:
         ),
         Default(AUX_WEIGHTS),
     ] = None
+    multi_grid: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...|none",
+            help="Dilation of each unit of a ResNet's last stage, in multiples of the stage's own.",
+        ),
+        Default(MULTI_GRIDS),
+    ] = None
+    decoder_stride: Annotated[
+        int | None,
+        typer.Option(
+            callback=one_of(DECODER_STRIDES),
+            help="unet: image pixels per cell of the logits, 1, 2 or 4.",
+        ),
+        Default(DECODERS),
+    ] = None
 
     @property
     def stride(self) -> int:
@@ -90,3 +119,40 @@ class Head:
         """The weight of the auxiliary loss."""
         given = self.aux_weight
         return SEGMENTER_FACTS[self.model].aux_weight if given is None else given
+
+    @property
+    def decoder(self) -> int | None:
+        """Pixels per cell of the logits; None where the network leaves no choice.
+
+        Raises:
+            UsageError: a stride for such a network.
+        """
+        given = self.decoder_stride
+        if given is None:
+            return DECODERS.get(self.model)
+        try:
+            check_decoder_stride(self.model, given)
+        except ValueError as err:
+            raise UsageError(f"--decoder-stride {given}: {err}") from None
+        return given
+
+    def unit_rates(self, backbone: str, dilated: bool) -> tuple[int, ...]:
+        """The rates of the units of the backbone's last stage, as asked for or else as published.
+
+        Raises:
+            UsageError: rates that the backbone cannot have.
+        """
+        given = self.multi_grid
+        if given is None:
+            return usual_multi_grid(self.model, backbone, dilated)
+        if given == NONE:
+            return ()
+        try:
+            rates = tuple(int(part) for part in given.split(","))
+        except ValueError:
+            rates = ()
+        try:
+            check_multi_grid(backbone, dilated, rates)
+        except ValueError as err:
+            raise UsageError(f"--multi-grid {given}: {err}") from None
+        return rates

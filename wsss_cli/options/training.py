@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -104,11 +105,11 @@ class Body:
         ),
     ] = BatchNorm.frozen
 
-    def build(self) -> Backbone:
-        """The backbone, pretrained and frozen as asked for."""
+    def build(self, multi_grid: Sequence[int] = ()) -> Backbone:
+        """The backbone, pretrained and frozen as asked for; `multi_grid` as `build_backbone`'s."""
         from ..nets.backbones import build_backbone, freeze_batchnorm, load_backbone_weights
 
-        backbone = build_backbone(self.backbone, self.output_stride, self.dilated)
+        backbone = build_backbone(self.backbone, self.output_stride, self.dilated, multi_grid)
         load_backbone_weights(backbone, self.weights)
         if self.batchnorm is not BatchNorm.train:
             freeze_batchnorm(backbone, affine=self.batchnorm is BatchNorm.frozen)

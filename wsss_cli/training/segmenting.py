@@ -45,7 +45,8 @@ def network(config: Mapping[str, Any], n_labels: int) -> Segmenter:
     from ..nets.segmentation import build_segmenter
 
     model, backbone = entry(config, "model"), backbone_of(config)
-    return build_segmenter(model, backbone, n_labels, norm=entry(config, "norm"))
+    norm, decoder_stride = entry(config, "norm"), config.get("decoder_stride")
+    return build_segmenter(model, backbone, n_labels, norm=norm, decoder_stride=decoder_stride)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +78,24 @@ class Task:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "body", replace(self.body, output_stride=self.head.stride))
+        _ = self.config  # refuses what is no network
+
+    @property
+    def unit_rates(self) -> tuple[int, ...]:
+        """The rates of the units of the backbone's last stage; none where all have the same."""
+        return self.head.unit_rates(self.body.backbone, self.body.dilated)
 
     @property
     def config(self) -> dict[str, Any]:
-        """What the network is rebuilt from."""
-        norm = self.head.head_norm.value
-        return {**self.body.config(), "model": self.head.model, "norm": norm}
+        """What the network is rebuilt from.
+
+        Keys that only some networks have stand there for those alone.
+        """
+        norm, decoder, rates = self.head.head_norm.value, self.head.decoder, self.unit_rates
+        own: dict[str, Any] = {"model": self.head.model, "norm": norm}
+        own |= {} if decoder is None else {"decoder_stride": decoder}
+        own |= {"multi_grid": list(rates)} if rates else {}
+        return {**self.body.config(), **own}
 
     @property
     def params(self) -> dict[str, Any]:
@@ -94,7 +107,8 @@ class Task:
         from ..nets.segmentation import build_segmenter, load_head_weights
 
         aux, norm = self.head.aux > 0, self.head.head_norm.value
-        net = build_segmenter(self.head.model, self.body.build(), n_labels, aux, norm)
+        body = self.body.build(self.unit_rates)
+        net = build_segmenter(self.head.model, body, n_labels, aux, norm, self.head.decoder)
         filled = load_head_weights(net, self.body.weights)
         if filled is None and team.leads:
             warn(f"{self.body.weights} holds no classifier of VGG-16: fc6 and fc7 start at random")

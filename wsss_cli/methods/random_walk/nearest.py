@@ -37,6 +37,7 @@ class Nearest:
     threshold: float | None = None
     has_background: bool = True
     stride: int = PSA_STRIDE
+    pad_to: int = 0
 
     def see(self, model: Any, x: Tensor, place: Place) -> Tensor:
         """(D, h, w) features of a padded image."""

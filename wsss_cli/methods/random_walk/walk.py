@@ -12,6 +12,7 @@ import typer
 
 from ...core.walk_defaults import (
     AUTO,
+    IRN_PAD_TO,
     IRN_STRIDE,
     IRN_THRESHOLD,
     PSA_ALPHA,
@@ -22,7 +23,8 @@ from ...core.walk_defaults import (
     Auto,
 )
 from ...errors import UsageError, WsssError
-from ...inference.walking import Exponent, Spread, WalkCard, features
+from ...inference.walking import PAD, Exponent, Spread, WalkCard, features
+from ...options.annotations import typed
 from ...options.cards import Due, plain
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from ...machine.place import Place
 
 HEIGHT, WIDTH = PUBLISHED_SIZE
+LARGEST = 4096  # side that images are padded to, pixels
 
 
 class Border(str, enum.Enum):
@@ -73,6 +76,14 @@ class WalkOptions(Exponent):
             "--flip/--no-flip", help="irn weights: find boundaries in the mirror image too."
         ),
     ] = None
+    pad_to: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="irn weights: side that smaller images are padded to for the network; 0: to "
+            f"multiples of {PAD} alone.",
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         """Raises UsageError for steps that are none."""
@@ -103,6 +114,7 @@ class PsaWalk:
     threshold: float | None = None
     has_background: bool = True
     stride: int = PSA_STRIDE
+    pad_to: int = 0
 
     def __post_init__(self) -> None:
         """Raises UsageError for an exponent out of range."""
@@ -140,11 +152,14 @@ class IrnWalk:
     flip: bool = True
     has_background: bool = False
     stride: int = IRN_STRIDE
+    pad_to: int = IRN_PAD_TO
 
     def __post_init__(self) -> None:
-        """Raises UsageError for a threshold out of range."""
+        """Raises UsageError for a value out of range."""
         if not 0 <= self.threshold <= 1:
             raise UsageError(f"--threshold {self.threshold}: must lie in 0..1")
+        if self.pad_to % PAD or not 0 <= self.pad_to <= LARGEST:
+            raise UsageError(f"--pad-to {self.pad_to}: must be a multiple of {PAD} in 0..{LARGEST}")
 
     def see(self, model: Any, x: Tensor, place: Place) -> Tensor:
         """(h, w) boundary of a padded image, averaged before the sigmoid with its mirror's.
@@ -174,7 +189,7 @@ class IrnWalk:
 
     def scores_record(self) -> dict[str, Any]:
         """All that the scores depend on, for provenance."""
-        own = {"method": "irn", "stride": self.stride, "flip": self.flip}
+        own = {"method": "irn", "stride": self.stride, "flip": self.flip, "pad_to": self.pad_to}
         return {**own, **asdict(self.walk)}
 
     def labels_record(self) -> dict[str, Any]:
@@ -184,7 +199,7 @@ class IrnWalk:
 
 # The walks by the method that trained the weights, and the options that only one of them has.
 WALKS: Mapping[str, type] = {"psa": PsaWalk, "irn": IrnWalk}
-OWNERS = {"alpha": "psa", "border": "psa", "threshold": "irn", "flip": "irn"}
+OWNERS = {"alpha": "psa", "border": "psa", "threshold": "irn", "flip": "irn", "pad_to": "irn"}
 
 
 def spread(trained_by: str, options: WalkOptions) -> Spread:
@@ -207,7 +222,8 @@ def spread(trained_by: str, options: WalkOptions) -> Spread:
     given = {name: value for name, value in plain(options).items() if value is not None}
     for name, owner in OWNERS.items():
         if name in given and owner != trained_by:
-            raise UsageError(f"--{name}: is of {owner} weights, and these are {trained_by}")
+            spelled = typed(name)
+            raise UsageError(f"{spelled}: is of {owner} weights, and these are {trained_by}")
     given["steps"] = steps_of(options.steps)
     usual = asdict(pseudo.WALKS[trained_by])
     try:
@@ -231,6 +247,7 @@ CARD = WalkCard(
         "border": _by_weights(Border.full.value),
         "threshold": _by_weights(f"{IRN_THRESHOLD:g}"),
         "flip": _by_weights("flip"),
+        "pad_to": _by_weights(str(IRN_PAD_TO)),
     },
     spread=spread,
     source="AffinityNet: Ahn and Kwak, CVPR 2018; IRNet: Ahn, Cho and Kwak, CVPR 2019",
