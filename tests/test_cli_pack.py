@@ -221,13 +221,13 @@ def test_only_three_problems_are_named(pack: Run, table: Path) -> None:
 def test_masks_must_be_labels_of_the_classes(pack: Run, table: Path, tmp_path: Path) -> None:
     masks = tmp_path / "masks"
     (masks / "a.png").write_bytes(encode_mask(np.full((4, 6), 3, np.uint8)))
-    Image.new("I;16", (6, 4)).save(masks / "b c.png")
+    Image.new("I;16", (6, 4), 700).save(masks / "b c.png")
     photo().save(masks / "d.png")
     result = pack("--csv", table, "--images", "photos", "--masks", "masks")
     assert result.code == 3
     assert "a: its mask holds label 3, there are 2 classes" in result.err
-    assert "b c: its mask cannot be used: a 16-bit mask" in result.err
-    assert "d: its mask cannot be used: a mask in RGB colours" in result.err
+    assert "b c: its mask b c.png holds the number 700 in 24 pixels" in result.err
+    assert "d: its mask d.png is in colours, such as " in result.err
 
 
 def test_masks_that_hold_more_than_the_tags_are_a_warning(
