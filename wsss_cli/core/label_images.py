@@ -101,7 +101,10 @@ def _open(data: bytes) -> Image.Image:
         raise
     except Exception as err:
         raise ValueError(f"cannot be used: {' '.join(str(err).split())}") from err
-    reason = _unfit(image, data)
+    try:
+        reason = _unfit(image, data)
+    except Exception as err:  # counting frames reads through the file
+        reason = f"cannot decode: {' '.join(str(err).split())}"
     if reason:
         image.close()
         raise ValueError(f"cannot be used: {reason}")

@@ -100,8 +100,9 @@ def _judge_classes(said: Agreement, found: Collection, masks: Sequence[_Mask]) -
             f"{len(which)} of {len(tagged)} masks of tagged images {text}, first {which[0].id}"
         )
     if tagged and len(empty) + len(other) == len(tagged):
-        if len(void) == len(tagged) and not found.masks.settled:
-            _refuse_void(said, found, void, len(tagged), "masks of tagged images")
+        if len(void) == len(tagged):
+            if not found.masks.settled:
+                _refuse_void(said, found, void, len(tagged), "masks of tagged images")
         elif len(tagged) >= MASKS_ENOUGH:
             said.refuse(
                 "no mask holds a class that its image is tagged with: "
@@ -131,7 +132,8 @@ def _refuse_void(
 
 def _judge_numbering(said: Agreement, found: Collection, masks: Sequence[_Mask]) -> None:
     """Masks whose classes agree with the tags if they are numbered from 0, and do not from 1."""
-    if found.masks.settled:
+    highest = max((label for one in masks for label in one.held - {IGNORE}), default=0)
+    if found.masks.settled or highest >= len(found.classes):  # then one would be beyond the last
         return
     tagged = [one for one in masks if one.tags and (one.classes or IGNORE not in one.held)]
     shifted = [_from_zero(one) == one.tags for one in tagged]

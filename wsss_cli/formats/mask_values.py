@@ -95,7 +95,7 @@ def parse_values(options: Sequence[str]) -> NamedValues | None:
         return None
     if len(options) == 1 and options[0] == VOC:
         return voc_colours()
-    if len(options) == 1 and not _is_pair(options[0]):
+    if len(options) == 1 and ("=" not in options[0] or Path(options[0]).is_file()):
         return read_values(Path(options[0]))
     pairs = []
     for option in options:

@@ -114,7 +114,7 @@ class Masks:
             if isinstance(mask, Path):
                 self._used.add(mask)
         if self._given and stems and not problems and not any(one.mask for one in kept):
-            raise self._none(next(iter(stems.values())))
+            raise self._none(min(stems.values()))
         return kept, problems
 
     def order(self, source: str, samples: Iterable[Sample]) -> None:
@@ -168,7 +168,7 @@ class Masks:
                     "--first-label",
                 )
             return found
-        files = [path for paths in self._index().values() for path in paths]
+        files = [path for paths in (self._files or {}).values() for path in paths]
         notes = {
             **found.notes,
             "mask_suffix": self._suffix or None,

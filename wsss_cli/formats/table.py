@@ -82,7 +82,7 @@ def read_table(
 
     Raises:
         WsssError: a file is missing, empty or not a table; the layout cannot be told, or columns
-            do not fit it; an image listed twice; masks without a class order.
+            do not fit it; an image listed twice; masks without a class order, or none at all.
     """
     folder = ImageFolder(images or path.parent, "--images names the folder of the images")
     label_images = Masks(masks, mask_options)
@@ -90,6 +90,8 @@ def read_table(
     samples, problems = _samples(table, folder, masks)
     names, samples, more = _in_splits(table, samples, splits or {}, folder)
     problems += more
+    if table.mask is not None and mask_options.suffix is not None:
+        raise UsageError(f"--mask-suffix: {path} names the masks in {table.name_of(table.mask)!r}")
     if table.mask is None:
         samples, more = label_images.attach(samples, folder)
         problems += more
