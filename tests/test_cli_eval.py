@@ -145,6 +145,33 @@ def test_both_averages_where_a_label_occurs_nowhere(tiny_data: Path, tmp_path: P
     assert found["iou"][2:] == [None, None]
     result = wsss("eval", path)
     assert re.search(r"^green +- +- +- +- +-$", result.stdout, re.M)
+    said = r"^not scored +no pixel of the truth holds 2 labels: green, blue; one that is predicted"
+    assert re.search(said, result.stdout, re.M)
+
+
+def test_a_label_that_the_truth_lacks_is_no_score(tiny_data: Path, tmp_path: Path) -> None:
+    masks = masks_of(tiny_data)
+    labels = {"a/0": np.where(masks["a/0"] == 1, 1, 0).astype(np.uint8)}
+    labels["a/0"][0] = 3  # blue, which the mask of a/0 lacks
+    path = write_labels(tmp_path / "p.h5", tiny_data, labels)
+    found = report_of(path)
+    iou = found["scores"]["labels"]["iou"]
+    assert iou[2:] == [None, None]
+    assert found["labels_without_truth"] == ["green", "blue"]
+    assert found["miou"] == pytest.approx((iou[0] + iou[1] + 0) / 3)
+    assert report_of(path, "--average", "truth")["miou"] == pytest.approx((iou[0] + iou[1]) / 2)
+    assert re.search(r"^blue +- +0\.00 +- ", wsss("eval", path).stdout, re.M)
+
+
+def test_a_truth_without_a_class_is_refused(tmp_path: Path) -> None:
+    image = np.zeros((4, 5, 3), np.uint8)
+    masks = {"a": np.where(np.eye(4, 5), 255, 0).astype(np.uint8)}
+    data = pack_like(tmp_path / "d.h5", {"a": image}, masks, {"a": [0]}, ["cat"])
+    path = write_labels(tmp_path / "p.h5", data, {"a": np.ones((4, 5), np.uint8)})
+    for words in ((), ("--json", "-"), ("--average", "all")):
+        refused = wsss("eval", path, *words)
+        assert (refused.exit_code, refused.stdout) == (3, "")
+        assert "d.h5: no pixel of the truth holds a class" in refused.stderr
 
 
 def test_parts_by_ids_add_up(

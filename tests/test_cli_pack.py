@@ -221,13 +221,13 @@ def test_only_three_problems_are_named(pack: Run, table: Path) -> None:
 def test_masks_must_be_labels_of_the_classes(pack: Run, table: Path, tmp_path: Path) -> None:
     masks = tmp_path / "masks"
     (masks / "a.png").write_bytes(encode_mask(np.full((4, 6), 3, np.uint8)))
-    Image.new("I;16", (6, 4)).save(masks / "b c.png")
+    Image.new("I;16", (6, 4), 700).save(masks / "b c.png")
     photo().save(masks / "d.png")
     result = pack("--csv", table, "--images", "photos", "--masks", "masks")
     assert result.code == 3
     assert "a: its mask holds label 3, there are 2 classes" in result.err
-    assert "b c: its mask cannot be used: a 16-bit mask" in result.err
-    assert "d: its mask cannot be used: a mask in RGB colours" in result.err
+    assert "b c: its mask b c.png holds the number 700 in 24 pixels" in result.err
+    assert "d: its mask d.png is in colours, such as " in result.err
 
 
 def test_masks_that_hold_more_than_the_tags_are_a_warning(
@@ -237,6 +237,135 @@ def test_masks_that_hold_more_than_the_tags_are_a_warning(
     result = pack("--csv", table, "--images", "photos", "--masks", "masks", "-q")
     assert result.code == 0
     assert "1 masks hold classes that their image's tags lack, first a" in result.err
+
+
+@pytest.fixture
+def cats(tmp_path: Path) -> Path:
+    """Four images, the last one without the cat, and their masks of 0 and 255."""
+    for folder in ("photos", "masks"):
+        (tmp_path / folder).mkdir()
+    rows = ["filename,labels"]
+    for seed, name in enumerate("wxyz"):
+        photo(seed=seed).save(tmp_path / "photos" / f"{name}.jpg")
+        mask = np.zeros((4, 6), np.uint8)
+        mask[1:3, seed] = 0 if name == "z" else 255
+        Image.fromarray(mask).save(tmp_path / "masks" / f"{name}.png")
+        rows.append(f"{name}.jpg,{'' if name == 'z' else 'cat'}")
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    return tmp_path / "t.csv"
+
+
+def test_masks_of_0_and_255_are_read_as_what_is_said(pack: Run, cats: Path, tmp_path: Path) -> None:
+    (tmp_path / "c.txt").write_text("cat\n")
+    words = ("--csv", cats, "--images", "photos", "--masks", "masks")
+    refused = pack(*words, "--classes", "c.txt")
+    assert refused.code == 3
+    assert "3 of 3 masks of tagged images hold no class, only 255, which means no" in refused.err
+    assert "hint: --mask-values 255=cat" in refused.err
+    assert nothing_written(tmp_path)
+    assert pack(*words, "--mask-values", "255=cat").code == 0
+    with open_dataset("data.h5") as data:
+        assert data.mask("x")[:, 1].tolist() == [0, 1, 1, 0]
+        assert [np.unique(data.mask(name)).tolist() for name in "wxy"] == [[0, 1]] * 3
+        assert not data.mask("z").any()
+        assert data.params["mask_values"] == "255=cat"
+    kept = pack(*words, "--classes", "c.txt", "--mask-values", "255=ignore", "-o", "void.h5")
+    assert kept.code == 0
+    assert "warning: t.csv: 3 of 3 masks of tagged images hold no class" in kept.err.replace(
+        str(cats), "t.csv"
+    )
+
+
+def test_masks_of_another_name_and_kind(pack: Run, cats: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    for name in "wxyz":
+        with Image.open(tmp_path / "masks" / f"{name}.png") as mask:
+            mask.save(tmp_path / "other" / f"{name}_mask.GIF")
+    words = ("--csv", cats, "--images", "photos", "--mask-values", "255=cat", "--masks")
+    result = pack(*words, "other")
+    assert result.code == 0, result.err
+    assert "mask_suffix _mask" in result.err
+    assert "4 masks;" in result.err
+    assert "masks: label 0 is background (in 4 of 4), 255 is no label (in 0)" in result.err
+    (tmp_path / "other" / "x_mask.GIF").unlink()
+    part = pack(*words, "other", "--mask-suffix", "_mask", "-o", "part.h5")
+    assert part.code == 0
+    assert "1 of 4 images have no mask, first x" in part.err
+    none = pack(*words, "other", "--mask-suffix", "_label", "-o", "none.h5")
+    assert none.code == 3
+    assert "looked for other/w_label.png, there is w_mask.GIF" in none.err
+
+
+def test_masks_that_begin_at_0(pack: Run, tmp_path: Path) -> None:
+    rows = ["filename,labels"]
+    for seed, name in enumerate("wxyz"):
+        for folder in ("photos", "masks"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+        photo(seed=seed).save(tmp_path / "photos" / f"{name}.jpg")
+        mask = np.zeros((4, 6), np.uint8)
+        mask[2:] = 1 + seed % 2
+        Image.fromarray(mask).save(tmp_path / "masks" / f"{name}.png")
+        rows.append(f"{name}.jpg,forest;{['water', 'bare'][seed % 2]}")
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    (tmp_path / "c.txt").write_text("forest\nwater\nbare\n")
+    words = ("--csv", "t.csv", "--images", "photos", "--masks", "masks", "--classes", "c.txt")
+    refused = pack(*words)
+    assert refused.code == 3
+    assert "label 0 is background, and classes begin at 1" in refused.err
+    assert "do the masks begin at 0? Then 4 do" in refused.err
+    shifted = pack(*words, "--first-label", "0")
+    assert shifted.code == 0, shifted.err
+    with open_dataset("data.h5") as data:
+        assert data.mask("x")[:, 0].tolist() == [1, 1, 3, 3]
+        assert data.mask("w")[:, 0].tolist() == [1, 1, 2, 2]
+    assert pack(*words, "--first-label", "1", "-o", "kept.h5").code == 0
+    wrong = pack(*words, "--first-label", "0", "--mask-values", "0=forest", "-o", "x.h5")
+    assert (wrong.code, "does not go with --mask-values" in wrong.err) == (2, True)
+
+
+def test_masks_as_cvat_exports_them(pack: Run, tmp_path: Path) -> None:
+    kit, colours = tmp_path / "kit", {"bird": (9, 200, 9), "cat": (48, 112, 32)}
+    for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
+        (kit / folder).mkdir(parents=True)
+    for seed, name in enumerate(["cat", "bird", "none"]):
+        photo(seed=seed).save(kit / "JPEGImages" / f"{name}.jpg")
+        mask = np.zeros((4, 6, 3), np.uint8)
+        mask[1:3, 1:4] = colours.get(name, 0)
+        if name != "none":  # CVAT writes no mask of an image without objects
+            Image.fromarray(mask).save(kit / "SegmentationClass" / f"{name}.png")
+    (kit / "ImageSets" / "Segmentation" / "default.txt").write_text("cat\nbird\nnone\n")
+    (kit / "labelmap.txt").write_text(
+        "# label:color_rgb:parts:actions\nbird:9,200,9::\nbackground:0,0,0::\ncat:48,112,32::\n"
+    )
+    result = pack("--voc", "kit", "--labels-from", "mask")
+    assert result.code == 0, result.err
+    with open_dataset("data.h5") as data:
+        assert data.classes == ["bird", "cat"]
+        assert [data.tags(name).tolist() for name in data.ids] == [[0], [1], []]
+        assert data.mask("cat")[1].tolist() == [0, 2, 2, 2, 0, 0]
+        assert not data.has_mask("none")
+    (tmp_path / "c.txt").write_text("cat\nbird\n")
+    words = ("--voc", "kit", "--labels-from", "mask", "--classes", "c.txt", "-o", "c.h5")
+    assert pack(*words).code == 0
+    with open_dataset("c.h5") as data:
+        assert data.mask("cat")[1].tolist() == [0, 1, 1, 1, 0, 0]
+    (kit / "labelmap.txt").write_text("background:0,0,0::\ncat:48,112,32::\n")
+    strange = pack("--voc", "kit", "--labels-from", "mask", "-o", "s.h5")
+    assert strange.code == 3
+    assert "bird: its mask bird.png holds the colour 9,200,9 in 6 pixels" in strange.err
+    (kit / "labelmap.txt").unlink()
+    without = pack("--voc", "kit", "--labels-from", "mask", "-o", "s.h5")
+    assert without.code == 3
+    assert "--mask-values 48,112,32=NAME" in without.err
+    assert "3 of 3 images cannot be packed" in without.err
+    assert "--on-error skip" not in without.err
+
+
+def test_a_class_on_every_image_is_a_warning(pack: Run, table: Path) -> None:
+    table.write_text("filename,label\na.jpg,crack\nb c.png,crack\n")
+    result = pack("--csv", table, "--images", "photos")
+    assert result.code == 0
+    assert "on all 2 images: crack; nothing tells a classifier where to look" in result.err
 
 
 def test_a_class_without_images_is_a_warning(pack: Run, table: Path, tmp_path: Path) -> None:

@@ -84,11 +84,12 @@ def test_void_of_an_unknown_label_is_not_mistaken_for_a_label() -> None:
 def brute_scores(truth: np.ndarray, pred: np.ndarray, n: int) -> dict[str, object]:
     """From masks, label by label, as the definitions are written."""
     known = truth != IGNORE
-    iou, recall, precision, over, under, m_fp, m_fn = ([] for _ in range(7))
+    iou, counted, recall, precision, over, under, m_fp, m_fn = ([] for _ in range(8))
     for label in range(n):
         t, p = (truth == label) & known, (pred == label) & known
         hit, union = (t & p).sum(), (t | p).sum()
-        iou.append(hit / union if union else np.nan)
+        iou.append(hit / union if t.any() else np.nan)
+        counted.append(hit / union if union else np.nan)
         over.append((p & ~t).sum() / union if union else np.nan)
         under.append((t & ~p).sum() / union if union else np.nan)
         recall.append(hit / t.sum() if t.any() else np.nan)
@@ -96,7 +97,7 @@ def brute_scores(truth: np.ndarray, pred: np.ndarray, n: int) -> dict[str, objec
         if label and hit:
             m_fp.append((p & ~t).sum() / hit)
             m_fn.append((t & ~p).sum() / hit)
-    defined = [v for v in iou if not np.isnan(v)]
+    defined = [v for v in counted if not np.isnan(v)]
     share = [((truth == label) & known).sum() / max(known.sum(), 1) for label in range(n)]
     claimed = known & (pred != 0) & (pred != IGNORE)
     return {
@@ -128,14 +129,15 @@ def test_scores_against_masks(n: int, pixels: int, seed: int) -> None:
 @given(st.integers(2, 6), seeds)
 def test_relations_between_scores(n: int, seed: int) -> None:
     matrix = confusion_matrix(random_labels(n, seed), random_labels(n, seed + 1), n)
-    for rule in ("union", "all"):
+    for rule in ("union", "all", "truth"):
         result = scores(matrix, rule)
         assert result.fw_iou <= result.pixel_accuracy + 1e-12
         assert result.miou <= result.mean_accuracy + 1e-12
-        defined = ~np.isnan(result.over)
+        defined = ~np.isnan(result.iou)
         parts = result.iou + result.over + result.under
         np.testing.assert_allclose(parts[defined], 1, atol=1e-12)
-    assert scores(matrix, "all").miou <= scores(matrix, "union").miou + 1e-12
+    rising = [scores(matrix, rule).miou for rule in ("all", "union", "truth")]
+    assert rising == sorted(rising) or np.allclose(rising, sorted(rising), atol=1e-12)
 
 
 def test_a_perfect_prediction_scores_one() -> None:
@@ -147,15 +149,27 @@ def test_a_perfect_prediction_scores_one() -> None:
     assert (result.m_fp, result.m_fn) == (0, 0)
 
 
+def test_a_label_that_the_truth_lacks_has_no_iou_but_counts_where_predicted() -> None:
+    truth, pred = np.array([0, 0, 0, 1], np.uint8), np.array([0, 0, 2, 1], np.uint8)
+    matrix = confusion_matrix(truth, pred, 4)
+    by_rule = {rule: scores(matrix, rule) for rule in ("union", "truth", "all")}
+    for found in by_rule.values():
+        assert found.as_dict()["iou"] == [pytest.approx(2 / 3), 1.0, None, None]
+    sums = 2 / 3 + 1
+    assert by_rule["union"].miou == pytest.approx(sums / 3)  # label 2 is 0
+    assert by_rule["truth"].miou == pytest.approx(sums / 2)
+    assert by_rule["all"].miou == pytest.approx(sums / 4)
+
+
 def test_the_rule_decides_about_labels_that_nobody_holds() -> None:
     truth = np.array([0, 0, 1, 1], np.uint8)
     matrix = confusion_matrix(truth, truth, 4)
     union, every = scores(matrix, "union"), scores(matrix, "all")
     assert (union.miou, every.miou) == (1.0, 0.5)
     assert np.isnan(union.iou[2:]).all()
-    assert every.iou.tolist() == [1, 1, 0, 0]
-    with pytest.raises(ValueError, match="rule 'truth'"):
-        scores(matrix, "truth")
+    assert np.isnan(every.iou[2:]).all()
+    with pytest.raises(ValueError, match="rule 'mean'"):
+        scores(matrix, "mean")
     with pytest.raises(ValueError, match=r"not \(4, 4\)"):
         scores(matrix[:, :4])
 

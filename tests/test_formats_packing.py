@@ -46,8 +46,11 @@ def test_what_is_found_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[
         assert data.params["source"] == "test"
         assert data.params["link"] is False
     assert capsys.readouterr().err.splitlines() == [
+        "wsss: warning: t: 1 of 1 masks lack a class that their image is tagged with, "
+        "first a (cat)",
         "pack: source test; 2 classes; splits train 2, val 1",
         "pack: 1 masks; 1 images without a tag, background only",
+        "pack: masks: label 0 is background (in 1 of 1), 255 is no label (in 0)",
         f"pack: 2 images -> {out}",
     ]
 

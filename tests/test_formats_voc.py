@@ -102,7 +102,7 @@ def test_labels_from_masks_need_no_annotations(kit: Path) -> None:
 def test_a_mask_with_too_high_labels_names_no_class(kit: Path) -> None:
     found = read_voc(kit, {"val": None}, labels_from="mask", classes=("one", "two"))
     assert found.problems == (
-        Problem("2007_000002", "SegmentationClass/2007_000002.png holds label 15 of 2 classes"),
+        Problem("2007_000002", "its mask holds label 15, there are 2 classes"),
     )
 
 

@@ -37,6 +37,7 @@ def report(kind: str, **points: dict[str, Any]) -> dict[str, Any]:
         "data": {"file": "d.h5", "run": "34"},
         "protocol": protocol,
         "labels": ["background", "cat"],
+        "labels_without_truth": [],
         "scores": points,
     }
 
@@ -51,6 +52,25 @@ def test_the_protocol_of_labels_in_words() -> None:
         "average": "mean over labels (union)",
         "unlabelled": "a miss (error)",
     }
+
+
+@pytest.mark.parametrize(
+    ("average", "counted"),
+    [
+        ("union", "; one that is predicted all the same counts as 0 in mIoU"),
+        ("truth", ""),
+        ("all", "; each counts as 0 in mIoU"),
+    ],
+)
+def test_labels_that_the_truth_lacks_are_spoken_of(average: str, counted: str) -> None:
+    found = report("wsss/label", labels=point())
+    found["protocol"]["average"] = average
+    assert "not scored" not in protocol_lines(found)
+    found["labels_without_truth"] = ["cat"]
+    said = "no pixel of the truth holds 1 labels: cat"
+    assert protocol_lines(found)["not scored"] == said + counted
+    found["labels_without_truth"] = list("abcdefgh")
+    assert ("8 labels: a, b, c, d, e, f, ..." + counted) in protocol_lines(found)["not scored"]
 
 
 def test_images_left_out_are_spoken_of() -> None:

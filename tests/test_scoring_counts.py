@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -145,13 +144,17 @@ def test_the_files_own_background(data: Path) -> None:
     assert both["chosen"].images_without_class == 0
 
 
-def test_masks_that_are_void_throughout_have_no_score(tmp_path: Path) -> None:
-    void = {"x": np.full((2, 2), 255, np.uint8)}
-    data = pack_like(tmp_path / "d.h5", {"x": IMAGE}, void, {"x": [0]}, ["cat"])
-    outcome = of_maps(data, {"x": flat(0.5)}, [0.1, 0.2], (0.1, "given"))
-    assert outcome.counted == ["x"]
-    assert math.isnan(outcome.points["chosen"].scores.miou)
-    assert outcome.points["oracle"].threshold == 0.1
+@pytest.mark.parametrize(
+    ("value", "said"), [(255, "255, which is not counted"), (0, r"background \(0\) and 255")]
+)
+def test_masks_without_a_class_score_nothing(tmp_path: Path, value: int, said: str) -> None:
+    masks = {"x": np.full((2, 2), value, np.uint8)}
+    data = pack_like(tmp_path / "d.h5", {"x": IMAGE}, masks, {"x": [0]}, ["cat"])
+    expected = rf"no pixel of the truth holds a class: the masks of the 1 images .* only {said}$"
+    with pytest.raises(WsssError, match=expected):
+        of_maps(data, {"x": flat(0.5)}, [0.1, 0.2], (0.1, "given"))
+    with pytest.raises(WsssError, match=expected):
+        of_labels(data, {"x": np.ones((2, 2), np.uint8)})
 
 
 def test_masks_number_254_classes(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def test_a_split_that_is_void_throughout_chooses_nothing(tmp_path: Path) -> None
     path = write_cam(tmp_path / "c.h5", data, flat_cams({"x": 0.5, "y": 0.5}))
     with open_dataset(data) as truth, open_artifact(path) as found:
         choice = ThresholdChoice(split="two")
-        with pytest.raises(WsssError, match="the masks of split two are void throughout"):
+        with pytest.raises(WsssError, match="no pixel of the truth holds a class"):
             choose_threshold(choice, found, truth, ["x"], [0.5], "union")
 
 

@@ -94,6 +94,12 @@ def test_the_headline_is_never_the_oracles(tiny_data: Path, maps: Path) -> None:
     assert (found["format"], found["version"]) == ("wsss/eval", 1)
 
 
+def test_labels_that_the_truth_lacks_are_listed(tiny_data: Path, labels: Path) -> None:
+    lacking = scores(np.array([[1, 0, 1, 0, 0], *np.zeros((3, 5), int)]))
+    outcome = Outcome(["a"], 0, {"labels": Point("as in the file", lacking, 0)})
+    assert report(labels, tiny_data, outcome)["labels_without_truth"] == ["red", "green", "blue"]
+
+
 def test_labels_have_no_sweep(tiny_data: Path, labels: Path) -> None:
     outcome = Outcome(["a"], 0, {"labels": Point("as in the file", HALF, 0)})
     found = report(labels, tiny_data, outcome)
@@ -107,7 +113,6 @@ def test_what_looks_like_a_mistake(tiny_data: Path, labels: Path, maps: Path) ->
     part = "p.h5: lacks 3 images of the split: this is the score of a part"
     assert warnings(report(labels, tiny_data, empty)) == [
         "p.h5: only background is predicted, in every one of 2 images",
-        "p.h5: nothing is scored: the masks of all 2 images are void throughout",
         part,
     ]
     good = Outcome(["a", "b"], 0, {"labels": Point("", HALF, 1)})

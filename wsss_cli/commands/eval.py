@@ -20,6 +20,7 @@ class Average(str, enum.Enum):
     """Which labels the mean IoU averages."""
 
     union = "union"
+    truth = "truth"
     all = "all"
 
 
@@ -49,7 +50,7 @@ def run(
         Average,
         typer.Option(
             help="Labels that mIoU is the mean of: those that masks or predictions hold (union), "
-            "or all."
+            "that masks hold (truth), or all."
         ),
     ] = Average.union,
     unlabelled: Annotated[

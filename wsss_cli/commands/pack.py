@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..formats.masks import MaskOptions
 from ..formats.packing import NAME, OnError, pack
 from ..formats.readers import READERS
 from ..formats.reading import Asked
@@ -31,9 +32,37 @@ def run(
     masks: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Folder of label PNGs named like the images, for scoring."
+            metavar="DIR",
+            help="Folder of label images (PNG, TIFF, GIF, BMP) named like the images, for scoring. "
+            "Label 0 is background, classes begin at 1, 255 is no label.",
         ),
         Reads(),
+    ] = None,
+    mask_values: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="VALUE=NAME",
+            help="What a number or colour (R,G,B or #RRGGBB) of the masks stands for: a class, "
+            "background or ignore. Repeatable. Or a file of such lines, as CVAT's labelmap.txt, "
+            "or voc for VOC's colours.",
+        ),
+    ] = None,
+    mask_suffix: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="What the name of a mask has behind the image's, such as _mask; OLD=NEW has NEW "
+            "in the place of OLD. Default: none, or the only one that fits all.",
+        ),
+    ] = None,
+    first_label: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Number of the first class in the masks: 1, or 0 where no number is background. "
+            "Default: 1.",
+        ),
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="The data set to write."), Writes()
@@ -87,7 +116,8 @@ def run(
     splits = splits_of(split or [])
     check_target(out, force, goes_on=True)
     names = read_classes(classes) if classes is not None else None
-    found = source.read(Asked(images, masks, names, splits, seed))
+    of_masks = MaskOptions(tuple(mask_values or ()), mask_suffix, first_label)
+    found = source.read(Asked(images, masks, names, splits, seed, of_masks))
     if ids is not None:
         found = found.only(set(select_ids(found.ids, ids, Path(source.name))))
     drawn_with = seed if source.reader.drawn else None

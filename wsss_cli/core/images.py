@@ -32,7 +32,7 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_GREY_STEP = {2: 85, 4: 17}  # Pillow spreads 2- and 4-bit greys over 0..255 by these factors
+GREY_STEP = {2: 85, 4: 17}  # Pillow spreads 2- and 4-bit greys over 0..255 by these factors
 
 
 def to_input(image: np.ndarray) -> Tensor:
@@ -162,7 +162,7 @@ def decode_mask(data: bytes) -> np.ndarray:
         except Exception as err:
             raise ValueError(f"cannot decode: {_reason(err)}") from err
         values = np.array(image).astype(np.uint8)
-        return values // _GREY_STEP[bits] if image.mode == "L" and bits in _GREY_STEP else values
+        return values // GREY_STEP[bits] if image.mode == "L" and bits in GREY_STEP else values
 
 
 def encode_mask(label: np.ndarray) -> bytes:

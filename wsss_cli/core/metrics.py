@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from .labels import BACKGROUND, IGNORE
 
-RULES = ("union", "all")
+RULES = ("union", "all", "truth")
 UNLABELLED = ("error", "background")
 # Pixels counted at a time: what is worked out for each stays in the cache, and memory is that of
 # the image alone. Fewer than these do not repay the adding up of their bins.
@@ -91,13 +91,16 @@ class Scores:
     """What a confusion matrix says. Undefined values are NaN.
 
     Per label, (n,) float64:
-        iou: TP / union, union = truth + predicted - TP.
+        iou: TP / union, union = truth + predicted - TP; undefined where the truth holds none of
+            the label, though a prediction may.
         precision: TP / predicted.
         recall: TP / truth.
-        over: (predicted - TP) / union, the false positives; iou + over + under = 1.
+        over: (predicted - TP) / union, the false positives; iou + over + under = 1 where
+            the truth holds the label.
         under: (truth - TP) / union, the false negatives.
     Over labels:
-        miou: mean iou by `rule`: 'union' averages the labels that truth or prediction holds,
+        miou: mean of TP / union by `rule`: 'union' averages the labels that truth or prediction
+            holds, which is 0 for one that is only predicted; 'truth' those that the truth holds;
             'all' every label, 0 for one that neither holds (the VOC server).
         pixel_accuracy, mean_accuracy: of all pixels; mean recall over labels that truth holds.
         fw_iou: iou weighted by the label's share of the truth.
@@ -156,9 +159,9 @@ def scores(matrix: np.ndarray, rule: str = "union") -> Scores:
     truth, predicted = matrix.sum(axis=1), matrix[:, :n].sum(axis=0)
     hit = matrix.diagonal()
     union = truth + predicted - hit
-    iou, recall = ratio(hit, union), ratio(hit, truth)
-    if rule == "all":
-        iou = np.where(union > 0, iou, 0.0)
+    iou = np.where(truth > 0, ratio(hit, union), np.nan)
+    recall = ratio(hit, truth)
+    averaged = {"union": union > 0, "all": np.ones(n, bool), "truth": truth > 0}[rule]
     total = truth.sum()
     found = hit[1:] > 0  # classes with true positives
     return Scores(
@@ -169,7 +172,7 @@ def scores(matrix: np.ndarray, rule: str = "union") -> Scores:
         recall=recall,
         over=ratio(predicted - hit, union),
         under=ratio(truth - hit, union),
-        miou=mean_defined(iou),
+        miou=mean_defined(np.nan_to_num(iou)[averaged]),
         pixel_accuracy=float(ratio(hit.sum(), total)),
         mean_accuracy=mean_defined(recall),
         fw_iou=float(ratio((truth * np.nan_to_num(iou)).sum(), total)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from ..artifacts import ledger
-from ..core.images import decode_image, decode_mask
+from ..core.images import decode_image
+from ..core.label_images import read_labels
 from ..core.labels import IGNORE
+from ..core.mask_values import PLAIN, ValueTable
 from .sample import Collection, Sample
 
 
@@ -23,12 +25,12 @@ class Verdict:
     Attributes:
         size: (H, W) of the image as displayed.
         digest: of id, tags, image and mask; see `digest`.
-        beyond: whether the mask holds classes that the tags lack.
+        held: all labels that the mask holds, rising, 0 and 255 among them; None without a mask.
     """
 
     size: tuple[int, int]
     digest: bytes
-    beyond: bool
+    held: tuple[int, ...] | None = None
 
 
 def check_all(found: Collection, threads: int) -> Iterator[Verdict | str]:
@@ -39,7 +41,7 @@ def check_all(found: Collection, threads: int) -> Iterator[Verdict | str]:
 
     def check(sample: Sample) -> Verdict | str:
         try:
-            return check_sample(sample, found.classes)
+            return check_sample(sample, len(found.classes), found.masks.table)
         except OSError as err:
             return err.strerror or str(err)
         except ValueError as err:
@@ -59,27 +61,32 @@ def _files(found: Collection) -> Iterator[Path]:
                 yield one
 
 
-def check_sample(sample: Sample, classes: Sequence[str]) -> Verdict:
+def check_sample(sample: Sample, classes: int, table: ValueTable = PLAIN) -> Verdict:
     """Decode a sample's image and mask.
 
     A mask must have the image's size as displayed. Where EXIF turns the image, a mask drawn on
     the unturned pixels is refused and not turned along: for a half turn, whose size is the same,
     nobody could tell.
 
+    Args:
+        classes: how many there are.
+        table: what the mask's numbers and colours stand for.
+
     Raises:
         ValueError: undecodable, or a mask of another size or with labels above C.
         OSError: unreadable.
     """
-    image, mask = read(sample.image), read_mask(sample)
+    image = read(sample.image)
     height, width, _ = decode_image(image).shape
-    beyond = False
-    if mask is not None:
-        try:
-            held = _held(mask, (height, width), len(classes))
-        except ValueError as err:
-            raise ValueError(f"its mask {err}") from None
-        beyond = not {classes[label - 1] for label in held} <= set(sample.tags)
-    return Verdict((height, width), digest(sample, image, mask), beyond)
+    if sample.mask is None:
+        return Verdict((height, width), digest(sample, image, None))
+    mask, labels = _labels(sample.mask, table)
+    if labels.shape != (height, width):
+        turned = " as displayed (turned by EXIF?)" if labels.shape == (width, height) else ""
+        raise ValueError(
+            f"its mask is {labels.shape[1]}x{labels.shape[0]}, the image {width}x{height}{turned}"
+        )
+    return Verdict((height, width), digest(sample, image, mask), _held(labels, classes))
 
 
 def read(source: Path | bytes) -> bytes:
@@ -87,8 +94,22 @@ def read(source: Path | bytes) -> bytes:
     return source.read_bytes() if isinstance(source, Path) else source
 
 
-def read_mask(sample: Sample) -> bytes | None:
-    return None if sample.mask is None else read(sample.mask)
+def read_mask(sample: Sample, table: ValueTable = PLAIN) -> bytes | None:
+    """A sample's mask as a data set stores it: a PNG whose numbers are labels.
+
+    Raises:
+        ValueError: as `check_sample`.
+    """
+    return None if sample.mask is None else _labels(sample.mask, table)[0]
+
+
+def held_labels(mask: Path | bytes, table: ValueTable, classes: int) -> tuple[int, ...]:
+    """All labels that a mask holds, rising.
+
+    Raises:
+        ValueError, OSError: as `check_sample`.
+    """
+    return _held(_labels(mask, table)[1], classes)
 
 
 def digest(sample: Sample, image: bytes, mask: bytes | None) -> bytes:
@@ -97,19 +118,23 @@ def digest(sample: Sample, image: bytes, mask: bytes | None) -> bytes:
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
 
 
-def _held(mask: bytes, size: tuple[int, int], classes: int) -> np.ndarray:
-    """The foreground labels of a mask, rising."""
+def _labels(mask: Path | bytes, table: ValueTable) -> tuple[bytes, np.ndarray]:
+    """The mask as a data set stores it, and its labels."""
     try:
-        label = decode_mask(mask)
+        return read_labels(read(mask), table)
     except ValueError as err:
-        raise ValueError(f"cannot be used: {err}") from None
-    if label.shape != size:
-        turned = " as displayed (turned by EXIF?)" if label.shape == size[::-1] else ""
-        raise ValueError(
-            f"is {label.shape[1]}x{label.shape[0]}, the image {size[1]}x{size[0]}{turned}"
-        )
-    held = np.unique(label)
-    held = held[(held > 0) & (held != IGNORE)]
-    if held.size and held[-1] > classes:
-        raise ValueError(f"holds label {held[-1]}, there are {classes} classes")
-    return held
+        named = f" {mask.name}" if isinstance(mask, Path) else ""
+        raise ValueError(f"its mask{named} {err}") from None
+
+
+def _held(labels: np.ndarray, classes: int) -> tuple[int, ...]:
+    """All labels that a mask holds.
+
+    Raises:
+        ValueError: one above C.
+    """
+    held = np.flatnonzero(np.bincount(labels.ravel(), minlength=256)).tolist()
+    strange = [label for label in held if classes < label < IGNORE]
+    if strange:
+        raise ValueError(f"its mask holds label {strange[-1]}, there are {classes} classes")
+    return tuple(held)

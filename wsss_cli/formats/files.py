@@ -134,7 +134,7 @@ class ImageFolder:
     def _files(self) -> dict[str, list[Path]]:
         if self._index is None:
             self._index = {}
-            for path in _walk(self.root):
+            for path in walk(self.root):
                 relative = unicodedata.normalize("NFC", os.path.relpath(path, self.root))
                 relative = relative.replace(os.sep, "/")
                 for key in (relative, os.path.splitext(relative)[0]):
@@ -160,7 +160,7 @@ def bad_id(image_id: str) -> str | None:
     return None
 
 
-def _walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+def walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
     """Image files below a folder, links followed but not in circles, hidden names left out."""
     real = os.path.realpath(folder)
     if real in above:
@@ -171,6 +171,6 @@ def _walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            yield from _walk(Path(entry.path), above | {real})
+            yield from walk(Path(entry.path), above | {real})
         elif os.path.splitext(entry.name)[1].lower() in EXTENSIONS and entry.is_file():
             yield Path(entry.path)

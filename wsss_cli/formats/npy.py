@@ -12,6 +12,7 @@ import typer
 from ..errors import WsssError
 from .files import ImageFolder
 from .lists import read_lists, refuse_twice
+from .masks import USUAL, MaskOptions, Masks
 from .reading import TAGGED, Asked, Reader
 from .sample import VOC_CLASSES, Collection, Problem, Sample, collect
 
@@ -27,6 +28,7 @@ def read_npy(
     splits: Mapping[str, Path | None] | None = None,
     classes: tuple[str, ...] | None = None,
     masks: Path | None = None,
+    mask_options: MaskOptions = USUAL,
 ) -> Collection:
     """Read a pickled dict of image id to a vector of 0 and 1, through a restricted unpickler.
 
@@ -35,7 +37,8 @@ def read_npy(
         images: folder of the images; only those that the dict names are taken.
         splits: list files by split name.
         classes: names in order; VOC's 20 where the vectors have 20 entries.
-        masks: folder of label PNGs named like the images.
+        masks: folder of label images named like the images.
+        mask_options: what is said of the masks beside.
 
     Raises:
         WsssError: see `load_pickled_dict`; vectors of different length or with other numbers;
@@ -53,18 +56,18 @@ def read_npy(
     names = classes or VOC_CLASSES
     if len(names) != count:
         raise WsssError(f"{path}: labels {count} classes, {len(names)} are named")
-    if masks is not None and not masks.is_dir():
-        raise WsssError(f"{masks}: no such folder")
-
+    label_images = Masks(masks, mask_options)
     folder = ImageFolder(images, "--images names the folder of the images")
     paths, splits_of, problems = _choose(path, vectors, folder, splits or {})
     samples = []
     for image_id, image in paths.items():
         tags = tuple(names[index] for index in np.flatnonzero(vectors[image_id]))
-        mask = masks / f"{folder.stem(image)}.png" if masks is not None else None
-        mask = mask if mask is not None and mask.is_file() else None
-        samples.append(Sample(image_id, image, tags, mask, splits_of.get(image_id, ())))
-    return collect(samples, names, classes, list(splits or {}), {"source": "npy"}, problems)
+        samples.append(Sample(image_id, image, tags, None, splits_of.get(image_id, ())))
+    samples, more = label_images.attach(samples, folder)
+    problems += more
+    return label_images.settle(
+        collect(samples, names, classes, list(splits or {}), {"source": "npy"}, problems)
+    )
 
 
 def _choose(
@@ -140,7 +143,9 @@ def _vector(path: Path, key: Any, value: Any) -> np.ndarray:
 def read(path: Path, asked: Asked, _: Any) -> Collection:
     """`read_npy` of what is asked."""
     assert asked.images is not None  # the card needs it
-    return read_npy(path, asked.images, asked.splits, asked.classes, asked.masks)
+    return read_npy(
+        path, asked.images, asked.splits, asked.classes, asked.masks, asked.mask_options
+    )
 
 
 READER = Reader(

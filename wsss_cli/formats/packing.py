@@ -5,17 +5,20 @@ from __future__ import annotations
 import enum
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..console import log, track, warn
+from ..core.teachable import unteachable
 from ..errors import WsssError
 from ..machine.cores import free_cores
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from .agreement import Agreement
     from .check import Verdict
     from .sample import Collection, Problem, Sample
 
@@ -50,8 +53,11 @@ def pack(
         workers: threads that decode.
 
     Raises:
-        WsssError: an image cannot be packed and `on_error` is stop, or none is left.
+        WsssError: an image cannot be packed and `on_error` is stop, or none is left; masks that
+            cannot mean what they seem to.
     """
+    from .agreement import compare
+
     verdicts, bad = _check(found, name, on_error, workers, quiet)
     samples = [sample for sample in found.samples if sample.id in verdicts]
     if not samples:
@@ -59,8 +65,11 @@ def pack(
     splits = _members(found.splits, samples, name)
     if not found.splits:
         log(f"{NAME}: no splits given: all images are in 'train'", quiet)
+    seen = compare(found, samples, {i: verdict.held for i, verdict in verdicts.items()})
+    if seen.refusal is not None:
+        raise WsssError(f"{name}: {seen.refusal}", seen.hint)
     _write(found, samples, verdicts, splits, out, link, seed, force, quiet)
-    _report(found, samples, verdicts, splits, name, quiet)
+    _report(found, samples, splits, seen, name, quiet)
     skipped = f", {len(bad)} skipped" if bad else ""
     log(f"{NAME}: {len(samples)} images{skipped} -> {out}", quiet)
 
@@ -123,9 +132,11 @@ def _refuse(problems: Sequence[Problem], total: int, name: str) -> None:
         return
     named = "; ".join(f"{problem.id}: {problem.reason}" for problem in problems[:SHOWN])
     rest = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    hint = "nothing is written; --on-error skip leaves them out and lists them"
+    if len(problems) >= total:
+        hint = "nothing is written; all images fail, so the fault is likely in how they are read"
     raise WsssError(
-        f"{name}: {len(problems)} of {total} images cannot be packed: {named}{rest}",
-        "nothing is written; --on-error skip leaves them out and lists them",
+        f"{name}: {len(problems)} of {total} images cannot be packed: {named}{rest}", hint
     )
 
 
@@ -158,7 +169,7 @@ def _write(
     with writer:
         for image_id in track(writer.todo, NAME, total=writer.total, quiet=quiet):
             sample, verdict = by_id[image_id], verdicts[image_id]
-            image, mask = read(sample.image), read_mask(sample)
+            image, mask = read(sample.image), read_mask(sample, found.masks.table)
             if digest(sample, image, mask) != verdict.digest:
                 raise WsssError(f"{image_id}: changed while it was packed", "pack again")
             writer.put(
@@ -187,25 +198,21 @@ def _bytes(data: bytes) -> np.ndarray:
 def _report(
     found: Collection,
     samples: Sequence[Sample],
-    verdicts: Mapping[str, Verdict],
     splits: Mapping[str, list[str]],
+    seen: Agreement,
     name: str,
     quiet: bool,
 ) -> None:
     """Say what was packed, and what looks like a mistake."""
-    used = {tag for sample in samples for tag in sample.tags}
-    unused = [tag for tag in found.classes if tag not in used]
-    if unused:
-        warn(f"{name}: {len(unused)} classes are on no image, first {unused[0]}")
-    beyond = [image_id for image_id, verdict in verdicts.items() if verdict.beyond]
-    if beyond:
-        warn(
-            f"{name}: {len(beyond)} masks hold classes that their image's tags lack, "
-            f"first {beyond[0]}"
-        )
+    counts = Counter(tag for sample in samples for tag in sample.tags)
+    taught = unteachable(found.classes, [counts[tag] for tag in found.classes], len(samples))
+    for text in [*taught, *seen.warnings]:
+        warn(f"{name}: {text}")
     members = ", ".join(f"{split} {len(ids)}" for split, ids in splits.items())
     masks = sum(sample.mask is not None for sample in samples)
     untagged = sum(not sample.tags for sample in samples)
     notes = ", ".join(f"{key} {value}" for key, value in found.notes.items() if value is not None)
     log(f"{NAME}: {notes}; {len(found.classes)} classes; splits {members}", quiet)
     log(f"{NAME}: {masks} masks; {untagged} images without a tag, background only", quiet)
+    for text in seen.remarks:
+        log(f"{NAME}: {text}", quiet)

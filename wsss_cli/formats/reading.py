@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .masks import USUAL, MaskOptions
 from .sample import Collection
 
-TAGGED = ("masks", "classes", "split", "ids", "link")  # options of pack that most formats take
+# options of pack that most formats take
+TAGGED = (
+    "masks", "mask_values", "mask_suffix", "first_label", "classes", "split", "ids", "link",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +27,11 @@ class Asked:
 
     Attributes:
         images: folder of the images; None for the format's usual place.
-        masks: folder of label PNGs; None where there is none, or for the format's usual place.
+        masks: folder of label images; None where there is none, or for the format's usual place.
         classes: names in order; None to take those of the source.
         splits: splits to take, by name; None for a file stands for the source's own list.
         seed: of a source that is drawn.
+        mask_options: what is said of the masks beside their folder.
     """
 
     images: Path | None = None
@@ -34,6 +39,7 @@ class Asked:
     classes: tuple[str, ...] | None = None
     splits: Mapping[str, Path | None] = field(default_factory=dict)
     seed: int = 0
+    mask_options: MaskOptions = USUAL
 
 
 @dataclass(frozen=True, kw_only=True)

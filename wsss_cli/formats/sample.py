@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..core.mask_values import PLAIN, ValueTable
 from ..errors import WsssError
 
 VOC_CLASSES = (
@@ -28,7 +29,7 @@ class Sample:
         id: path of the file under its folder without extension, '/' between parts, NFC.
         image: where the encoded image lies, or its bytes.
         tags: class names, each once; none for an image of background only.
-        mask: where the label PNG lies, or its bytes; None where there is none.
+        mask: where the label image lies, or its bytes; None where there is none.
         splits: names of the splits that hold this image.
     """
 
@@ -48,6 +49,23 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class MaskFacts:
+    """What a collection knows of its masks.
+
+    Attributes:
+        table: what their numbers and colours stand for.
+        given: whether a folder of masks was asked for.
+        settled: whether options or a file say what the numbers stand for.
+        unused: files in the folder that are no image's mask.
+    """
+
+    table: ValueTable = PLAIN
+    given: bool = False
+    settled: bool = False
+    unused: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
 class Collection:
     """A data set as read, before any pixel is looked at.
 
@@ -57,6 +75,7 @@ class Collection:
         splits: names of all splits asked for or found, also where nothing is in them.
         notes: what was decided in reading (plain JSON values), for the artifact to record.
         problems: images that are named but cannot be used.
+        masks: what is known of the masks.
     """
 
     classes: tuple[str, ...]
@@ -64,6 +83,7 @@ class Collection:
     splits: tuple[str, ...] = ()
     notes: dict[str, Any] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    masks: MaskFacts = MaskFacts()
 
     @property
     def ids(self) -> list[str]:

@@ -19,8 +19,9 @@ from ..errors import UsageError, WsssError
 from .columns import Table, parse_table
 from .files import ImageFolder
 from .lists import read_lists
+from .masks import USUAL, MaskOptions, Masks
 from .reading import TAGGED, Asked, Reader
-from .sample import Collection, Problem, Sample, collect, need_class_order
+from .sample import Collection, Problem, Sample, collect
 
 
 class Layout(str, enum.Enum):
@@ -62,6 +63,7 @@ def read_table(
     splits: Mapping[str, Path | None] | None = None,
     classes: tuple[str, ...] | None = None,
     masks: Path | None = None,
+    mask_options: MaskOptions = USUAL,
 ) -> Collection:
     """Read a CSV of image names and tags.
 
@@ -74,25 +76,31 @@ def read_table(
             occurs in any of them. "," also takes tags that spread over further cells.
         splits: splits to take: of the `split` column, or listed in a file.
         classes: names in order; otherwise a onehot table's columns, or all tags found, sorted.
-        masks: folder of label PNGs named like the images; a `mask` column is relative to it, or
-            to the CSV's folder.
+        masks: folder of label images named like the images; a `mask` column is relative to it,
+            or to the CSV's folder.
+        mask_options: what is said of the masks beside.
 
     Raises:
         WsssError: a file is missing, empty or not a table; the layout cannot be told, or columns
-            do not fit it; an image listed twice; masks without a class order.
+            do not fit it; an image listed twice; masks without a class order, or none at all.
     """
     folder = ImageFolder(images or path.parent, "--images names the folder of the images")
-    if masks is not None and not masks.is_dir():
-        raise WsssError(f"{masks}: no such folder")
+    label_images = Masks(masks, mask_options)
     table = parse_table(path, folder, layout, separator, classes)
     samples, problems = _samples(table, folder, masks)
     names, samples, more = _in_splits(table, samples, splits or {}, folder)
     problems += more
+    if table.mask is not None and mask_options.suffix is not None:
+        raise UsageError(f"--mask-suffix: {path} names the masks in {table.name_of(table.mask)!r}")
+    if table.mask is None:
+        samples, more = label_images.attach(samples, folder)
+        problems += more
     if classes is None and table.layout != "onehot":
-        need_class_order(str(path), samples)
+        label_images.order(str(path), samples)
     found = table.class_names or sorted({tag for sample in samples for tag in sample.tags})
+    found = label_images.classes(found)
     notes = {"source": "csv", "layout": table.layout, "separator": table.separator}
-    return collect(samples, found, classes, names, notes, problems)
+    return label_images.settle(collect(samples, found, classes, names, notes, problems))
 
 
 def _samples(
@@ -106,7 +114,7 @@ def _samples(
         try:
             path = folder.find(name)
             image_id = folder.id_of(path)
-            mask = _mask_of(table, row, folder, path, masks)
+            mask = _mask_of(table, row, masks)
         except LookupError as err:
             problems.append(Problem(name or "''", f"{err.args[0]} (line {line})"))
             continue
@@ -128,21 +136,15 @@ def _samples(
     return list(samples.values()), problems
 
 
-def _mask_of(
-    table: Table, row: Sequence[str], folder: ImageFolder, image: Path, masks: Path | None
-) -> Path | None:
-    if table.mask is not None:
-        cell = row[table.mask].replace("\\", "/")
-        if not cell:
-            return None
-        path = (masks or table.path.parent) / cell
-        if not path.is_file():
-            raise LookupError(f"no mask {cell}")
-        return path
-    if masks is None:
+def _mask_of(table: Table, row: Sequence[str], masks: Path | None) -> Path | None:
+    """The mask that a row names."""
+    cell = row[table.mask].replace("\\", "/") if table.mask is not None else ""
+    if not cell:
         return None
-    path = masks / f"{folder.stem(image)}.png"
-    return path if path.is_file() else None
+    path = (masks or table.path.parent) / cell
+    if not path.is_file():
+        raise LookupError(f"no mask {cell}")
+    return path
 
 
 def _in_splits(
@@ -179,8 +181,9 @@ def read(path: Path, asked: Asked, options: Options) -> Collection:
     """`read_table` of what is asked."""
     layout, separator = options.layout.value, options.separator
     return read_table(
-        path, asked.images, layout, separator, asked.splits, asked.classes, asked.masks
-    )
+        path, asked.images, layout, separator, asked.splits, asked.classes, asked.masks,
+        asked.mask_options,
+    )  # fmt: skip
 
 
 READER = Reader(

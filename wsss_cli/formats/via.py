@@ -17,8 +17,9 @@ import typer
 from ..errors import WsssError
 from .files import ImageFolder
 from .lists import read_json, read_lists, refuse_twice
+from .masks import USUAL, MaskOptions, Masks
 from .reading import TAGGED, Asked, Reader
-from .sample import Collection, Problem, Sample, collect, need_class_order
+from .sample import Collection, Problem, Sample, collect
 from .via_entries import Entry, Names, entries_of
 
 
@@ -43,6 +44,7 @@ def read_via(
     splits: Mapping[str, Path | None] | None = None,
     classes: tuple[str, ...] | None = None,
     masks: Path | None = None,
+    mask_options: MaskOptions = USUAL,
 ) -> Collection:
     """Read a project or an export of annotations.
 
@@ -53,15 +55,15 @@ def read_via(
         attributes: those whose values are classes; otherwise as `Options` says.
         splits: list files by split name.
         classes: names in order; otherwise all tags found, sorted.
-        masks: folder of label PNGs named like the images.
+        masks: folder of label images named like the images.
+        mask_options: what is said of the masks beside.
 
     Raises:
         WsssError: a file is missing, not JSON or not of VIA; which attribute holds the classes is
             not clear; an image listed twice; masks without a class order.
     """
     folder = ImageFolder(images or path.parent, "--images names the folder of the images")
-    if masks is not None and not masks.is_dir():
-        raise WsssError(f"{masks}: no such folder")
+    label_images = Masks(masks, mask_options)
     entries = entries_of(path, read_json(path))
     of_regions, of_images = _choose(path, entries, attributes)
     samples, problems = [], []
@@ -73,16 +75,18 @@ def read_via(
         except LookupError as err:
             problems.append(Problem(entry.name or "''", err.args[0]))
             continue
-        mask = masks / f"{folder.stem(image)}.png" if masks is not None else None
-        mask = mask if mask is not None and mask.is_file() else None
-        samples.append(Sample(image_id, image, tags, mask))
+        samples.append(Sample(image_id, image, tags))
     refuse_twice(str(path), "images", [sample.id for sample in samples])
     samples, more = _in_splits(path, samples, splits or {}, folder)
+    samples, ambiguous = label_images.attach(samples, folder)
     if classes is None:
-        need_class_order(str(path), samples)
-    found = sorted({tag for sample in samples for tag in sample.tags})
+        label_images.order(str(path), samples)
+    found = label_images.classes(sorted({tag for sample in samples for tag in sample.tags}))
     notes = {"source": "via", "attributes": sorted({*of_regions, *of_images})}
-    return collect(samples, found, classes, list(splits or {}), notes, problems + more)
+    problems += more + ambiguous
+    return label_images.settle(
+        collect(samples, found, classes, list(splits or {}), notes, problems)
+    )
 
 
 def _choose(
@@ -160,7 +164,9 @@ def _in_splits(
 def read(path: Path, asked: Asked, options: Options) -> Collection:
     """`read_via` of what is asked."""
     named = options.attribute or ()
-    return read_via(path, asked.images, named, asked.splits, asked.classes, asked.masks)
+    return read_via(
+        path, asked.images, named, asked.splits, asked.classes, asked.masks, asked.mask_options
+    )
 
 
 READER = Reader(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +15,9 @@ from ..artifacts import ledger
 from ..errors import WsssError
 from .files import ImageFolder
 from .lists import read_lists
+from .masks import USUAL, MaskOptions, Masks
 from .reading import Asked, Reader
-from .sample import VOC_CLASSES, Collection, Problem, Sample, collect, need_class_order
+from .sample import VOC_CLASSES, Collection, Problem, Sample, collect
 
 _HINT = "--voc should hold JPEGImages/ and Annotations/, as VOCdevkit/VOC2012 does"
 
@@ -46,6 +47,7 @@ def read_voc(
     labels_from: str = "xml",
     classes: tuple[str, ...] | None = None,
     masks: Path | None = None,
+    mask_options: MaskOptions = USUAL,
 ) -> Collection:
     """Read a devkit folder.
 
@@ -56,50 +58,48 @@ def read_voc(
             that folder, all images.
         labels_from: "xml" takes the names of boxes, "difficult" ones included; "mask" takes the
             labels that the mask holds. The two differ on some images of VOC.
-        classes: names in order; otherwise VOC's 20 if all tags are among them, else the tags
-            found, sorted.
-        masks: folder of label PNGs; SegmentationClass/ where there is one.
+        classes: names in order; otherwise those of a labelmap.txt beside the masks, or VOC's 20
+            if all tags are among them, else the tags found, sorted.
+        masks: folder of label images; SegmentationClass/ where there is one.
+        mask_options: what is said of the masks beside.
 
     Raises:
         WsssError: a folder or list is missing, a list is empty, or masks cannot be understood.
     """
     folder = ImageFolder(root / "JPEGImages", _hint(root))
-    if masks is not None and not masks.is_dir():
-        raise WsssError(f"{masks}: no such folder")
-    mask_folder = masks or root / "SegmentationClass"
+    label_images = Masks(masks, mask_options, root / "SegmentationClass")
     if labels_from == "xml" and not (root / "Annotations").is_dir():
         raise WsssError(
             f"{root}: has no Annotations/",
-            "--labels-from mask takes image labels from SegmentationClass/" if masks is None
-            and mask_folder.is_dir() else _HINT,
+            "--labels-from mask takes image labels from SegmentationClass/"
+            if masks is None and label_images.folder is not None else _HINT,
         )  # fmt: skip
     paths, splits_of, names, problems = _choose(root, folder, splits)
+    untagged = [Sample(i, path, (), None, splits_of.get(i, ())) for i, path in paths.items()]
+    masked, more = label_images.attach(untagged, folder)
+    problems += more
 
+    usual = label_images.classes(()) or VOC_CLASSES
     samples = []
-    for image_id, path in paths.items():
-        stem = folder.stem(path)
-        mask = mask_folder / f"{stem}.png"
+    for sample in masked:
         try:
             if labels_from == "xml":
+                stem = folder.stem(paths[sample.id])
                 tags = read_box_names(root / "Annotations" / f"{stem}.xml")
             else:
-                tags = _mask_names(mask, VOC_CLASSES if classes is None else classes)
+                tags = label_images.names(sample, classes or usual)
         except ValueError as err:
-            problems.append(Problem(image_id, str(err)))
+            problems.append(Problem(sample.id, str(err)))
             continue
-        has_mask = mask.is_file()
-        samples.append(
-            Sample(image_id, path, tags, mask if has_mask else None, splits_of.get(image_id, ()))
-        )
+        samples.append(replace(sample, tags=tags))
     found = {tag for sample in samples for tag in sample.tags}
-    if found <= set(VOC_CLASSES):
-        order: tuple[str, ...] = VOC_CLASSES
-    else:
-        order = tuple(sorted(found))
+    order = usual
+    if not found <= set(usual):
+        order = label_images.classes(sorted(found))
         if classes is None:
-            need_class_order(str(root), samples)
+            label_images.order(str(root), samples)
     notes = {"source": "voc", "labels_from": labels_from}
-    return collect(samples, order, classes, names, notes, problems)
+    return label_images.settle(collect(samples, order, classes, names, notes, problems))
 
 
 def read_box_names(path: Path) -> tuple[str, ...]:
@@ -121,25 +121,6 @@ def read_box_names(path: Path) -> tuple[str, ...]:
     if not all(names):
         raise ValueError(f"{path.parent.name}/{path.name} has an object without a name")
     return tuple(sorted(set(names)))
-
-
-def _mask_names(path: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
-    import numpy as np
-
-    from ..core.images import decode_mask
-    from ..core.labels import IGNORE
-
-    where = f"{path.parent.name}/{path.name}"
-    try:
-        labels = np.unique(decode_mask(path.read_bytes()))
-    except OSError:
-        raise ValueError(f"no mask {where}") from None
-    except ValueError as err:
-        raise ValueError(f"{where}: {err}") from None
-    labels = labels[(labels > 0) & (labels != IGNORE)]
-    if labels.size and labels[-1] > len(classes):
-        raise ValueError(f"{where} holds label {labels[-1]} of {len(classes)} classes")
-    return tuple(classes[label - 1] for label in labels)
 
 
 def _choose(
@@ -186,7 +167,7 @@ def _hint(root: Path) -> str:
 def read(root: Path, asked: Asked, options: Options) -> Collection:
     """`read_voc` of what is asked."""
     labels_from = options.labels_from.value
-    return read_voc(root, asked.splits, labels_from, asked.classes, asked.masks)
+    return read_voc(root, asked.splits, labels_from, asked.classes, asked.masks, asked.mask_options)
 
 
 READER = Reader(

@@ -28,6 +28,12 @@ PER_LABEL = {
     "over": "over %",
     "under": "under %",
 }
+COUNTED_AS = {  # what a label that the truth lacks is in the mean
+    "union": "; one that is predicted all the same counts as 0 in mIoU",
+    "truth": "",
+    "all": "; each counts as 0 in mIoU",
+}
+SHOWN = 6  # labels named in a line
 RATIOS = ("m_fp", "m_fn")  # may exceed 1: shown as they are, not in percent
 
 
@@ -72,6 +78,11 @@ def protocol_lines(report: dict[str, Any]) -> dict[str, str]:
         "void": protocol["void"],
         "average": f"{protocol['average_rule']} ({protocol['average']})",
     }
+    without = report["labels_without_truth"]
+    if without:
+        named = ", ".join(without[:SHOWN]) + (", ..." if len(without) > SHOWN else "")
+        lines["not scored"] = f"no pixel of the truth holds {len(without)} labels: {named}"
+        lines["not scored"] += COUNTED_AS[protocol["average"]]
     if "unlabelled" in protocol:
         lines["unlabelled"] = f"{protocol['unlabelled_rule']} ({protocol['unlabelled']})"
     else:

@@ -66,7 +66,7 @@ def score_labels(
     """Count labels against masks.
 
     Raises:
-        WsssError: no image has a mask, or a label map does not fit its mask.
+        WsssError: no image has a mask, no mask a class, or a label map does not fit its mask.
     """
     n_labels = len(truth.classes) + 1
     matrix = np.zeros((n_labels, n_labels + 1), np.int64)
@@ -83,7 +83,7 @@ def score_labels(
             raise _misfit(predictions, image_id, err) from None
         empty += not ((label > 0) & (label < IGNORE)).any()
         outcome.counted.append(image_id)
-    _check_counted(outcome, truth)
+    _check_counted(outcome, truth, matrix)
     outcome.points["labels"] = Point("as in the file", scores(matrix, average), empty)
     return outcome
 
@@ -102,7 +102,7 @@ def score_maps(
         threshold: the one chosen and how; None takes the file's own background scores.
 
     Raises:
-        WsssError: no image has a mask, or maps that do not fit their mask.
+        WsssError: no image has a mask, no mask a class, or maps that do not fit their mask.
     """
     counts = MapCounts(predictions, truth, [*sweep, *([threshold[0]] if threshold else [])])
     for image_id in ids:
@@ -176,8 +176,8 @@ class MapCounts:
         self._own_empty += not label.any()
 
     def check(self) -> None:
-        """Raise WsssError if no image counted."""
-        _check_counted(self.outcome, self._truth)
+        """Raise WsssError if no image counted, or no pixel of a class."""
+        _check_counted(self.outcome, self._truth, self._sweep.matrices()[0])
 
     def at(self, threshold: float, how: str, average: str) -> Point:
         """The scores at one of the thresholds."""
@@ -208,9 +208,17 @@ def _misfit(predictions: Artifact, image_id: str, err: ValueError) -> WsssError:
     return WsssError(f"{predictions.path}: image {image_id!r}: {err}")
 
 
-def _check_counted(outcome: Outcome, truth: DatasetReader) -> None:
+def _check_counted(outcome: Outcome, truth: DatasetReader, matrix: np.ndarray) -> None:
     if not outcome.counted:
         raise WsssError(
             f"{truth.path}: none of the {outcome.without_mask} images to score has a mask",
             "`wsss pack` takes masks along where the source has them",
+        )
+    if not matrix[1:].any():
+        only = "background (0) and 255" if matrix.any() else "255, which is not counted"
+        raise WsssError(
+            f"{truth.path}: no pixel of the truth holds a class: the masks of the "
+            f"{len(outcome.counted)} images to score hold only {only}",
+            "`wsss pack --mask-values` says what the numbers of masks stand for; other images may "
+            "hold a class",
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -46,7 +45,7 @@ class Rules:
     """How pixels are counted and averaged.
 
     Attributes:
-        average: which labels mIoU averages: "union" or "all".
+        average: which labels mIoU averages: "union", "truth" or "all".
         unlabelled: what a predicted 255 counts as: "error" or "background".
         sweep: thresholds to try on maps, rising.
         choice: where the threshold beside the best one comes from.
@@ -178,11 +177,6 @@ def choose_threshold(
         counts.check()
         point = counts.oracle(sweep, average)
         assert point.threshold is not None
-        if math.isnan(point.scores.miou):
-            raise WsssError(
-                f"{truth.path}: the masks of split {choice.split} are void throughout",
-                "--threshold names a threshold, another split may show one",
-            )
         images = len(counts.outcome.counted)
         return point.threshold, f"best on split {choice.split}, {images} images not scored here"
     if any(source["kind"] == "wsss/aff" for source in predictions.inputs):
@@ -211,8 +205,8 @@ def score(
     """Count labels or maps against masks.
 
     Raises:
-        WsssError: no image has a mask, or what is scored does not fit its mask; as
-            `choose_threshold`.
+        WsssError: no image has a mask, no mask a class, or what is scored does not fit its mask;
+            as `choose_threshold`.
     """
     shown = track(images, "eval", quiet=quiet)
     if found.kind == "wsss/label":

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .. import __version__
 from ..artifacts import ledger
 from ..errors import WsssError
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 FORMAT, VERSION = "wsss/eval", 1  # of the JSON that eval writes and --threshold-from reads
 AVERAGES = {
     "union": "mean over the labels that truth or prediction holds",
+    "truth": "mean over the labels that the truth holds",
     "all": "mean over all labels, 0 for one that neither truth nor prediction holds",
 }
 UNLABELLED = {
@@ -77,6 +80,8 @@ def report_of(
     """All that eval has to say, as it stands in the JSON; the tables are drawn from it."""
     points = {name: point.as_dict() for name, point in outcome.points.items()}
     headline = points.get("labels") or points["chosen"]
+    labels = ["background", *truth.classes]
+    pixels = next(iter(outcome.points.values())).scores.matrix.sum(axis=1)
     report: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
@@ -85,7 +90,8 @@ def report_of(
         "predictions": {"file": found.path.name, "kind": found.kind, "run": found.run},
         "data": {"file": truth.path.name, "run": truth.run},
         "protocol": protocol_of(found, asked, outcome),
-        "labels": ["background", *truth.classes],
+        "labels": labels,
+        "labels_without_truth": [labels[k] for k in np.flatnonzero(pixels == 0)],
         "scores": points,
     }
     if outcome.sweep:
@@ -105,10 +111,6 @@ def warnings(report: dict[str, Any]) -> list[str]:
             found.append(
                 f"{name}{where}: only background is predicted, in every one of {counted} images"
             )
-    if report["miou"] is None:
-        found.append(
-            f"{name}: nothing is scored: the masks of all {counted} images are void throughout"
-        )
     if report["protocol"]["images_missing"]:
         missing = report["protocol"]["images_missing"]
         found.append(f"{name}: lacks {missing} images of the split: this is the score of a part")

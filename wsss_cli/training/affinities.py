@@ -74,7 +74,8 @@ class Relating:
         labels = files.enter_context(open_artifact(task.seeds, LABEL))
         reader = files.enter_context(open_dataset(task.data, labels))
         augment = augmentation(task.crops)
-        ids = labelled_ids(reader, labels, task.split, held_out_split(reader, None))
+        held_out = held_out_split(reader, None)
+        ids = labelled_ids(reader, labels, task.split, held_out, team.leads)
         keep_pixels(reader, ids, task.setting.keep_pixels, team.world)
         learner = self.learner(reader, ids)
         config: dict[str, Any] = {**body.config(), **learner.config}

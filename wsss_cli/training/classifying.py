@@ -118,7 +118,7 @@ class Classifying:
         reader = files.enter_context(open_dataset(task.data))
         augment = augmentation(self._crops())
         held_out = held_out_split(reader, task.val_split)
-        ids = tagged_ids(reader, task.split, held_out)
+        ids = tagged_ids(reader, task.split, held_out, team.leads)
         val = reader.split(held_out) if held_out is not None else []
         keep_pixels(reader, [*ids, *val], task.setting.keep_pixels, team.world)
         sources = self.sources(files)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import WsssError
+from .doubts import doubt_labels, doubt_tags
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,21 +29,31 @@ def held_out_split(data: DatasetReader, val_split: str | None) -> str | None:
     return "val" if "val" in data.splits else None
 
 
-def tagged_ids(data: DatasetReader, split: str | None, held_out: str | None) -> list[str]:
+def tagged_ids(
+    data: DatasetReader, split: str | None, held_out: str | None, speaks: bool = True
+) -> list[str]:
     """Ids of the images to train on, all of which have tags.
 
     Without a split: the split `train`; in a data set without one, all that are not held out.
+    Says what their tags cannot teach, where it `speaks`.
 
     Raises:
         WsssError: no such split, or nothing in it.
     """
     if split is None and "train" in data.splits:
         split = "train"
-    return _chosen(data, data.path, data.ids, split, held_out)
+    ids = _chosen(data, data.path, data.ids, split, held_out)
+    if speaks:
+        doubt_tags(data, ids)
+    return ids
 
 
 def labelled_ids(
-    data: DatasetReader, labels: Artifact, split: str | None, held_out: str | None
+    data: DatasetReader,
+    labels: Artifact,
+    split: str | None,
+    held_out: str | None,
+    speaks: bool = True,
 ) -> list[str]:
     """Ids to train on that have labels: those of a split, or all but the split `held_out`.
 
@@ -51,9 +62,11 @@ def labelled_ids(
         labels: artifact of kind label, of the same classes.
         split: its images are taken; None for all.
         held_out: where `split` is None, leave out this split's images.
+        speaks: whether to say what they cannot teach.
 
     Raises:
-        WsssError: labels of images that the data set does not have, or nothing is left.
+        WsssError: labels of images that the data set does not have, nothing is left, or no pixel
+            of what is left has a label.
     """
     known = set(data.ids)
     unknown = [image_id for image_id in labels.ids if image_id not in known]
@@ -63,7 +76,9 @@ def labelled_ids(
             f"first {unknown[0]!r}",
             "name the data set that the labels were made from with --data",
         )
-    return _chosen(data, labels.path, labels.ids, split, held_out)
+    ids = _chosen(data, labels.path, labels.ids, split, held_out)
+    doubt_labels(labels, ids, speaks)
+    return ids
 
 
 def keep_pixels(data: DatasetReader, ids: Sequence[str], gib: float, processes: int) -> None:

@@ -126,7 +126,7 @@ class Labelled:
         target = files.enter_context(open_artifact(self.options.labels, LABEL))
         reader = files.enter_context(open_dataset(task.data, target))
         augment = augmentation(task.crops)
-        ids = labelled_ids(reader, target, task.split, task.held_out(reader))
+        ids = labelled_ids(reader, target, task.split, task.held_out(reader), team.leads)
         measure = task.measure(reader, ids, team)
         net, pretrained = task.network(len(reader.classes) + 1, team)
         decay = self._decay(head_learned(pretrained))

@@ -80,7 +80,7 @@ class Reliable:
         task, options = self.task, self.options
         reader = files.enter_context(open_dataset(task.data or Path("data.h5")))
         augment = augmentation(task.crops)
-        ids = tagged_ids(reader, task.split, task.held_out(reader))
+        ids = tagged_ids(reader, task.split, task.held_out(reader), team.leads)
         measure = task.measure(reader, ids, team)
         net, pretrained = task.network(len(reader.classes) + 1, team)
         model = TaggedSegmenter(net, len(reader.classes), options.tag_dropout)

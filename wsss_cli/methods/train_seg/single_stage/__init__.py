@@ -103,7 +103,7 @@ class SelfTaught:
                 f"{reader.path}: has {len(reader.classes)} classes; "
                 f"labels tell {MAX_CLASSES} apart at most"
             )
-        ids = tagged_ids(reader, task.split, task.held_out(reader))
+        ids = tagged_ids(reader, task.split, task.held_out(reader), team.leads)
         measure = task.measure(reader, ids, team)
         plain, pretrained = task.network(len(reader.classes) + 1, team)
         loss = self.options.loss(plain.head.stride)

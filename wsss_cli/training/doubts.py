@@ -1,0 +1,61 @@
+"""What training could not learn from its images, said before it begins."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..console import warn
+from ..core.labels import IGNORE
+from ..core.teachable import unteachable
+from ..errors import WsssError
+
+if TYPE_CHECKING:
+    from ..artifacts import Artifact, DatasetReader
+
+
+def doubt_tags(data: DatasetReader, ids: Sequence[str]) -> None:
+    """Warn of classes that are on all images to train on, or on none."""
+    counts = Counter(index for image_id in ids for index in data.tags(image_id).tolist())
+    held = [counts[index] for index in range(len(data.classes))]
+    for text in unteachable(data.classes, held, len(ids)):
+        warn(f"{data.path}: of the images to train on, {text}")
+
+
+def doubt_labels(labels: Artifact, ids: Sequence[str], speaks: bool = True) -> None:
+    """Warn where all labels to train on are one and the same.
+
+    Reads until it has seen two labels.
+
+    Args:
+        labels: artifact of kind label.
+        ids: those of its images that are trained on.
+        speaks: whether to warn; what cannot be trained at all is refused in any case.
+
+    Raises:
+        WsssError: no pixel has a label.
+    """
+    seen: set[int] = set()
+    for image_id in ids:
+        label = labels.field(image_id, "label")
+        if label is not None:
+            seen |= set(np.unique(label).tolist()) - {IGNORE}
+        if len(seen) > 1:
+            return
+    if not seen:
+        raise WsssError(
+            f"{labels.path}: no pixel of the {len(ids)} images to train on has a label, all are "
+            f"{IGNORE}",
+            "`wsss info` shows what made them; other thresholds of `wsss make-seeds` label more",
+        )
+    names = ["background", *labels.classes]
+    only = seen.pop()
+    named = names[only] if only < len(names) else str(only)
+    if speaks:
+        warn(
+            f"{labels.path}: every label of the {len(ids)} images to train on is {named}: a "
+            "network learns to predict nothing else"
+        )
