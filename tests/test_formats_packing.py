@@ -47,6 +47,7 @@ def test_what_is_found_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[
         assert data.params["link"] is False
     assert capsys.readouterr().err.splitlines() == [
         "pack: source test; 2 classes; splits train 2, val 1",
+        "pack: images of each class: 'cat' 1, 'dog' 1",
         "pack: 1 masks; 1 images without a tag, background only",
         f"pack: 2 images -> {out}",
     ]

@@ -193,8 +193,10 @@ def _report(
     quiet: bool,
 ) -> None:
     """Say what was packed, and what looks like a mistake."""
-    used = {tag for sample in samples for tag in sample.tags}
-    unused = [tag for tag in found.classes if tag not in used]
+    from .census import census, listed
+
+    counts = census(found.classes, samples)
+    unused = [tag for tag, count in counts.items() if not count]
     if unused:
         warn(f"{name}: {len(unused)} classes are on no image, first {unused[0]}")
     beyond = [image_id for image_id, verdict in verdicts.items() if verdict.beyond]
@@ -208,4 +210,6 @@ def _report(
     untagged = sum(not sample.tags for sample in samples)
     notes = ", ".join(f"{key} {value}" for key, value in found.notes.items() if value is not None)
     log(f"{NAME}: {notes}; {len(found.classes)} classes; splits {members}", quiet)
+    if counts:
+        log(f"{NAME}: images of each class: {listed(counts)}", quiet)
     log(f"{NAME}: {masks} masks; {untagged} images without a tag, background only", quiet)
