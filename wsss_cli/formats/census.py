@@ -22,7 +22,7 @@ def listed(counts: Mapping[str, int]) -> str:
     >>> listed({"cat": 4, "traffic light": 1})
     "'cat' 4, 'traffic light' 1"
     >>> listed({str(number): 1 for number in range(22)})[-13:]
-    "1, and 2 more"
+    '1, and 2 more'
     """
     shown = [f"{name!r} {count}" for name, count in list(counts.items())[:SHOWN]]
     rest = [f"and {len(counts) - SHOWN} more"] if len(counts) > SHOWN else []
