@@ -27,6 +27,7 @@ def read_npy(
     splits: Mapping[str, Path | None] | None = None,
     classes: tuple[str, ...] | None = None,
     masks: Path | None = None,
+    negative: tuple[str, ...] = (),
 ) -> Collection:
     """Read a pickled dict of image id to a vector of 0 and 1, through a restricted unpickler.
 
@@ -36,6 +37,7 @@ def read_npy(
         splits: list files by split name.
         classes: names in order; VOC's 20 where the vectors have 20 entries.
         masks: folder of label PNGs named like the images.
+        negative: of the names, those that say that an image shows no class.
 
     Raises:
         WsssError: see `load_pickled_dict`; vectors of different length or with other numbers;
@@ -64,7 +66,10 @@ def read_npy(
         mask = masks / f"{folder.stem(image)}.png" if masks is not None else None
         mask = mask if mask is not None and mask.is_file() else None
         samples.append(Sample(image_id, image, tags, mask, splits_of.get(image_id, ())))
-    return collect(samples, names, classes, list(splits or {}), {"source": "npy"}, problems)
+    return collect(
+        samples, names, classes, list(splits or {}), {"source": "npy"}, problems,
+        source=str(path), negative=negative, remarks=folder.remarks(),
+    )  # fmt: skip
 
 
 def _choose(
@@ -86,7 +91,7 @@ def _choose(
         paths, splits_of, problems = {}, {}, []
         for image_id in vectors:
             try:
-                image = folder.find(image_id)
+                image = folder.search(image_id)
                 paths[folder.id_of(image)] = image
             except LookupError as err:
                 problems.append(Problem(image_id, err.args[0]))
@@ -140,7 +145,7 @@ def _vector(path: Path, key: Any, value: Any) -> np.ndarray:
 def read(path: Path, asked: Asked, _: Any) -> Collection:
     """`read_npy` of what is asked."""
     assert asked.images is not None  # the card needs it
-    return read_npy(path, asked.images, asked.splits, asked.classes, asked.masks)
+    return read_npy(path, asked.images, asked.splits, asked.classes, asked.masks, asked.negative)
 
 
 READER = Reader(

@@ -52,6 +52,8 @@ def pack(
     Raises:
         WsssError: an image cannot be packed and `on_error` is stop, or none is left.
     """
+    for remark in found.remarks:
+        warn(f"{name}: {remark}")
     verdicts, bad = _check(found, name, on_error, workers, quiet)
     samples = [sample for sample in found.samples if sample.id in verdicts]
     if not samples:
@@ -123,9 +125,10 @@ def _refuse(problems: Sequence[Problem], total: int, name: str) -> None:
         return
     named = "; ".join(f"{problem.id}: {problem.reason}" for problem in problems[:SHOWN])
     rest = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    ways = list(dict.fromkeys(problem.hint for problem in problems if problem.hint))[:SHOWN]
     raise WsssError(
         f"{name}: {len(problems)} of {total} images cannot be packed: {named}{rest}",
-        "nothing is written; --on-error skip leaves them out and lists them",
+        "; ".join((*ways, "nothing is written; --on-error skip leaves them out and lists them")),
     )
 
 

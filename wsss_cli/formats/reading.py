@@ -9,7 +9,8 @@ from typing import Any
 
 from .sample import Collection
 
-TAGGED = ("masks", "classes", "split", "ids", "link")  # options of pack that most formats take
+# Options of pack that most formats take.
+TAGGED = ("masks", "classes", "negative", "split", "ids", "link")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,7 @@ class Asked:
         images: folder of the images; None for the format's usual place.
         masks: folder of label PNGs; None where there is none, or for the format's usual place.
         classes: names in order; None to take those of the source.
+        negative: tags that say that an image shows none of the classes.
         splits: splits to take, by name; None for a file stands for the source's own list.
         seed: of a source that is drawn.
     """
@@ -32,6 +34,7 @@ class Asked:
     images: Path | None = None
     masks: Path | None = None
     classes: tuple[str, ...] | None = None
+    negative: tuple[str, ...] = ()
     splits: Mapping[str, Path | None] = field(default_factory=dict)
     seed: int = 0
 

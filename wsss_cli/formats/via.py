@@ -43,6 +43,7 @@ def read_via(
     splits: Mapping[str, Path | None] | None = None,
     classes: tuple[str, ...] | None = None,
     masks: Path | None = None,
+    negative: tuple[str, ...] = (),
 ) -> Collection:
     """Read a project or an export of annotations.
 
@@ -54,6 +55,7 @@ def read_via(
         splits: list files by split name.
         classes: names in order; otherwise all tags found, sorted.
         masks: folder of label PNGs named like the images.
+        negative: tags that say that an image shows no class.
 
     Raises:
         WsssError: a file is missing, not JSON or not of VIA; which attribute holds the classes is
@@ -82,7 +84,10 @@ def read_via(
         need_class_order(str(path), samples)
     found = sorted({tag for sample in samples for tag in sample.tags})
     notes = {"source": "via", "attributes": sorted({*of_regions, *of_images})}
-    return collect(samples, found, classes, list(splits or {}), notes, problems + more)
+    return collect(
+        samples, found, classes, list(splits or {}), notes, problems + more,
+        source=str(path), negative=negative, remarks=folder.remarks(),
+    )  # fmt: skip
 
 
 def _choose(
@@ -160,7 +165,9 @@ def _in_splits(
 def read(path: Path, asked: Asked, options: Options) -> Collection:
     """`read_via` of what is asked."""
     named = options.attribute or ()
-    return read_via(path, asked.images, named, asked.splits, asked.classes, asked.masks)
+    return read_via(
+        path, asked.images, named, asked.splits, asked.classes, asked.masks, asked.negative
+    )
 
 
 READER = Reader(

@@ -46,6 +46,7 @@ def read_voc(
     labels_from: str = "xml",
     classes: tuple[str, ...] | None = None,
     masks: Path | None = None,
+    negative: tuple[str, ...] = (),
 ) -> Collection:
     """Read a devkit folder.
 
@@ -59,6 +60,7 @@ def read_voc(
         classes: names in order; otherwise VOC's 20 if all tags are among them, else the tags
             found, sorted.
         masks: folder of label PNGs; SegmentationClass/ where there is one.
+        negative: tags that say that an image shows no class.
 
     Raises:
         WsssError: a folder or list is missing, a list is empty, or masks cannot be understood.
@@ -91,7 +93,7 @@ def read_voc(
         samples.append(
             Sample(image_id, path, tags, mask if has_mask else None, splits_of.get(image_id, ()))
         )
-    found = {tag for sample in samples for tag in sample.tags}
+    found = {tag for sample in samples for tag in sample.tags if tag not in negative}
     if found <= set(VOC_CLASSES):
         order: tuple[str, ...] = VOC_CLASSES
     else:
@@ -99,7 +101,10 @@ def read_voc(
         if classes is None:
             need_class_order(str(root), samples)
     notes = {"source": "voc", "labels_from": labels_from}
-    return collect(samples, order, classes, names, notes, problems)
+    return collect(
+        samples, order, classes, names, notes, problems,
+        source=str(root), negative=negative, remarks=folder.remarks(),
+    )  # fmt: skip
 
 
 def read_box_names(path: Path) -> tuple[str, ...]:
@@ -186,7 +191,7 @@ def _hint(root: Path) -> str:
 def read(root: Path, asked: Asked, options: Options) -> Collection:
     """`read_voc` of what is asked."""
     labels_from = options.labels_from.value
-    return read_voc(root, asked.splits, labels_from, asked.classes, asked.masks)
+    return read_voc(root, asked.splits, labels_from, asked.classes, asked.masks, asked.negative)
 
 
 READER = Reader(
