@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from wsss_cli.errors import WsssError
-from wsss_cli.formats.columns import Table, parse_table
+from wsss_cli.formats.cells import Named, Table
+from wsss_cli.formats.columns import parse_table
 from wsss_cli.formats.files import ImageFolder
 
 
@@ -66,8 +67,8 @@ def test_yes_and_no_in_all_spellings(images: ImageFolder) -> None:
     ],
 )
 def test_the_layout_is_guessed(images: ImageFolder, text: str, layout: str) -> None:
-    classes = ("x", "y")
-    assert parse(images, text, "auto", None, classes).layout == layout
+    named = Named(classes=("x", "y"))
+    assert parse(images, text, "auto", None, named).layout == layout
 
 
 def test_a_separator_makes_labels_of_what_would_be_rows(images: ImageFolder) -> None:
@@ -100,7 +101,7 @@ def test_cells_stand_apart_by_what_the_first_line_has(
         ("file,x,x\na.jpg,1,0\n", "auto", "1 columns listed twice, first x"),
         ("file,labels\na.jpg,x\nb.jpg,x,y\n", "auto", "1 of 2 rows do not have 2 cells, first in"),
         ("file,split\na.jpg,train\n", "auto", "has no column of labels"),
-        ("file,x\na.jpg,2\n", "onehot", "'x' holds more than 0 and 1, so is not the column of a"),
+        ("file,x\na.jpg,2\n", "onehot", "'x' holds more than 0 and 1 ('2' in line 2), so is"),
         ("file,split\na.jpg,train\n", "onehot", "has no class columns"),
         ("file,x,\na.jpg,1,0\n", "auto", "a class column has no name"),
         ("a.jpg,1,0\n", "auto", "2 class columns without a header"),

@@ -106,3 +106,91 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(WsssError, match="gone: no such folder") as caught:
         ImageFolder(tmp_path / "gone", "look elsewhere")
     assert caught.value.hint == "look elsewhere"
+
+
+@pytest.fixture
+def sites(tmp_path: Path) -> ImageFolder:
+    """photos/ with two sites, which have an image of one name and one each of their own."""
+    for name in ("site1/p0.jpg", "site1/p1.jpg", "site2/p0.jpg", "site2/q.PNG", "top.jpg"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / name).touch()
+    return ImageFolder(tmp_path / "photos")
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        (r"C:\data\photos\site1\p0.jpg", "site1/p0.jpg"),
+        (r"\\server\share\photos\site2\p0.jpg", "site2/p0.jpg"),
+        ("file:///D:/x/site2/p0.jpg", "site2/p0.jpg"),
+        ("file:///home/me/photos/top.jpg", "top.jpg"),
+        ("/home/me/photos/site1/p0.jpg", "site1/p0.jpg"),
+        ("https://example.org/site1/p0.jpg?size=2", "site1/p0.jpg"),
+        ("photos/site1/p0.jpg", "site1/p0.jpg"),
+        (r"photos\site1\p0.JPG", "site1/p0.jpg"),
+        ("site1/p0.JPG", "site1/p0.jpg"),
+        ("Site1/P0.png", "site1/p0.jpg"),
+        ("site1/p0.heic", "site1/p0.jpg"),  # converted, as it seems
+        ("p1.jpg", "site1/p1.jpg"),
+        ("p1", "site1/p1.jpg"),
+        ("q.jpg", "site2/q.PNG"),
+        ("TOP", "top.jpg"),
+        ("elsewhere/top.jpg", "top.jpg"),
+    ],
+)
+def test_an_image_is_found_by_the_end_of_its_name(sites: ImageFolder, name: str, file: str) -> None:
+    assert sites.search(name) == sites.root / file
+    assert sites.remarks() == [f"1 image has another name: '{name}' is {file}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("p0.jpg", "2 images are called p0.jpg, among them site1/p0.jpg and site2/p0.jpg"),
+        (r"C:\elsewhere\p0.jpg", "2 images are called p0.jpg"),
+        # The folder that the name has is there, and the image is not in it.
+        (r"C:\data\photos\site2\p1.jpg", "a Windows path, and no image under"),
+        ("site2/p1.jpg", "no such image"),
+        ("site1/top.jpg", "no such image"),
+        # Neither the beginning of the name nor its end fits.
+        ("elsewhere/p1.jpg", "no such image"),
+        ("https://example.org/gone.jpg", "a web address, and no image under"),
+        ("file:///gone.jpg", "a file: address, and no image under"),
+        ("/home/me/gone.jpg", "is not in the image folder"),
+        (r"C:\..\site1\p1.jpg", "leads out of the image folder"),
+        ("IMG_1.HEIC", "its name is that of a HEIF photograph: convert it to JPEG or PNG"),
+        ("", "no such image"),
+    ],
+)
+def test_what_could_be_another_image_is_not_taken(sites: ImageFolder, name: str, said: str) -> None:
+    with pytest.raises(LookupError) as caught:
+        sites.search(name)
+    assert said in caught.value.args[0]
+    assert sites.remarks() == []
+
+
+def test_names_that_differ_in_front_are_not_one_image(sites: ImageFolder) -> None:
+    assert sites.search("cats/top.jpg") == sites.search("cats/top.jpg") == sites.root / "top.jpg"
+    with pytest.raises(LookupError, match=r"would be top\.jpg, as 'cats/top\.jpg' is"):
+        sites.search("dogs/top.jpg")
+    assert sites.find("top.jpg") == sites.root / "top.jpg"
+
+
+def test_a_file_outside_is_not_exchanged_for_one_inside(sites: ImageFolder) -> None:
+    (sites.root.parent / "p1.jpg").touch()
+    with pytest.raises(LookupError, match="is not in the image folder"):
+        sites.search(str(sites.root.parent / "p1.jpg"))
+
+
+def test_files_that_are_not_read_are_named_for_what_they_are(sites: ImageFolder) -> None:
+    for name in ("site1/i.HEIC", "site1/.j.heic", "scan.dcm"):
+        (sites.root / name).touch()
+    for name in ("i.HEIC", "i", "i.jpg", r"C:\x\site1\i.heic"):
+        with pytest.raises(LookupError, match=r"site1/i\.HEIC is a HEIF photograph: convert it to"):
+            sites.search(name)
+    with pytest.raises(LookupError, match=r"scan\.dcm is a DICOM file: write its pixels as PNG"):
+        sites.search("scan.dcm")
+    assert sites.remarks() == []  # they are problems already
+    sites.all_by_id()
+    (remark,) = sites.remarks()
+    assert remark.startswith("2 files are no images that are read, first scan.dcm, a DICOM file")

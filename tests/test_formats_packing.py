@@ -49,6 +49,7 @@ def test_what_is_found_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[
         "wsss: warning: t: 1 of 1 masks lack a class that their image is tagged with, "
         "first a (cat)",
         "pack: source test; 2 classes; splits train 2, val 1",
+        "pack: images of each class: 'cat' 1, 'dog' 1",
         "pack: 1 masks; 1 images without a tag, background only",
         "pack: masks: label 0 is background (in 1 of 1), 255 is no label (in 0)",
         f"pack: 2 images -> {out}",

@@ -167,7 +167,7 @@ def test_refused(folder: Path, text: str, reason: str) -> None:
 def test_not_text(folder: Path) -> None:
     with pytest.raises(WsssError, match="not UTF-8"):
         read(folder, "filename,labels\nâ.jpg,cat\n", "latin-1")
-    with pytest.raises(WsssError, match="not UTF-8"):
+    with pytest.raises(WsssError, match="is UTF-16 text, which Excel calls Unicode text"):
         read(folder, "filename,labels\n", "utf-16")
     with pytest.raises(WsssError, match=r"No such file"):
         read_table(folder / "gone.csv")
@@ -269,7 +269,7 @@ def test_circular_links_end(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["ca\x1b[31mt", "c\0at", '"cat\nb.jpg,dog'])
 def test_class_names_hold_no_control_characters(folder: Path, name: str) -> None:
-    """The last is a quote left open, which takes the rest of the file for one cell."""
-    said = "cannot name a class: a control character|line contains NUL"  # the latter: Python 3.10
+    """Nor do a quote left open and bytes of no text make some."""
+    said = "cannot name a class: a control character|with NUL bytes|a quote is left open"
     with pytest.raises(WsssError, match=said):
         read(folder, f"filename,labels\na.jpg,{name}\n")

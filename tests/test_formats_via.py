@@ -210,7 +210,7 @@ def test_how_an_image_is_found(folder: Path) -> None:
     )
     assert problems(lost) == {
         "gone.jpg": "no such image",
-        "same.png": "2 images are called same.png",
+        "same.png": "2 images are called same.png, among them one/same.png and two/same.png",
         "../x": "'../x' leads out of the image folder",
     }
 

@@ -72,6 +72,14 @@ def run(
         typer.Option(metavar="FILE", help="File of the class names in order, one per line."),
         Reads(),
     ] = None,
+    negative: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TAG",
+            help="Tag that says that an image shows none of the classes, such as 'No Finding': it "
+            "is kept as background only. Repeatable.",
+        ),
+    ] = None,
     split: Annotated[
         list[str] | None,
         typer.Option(
@@ -117,7 +125,7 @@ def run(
     check_target(out, force, goes_on=True)
     names = read_classes(classes) if classes is not None else None
     of_masks = MaskOptions(tuple(mask_values or ()), mask_suffix, first_label)
-    found = source.read(Asked(images, masks, names, splits, seed, of_masks))
+    found = source.read(Asked(images, masks, names, tuple(negative or ()), splits, seed, of_masks))
     if ids is not None:
         found = found.only(set(select_ids(found.ids, ids, Path(source.name))))
     drawn_with = seed if source.reader.drawn else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import unicodedata
 from collections.abc import Iterator
@@ -10,12 +11,15 @@ from urllib.parse import unquote
 
 from ..artifacts import ledger
 from ..errors import WsssError
+from .kinds import kind_of_name
+from .names import EXTENSIONS, loose, origin, stem_of
 from .sample import Problem
 
-EXTENSIONS = frozenset({
-    ".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm",
-    ".pbm", ".jp2", ".avif",
-})  # fmt: skip
+NO_IMAGE = "no such image"  # what is said of a name that nothing more is known of
+
+
+class SeveralImages(LookupError):
+    """A name that more than one image has."""
 
 
 class ImageFolder:
@@ -30,7 +34,12 @@ class ImageFolder:
             raise WsssError(f"{root}: no such folder", hint)
         self.root = root
         self._index: dict[str, list[Path]] | None = None
-        self._names: dict[str, list[Path]] = {}  # by the index's keys without their folders
+        self._names: dict[str, list[Path]] = {}  # by their last part, as `stem_of` has it
+        self._others: list[Path] = []  # files that hold images in formats that are not read
+        self._folders: set[str] = set()
+        self._renamed: dict[str, Path] = {}  # what `search` found beyond `find`
+        self._left_out: dict[Path, tuple[str, ...]] = {}
+        self._whole = False
 
     def find(self, name: str) -> Path:
         """The file that a list or table calls `name`, which makes it an input.
@@ -59,36 +68,109 @@ class ImageFolder:
             found = self._files().get(os.path.normpath(text), [])
             if len(found) > 1:
                 names = " and ".join(sorted(file.name for file in found)[:2])
-                raise LookupError(f"{names} differ only in extension")
+                raise SeveralImages(f"{names} differ only in extension")
             if found:
                 return found[0]
-        raise LookupError("no such image")
+        raise LookupError(NO_IMAGE)
 
     def search(self, name: str) -> Path:
-        """As `find`; failing that, the only image below the folder that has the name's last part.
+        """As `find`; failing that, the only image that `name` can mean; `remarks` says so.
 
-        For tools that record web addresses, percent signs, or paths on another machine.
+        The extension may be another one, or in another case. The name may leave out the folders
+        that the image lies in, or have more of them in front. Of a web address or a path of
+        another machine only the end counts. What a name leaves out in front must not be a folder
+        in here, where the image would be missing, and two names that differ there are not one
+        image.
 
         Raises:
-            LookupError: no such image, or several of them.
+            LookupError: no such image, or several of them; or what the file is instead.
         """
-        plain = unquote(name)
         first: LookupError | None = None
-        for text in dict.fromkeys((name, plain)):
+        plain, source = origin(name)
+        for text in dict.fromkeys((name, unquote(name), plain)):
             try:
                 return self.find(text)
+            except SeveralImages:
+                raise
             except LookupError as err:
                 first = first or err
-        if not self._names:
-            for key, paths in self._files().items():
-                self._names.setdefault(key.rpartition("/")[2], []).extend(paths)
-        last = unicodedata.normalize("NFC", plain).replace("\\", "/").rpartition("/")[2]
-        found = self._names.get(last, [])
+        assert first is not None
+        for text in dict.fromkeys((plain, unquote(plain))):
+            parts = [part for part in text.replace("\\", "/").split("/") if part not in ("", ".")]
+            if not parts or ".." in parts or (os.path.isabs(name) and os.path.exists(name)):
+                raise first
+            path = self._by_end(parts, foreign=source is not None or plain.startswith("/"))
+            if path is not None:
+                self._renamed[name] = path
+                ledger.read(path)
+                return path
+        raise self._missing(parts[-1], source, first)
+
+    def _by_end(self, parts: list[str], foreign: bool) -> Path | None:
+        """The one image that ends most like these parts of a path, if any does."""
+        *above, last = [loose(part) for part in parts]
+        root = loose(self.root.resolve().name)
+        best: dict[Path, tuple[int, bool]] = {}  # to how many folders agree, and whether all do
+        for path in self._named().get(stem_of(last), []):
+            *inside, _ = [loose(part) for part in path.relative_to(self.root).parts]
+            pairs = zip(reversed(above), reversed([root, *inside]), strict=False)
+            alike = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+            best[path] = alike, above == inside
+        found = [path for path, alike in best.items() if alike == max(best.values())]
+        for same in (lambda path: path.name == parts[-1], lambda path: loose(path.name) == last):
+            found = [path for path in found if same(path)] or found
         if len(found) > 1:
-            raise LookupError(f"{len(found)} images are called {last}")
+            names = " and ".join(os.path.relpath(path, self.root) for path in sorted(found)[:2])
+            raise SeveralImages(f"{len(found)} images are called {parts[-1]}, among them {names}")
         if not found:
-            raise first or LookupError("no such image")
+            return None
+        alike = best[found[0]][0]
+        depth = len(found[0].relative_to(self.root).parts) - 1
+        left_out = tuple(above[: len(above) - alike])
+        if not (foreign or alike == len(above) or alike >= depth):
+            return None  # of a name that is relative, one end or the other holds
+        if left_out and left_out[-1] in self._folders:
+            return None
+        if self._left_out.setdefault(found[0], left_out) != left_out:
+            other = next(name for name, path in self._renamed.items() if path == found[0])
+            raise LookupError(f"would be {found[0].name}, as '{other}' is")
         return found[0]
+
+    def _missing(self, last: str, source: str | None, first: LookupError) -> LookupError:
+        """Why there is no image of this name."""
+        stem = stem_of(loose(last))
+        for path in self._others:
+            if stem in (loose(path.name), stem_of(loose(path.name))):
+                kind = kind_of_name(path.name)
+                assert kind is not None
+                relative = os.path.relpath(path, self.root)
+                return LookupError(f"{relative} is {kind[0]}: {kind[1]}")
+        kind = kind_of_name(last)
+        if kind is not None:
+            return LookupError(f"no such file, and its name is that of {kind[0]}: {kind[1]}")
+        if source is not None:
+            return LookupError(
+                f"{source}, and no image under {self.root} ends like it; "
+                "names are relative to the image folder"
+            )
+        return first
+
+    def remarks(self) -> list[str]:
+        """What was not as the names have it, or was passed over."""
+        said = []
+        if self._renamed:
+            name, path = next(iter(self._renamed.items()))
+            relative = os.path.relpath(path, self.root)
+            images = "image has" if len(self._renamed) == 1 else "images have"
+            said.append(f"{len(self._renamed)} {images} another name: '{name}' is {relative}")
+        if self._whole and self._others:
+            kind = kind_of_name(self._others[0].name)
+            assert kind is not None
+            said.append(
+                f"{len(self._others)} files are no images that are read, first "
+                f"{self._others[0].name}, {kind[0]}: {kind[1]}"
+            )
+        return said
 
     def id_of(self, path: Path) -> str:
         """The id of a file under the folder: its relative path without extension, NFC.
@@ -107,6 +189,7 @@ class ImageFolder:
 
     def all_by_id(self) -> tuple[dict[str, Path], list[Problem]]:
         """Every image under the folder by id, and a problem for each that can have none."""
+        self._whole = True
         paths: dict[str, Path] = {}
         problems = []
         for path in sorted({path for found in self._files().values() for path in found}):
@@ -135,11 +218,22 @@ class ImageFolder:
         if self._index is None:
             self._index = {}
             for path in walk(self.root):
+                if path.suffix.lower() not in EXTENSIONS:
+                    self._others.append(path)
+                    continue
                 relative = unicodedata.normalize("NFC", os.path.relpath(path, self.root))
                 relative = relative.replace(os.sep, "/")
                 for key in (relative, os.path.splitext(relative)[0]):
                     self._index.setdefault(key, []).append(path)
         return self._index
+
+    def _named(self) -> dict[str, list[Path]]:
+        """Images by the last part of their name, without extension and in small letters."""
+        if not self._names:
+            for path in sorted({path for found in self._files().values() for path in found}):
+                self._names.setdefault(stem_of(loose(path.name)), []).append(path)
+                self._folders.update(map(loose, path.relative_to(self.root).parts[:-1]))
+        return self._names
 
 
 def bad_id(image_id: str) -> str | None:
@@ -161,7 +255,10 @@ def bad_id(image_id: str) -> str | None:
 
 
 def walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """Image files below a folder, links followed but not in circles, hidden names left out."""
+    """Files below a folder that may be images, of formats read or not.
+
+    Links are followed, but not in circles. Hidden names are left out.
+    """
     real = os.path.realpath(folder)
     if real in above:
         return
@@ -172,5 +269,9 @@ def walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
             continue
         if entry.is_dir():
             yield from walk(Path(entry.path), above | {real})
-        elif os.path.splitext(entry.name)[1].lower() in EXTENSIONS and entry.is_file():
+        elif _may_be_image(entry.name) and entry.is_file():
             yield Path(entry.path)
+
+
+def _may_be_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in EXTENSIONS or kind_of_name(name) is not None

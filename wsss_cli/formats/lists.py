@@ -3,30 +3,52 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..artifacts import ledger
 from ..errors import WsssError
-from .files import ImageFolder
+from .files import NO_IMAGE, ImageFolder
+from .kinds import kind_of_bytes
+from .names import EXTENSIONS
 from .sample import NOT_CLASSES, Problem
+
+
+def read_text(path: Path, hint: str | None = None) -> str:
+    """What a text file in UTF-8 holds, with or without BOM, its line ends as they are.
+
+    Args:
+        hint: what to do about a file in another encoding.
+
+    Raises:
+        WsssError: missing, unreadable or not UTF-8; or another kind of file, which is named.
+    """
+    ledger.read(path)
+    try:
+        content = path.read_bytes()
+    except OSError as err:
+        raise WsssError(f"{path}: {err.strerror or err}") from err
+    kind = kind_of_bytes(content)
+    if kind is not None:
+        raise WsssError(f"{path}: is {kind[0]}, not plain text", kind[1] or hint)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as err:
+        raise WsssError(f"{path}: not UTF-8 text", hint) from err
 
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a UTF-8 text file (with or without BOM), stripped, blank ones left out.
 
     Raises:
-        WsssError: missing, unreadable or not UTF-8.
+        WsssError: see `read_text`.
     """
-    ledger.read(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as err:
-        raise WsssError(f"{path}: {err.strerror or err}") from err
-    except UnicodeDecodeError as err:
-        raise WsssError(f"{path}: not UTF-8 text") from err
+    text = re.sub("\r\n?", "\n", read_text(path))
     return [line.strip() for line in text.split("\n") if line.strip()]
 
 
@@ -46,14 +68,9 @@ def read_json(path: Path) -> Any:
             raise ValueError(f"the key {ascii(twice[0])[:80]} stands twice in one object")
         return dict(pairs)
 
+    text = read_text(path)
     try:
-        ledger.read(path)
-        text = path.read_text(encoding="utf-8-sig")
         return json.loads(text, parse_constant=refuse, object_pairs_hook=distinct)
-    except OSError as err:
-        raise WsssError(f"{path}: {err.strerror or err}") from err
-    except UnicodeDecodeError as err:
-        raise WsssError(f"{path}: not UTF-8 text") from err
     except RecursionError:
         raise WsssError(f"{path}: not JSON (nested too deeply)") from None
     except ValueError as err:
@@ -124,13 +141,40 @@ def refuse_twice(source: str, what: str, names: Iterable[str]) -> None:
 
 
 def _find_line(line: str, folder: ImageFolder) -> Path:
-    first_field = line.split()[0]
-    first_error: LookupError | None = None
-    for text in dict.fromkeys((line, first_field)):
-        plain = text.lstrip("/").removeprefix(folder.root.name + "/")
-        for name in dict.fromkeys((text, plain)):
-            try:
-                return folder.find(name)
-            except LookupError as err:
-                first_error = first_error or err
-    raise first_error or LookupError("no such image")
+    """The image of a line: the names as they are, all of them, are tried before what is like one.
+
+    Raises:
+        LookupError: see `ImageFolder.search`.
+    """
+    readings = _readings(line)
+    for name in _names(readings, folder):
+        with suppress(LookupError):
+            return folder.find(name)
+    errors = []
+    for name in _names(readings[-1:] if _is_image(readings[-1]) else readings, folder):
+        try:
+            return folder.search(name)
+        except LookupError as err:
+            errors.append(err)
+    raise next((err for err in errors if err.args[0] != NO_IMAGE), errors[0])
+
+
+def _readings(line: str) -> list[str]:
+    """The line as one name, and as a name with a mask or a flag behind it."""
+    name, *rest = line.split(maxsplit=1)
+    if not rest:
+        return [line]
+    # "my photo.jpg" is not "my" with something behind it.
+    whole = not _is_image(name) and _is_image(line) and "/" not in rest[0]
+    return [line] if whole else [line, name]
+
+
+def _is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in EXTENSIONS
+
+
+def _names(readings: Iterable[str], folder: ImageFolder) -> list[str]:
+    """Each reading, and the same without the folder's own name in front."""
+    root = folder.root.name + "/"
+    pairs = [(text, text.lstrip("/").removeprefix(root)) for text in readings]
+    return list(dict.fromkeys(name for pair in pairs for name in pair))

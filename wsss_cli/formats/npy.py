@@ -28,6 +28,7 @@ def read_npy(
     splits: Mapping[str, Path | None] | None = None,
     classes: tuple[str, ...] | None = None,
     masks: Path | None = None,
+    negative: tuple[str, ...] = (),
     mask_options: MaskOptions = USUAL,
 ) -> Collection:
     """Read a pickled dict of image id to a vector of 0 and 1, through a restricted unpickler.
@@ -38,6 +39,7 @@ def read_npy(
         splits: list files by split name.
         classes: names in order; VOC's 20 where the vectors have 20 entries.
         masks: folder of label images named like the images.
+        negative: of the names, those that say that an image shows no class.
         mask_options: what is said of the masks beside.
 
     Raises:
@@ -64,10 +66,12 @@ def read_npy(
         tags = tuple(names[index] for index in np.flatnonzero(vectors[image_id]))
         samples.append(Sample(image_id, image, tags, None, splits_of.get(image_id, ())))
     samples, more = label_images.attach(samples, folder)
-    problems += more
     return label_images.settle(
-        collect(samples, names, classes, list(splits or {}), {"source": "npy"}, problems)
-    )
+        collect(
+            samples, names, classes, list(splits or {}), {"source": "npy"}, problems + more,
+            source=str(path), negative=negative, remarks=folder.remarks(),
+        )
+    )  # fmt: skip
 
 
 def _choose(
@@ -89,7 +93,7 @@ def _choose(
         paths, splits_of, problems = {}, {}, []
         for image_id in vectors:
             try:
-                image = folder.find(image_id)
+                image = folder.search(image_id)
                 paths[folder.id_of(image)] = image
             except LookupError as err:
                 problems.append(Problem(image_id, err.args[0]))
@@ -144,8 +148,9 @@ def read(path: Path, asked: Asked, _: Any) -> Collection:
     """`read_npy` of what is asked."""
     assert asked.images is not None  # the card needs it
     return read_npy(
-        path, asked.images, asked.splits, asked.classes, asked.masks, asked.mask_options
-    )
+        path, asked.images, asked.splits, asked.classes, asked.masks, asked.negative,
+        asked.mask_options,
+    )  # fmt: skip
 
 
 READER = Reader(

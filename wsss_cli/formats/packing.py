@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +57,8 @@ def pack(
     """
     from .agreement import compare
 
+    for remark in found.remarks:
+        warn(f"{name}: {remark}")
     verdicts, bad = _check(found, name, on_error, workers, quiet)
     samples = [sample for sample in found.samples if sample.id in verdicts]
     if not samples:
@@ -132,11 +133,13 @@ def _refuse(problems: Sequence[Problem], total: int, name: str) -> None:
         return
     named = "; ".join(f"{problem.id}: {problem.reason}" for problem in problems[:SHOWN])
     rest = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-    hint = "nothing is written; --on-error skip leaves them out and lists them"
+    ways = list(dict.fromkeys(problem.hint for problem in problems if problem.hint))[:SHOWN]
+    skip = "--on-error skip leaves them out and lists them"
     if len(problems) >= total:
-        hint = "nothing is written; all images fail, so the fault is likely in how they are read"
+        skip = "" if ways else "all images fail, so the fault is likely in how they are read"
     raise WsssError(
-        f"{name}: {len(problems)} of {total} images cannot be packed: {named}{rest}", hint
+        f"{name}: {len(problems)} of {total} images cannot be packed: {named}{rest}",
+        "; ".join(part for part in (*ways, "nothing is written", skip) if part),
     )
 
 
@@ -204,8 +207,10 @@ def _report(
     quiet: bool,
 ) -> None:
     """Say what was packed, and what looks like a mistake."""
-    counts = Counter(tag for sample in samples for tag in sample.tags)
-    taught = unteachable(found.classes, [counts[tag] for tag in found.classes], len(samples))
+    from .census import census, listed
+
+    counts = census(found.classes, samples)
+    taught = unteachable(found.classes, list(counts.values()), len(samples))
     for text in [*taught, *seen.warnings]:
         warn(f"{name}: {text}")
     members = ", ".join(f"{split} {len(ids)}" for split, ids in splits.items())
@@ -213,6 +218,8 @@ def _report(
     untagged = sum(not sample.tags for sample in samples)
     notes = ", ".join(f"{key} {value}" for key, value in found.notes.items() if value is not None)
     log(f"{NAME}: {notes}; {len(found.classes)} classes; splits {members}", quiet)
+    if counts:
+        log(f"{NAME}: images of each class: {listed(counts)}", quiet)
     log(f"{NAME}: {masks} masks; {untagged} images without a tag, background only", quiet)
     for text in seen.remarks:
         log(f"{NAME}: {text}", quiet)

@@ -10,9 +10,10 @@ from typing import Any
 from .masks import USUAL, MaskOptions
 from .sample import Collection
 
-# options of pack that most formats take
+# Options of pack that most formats take.
 TAGGED = (
-    "masks", "mask_values", "mask_suffix", "first_label", "classes", "split", "ids", "link",
+    "masks", "mask_values", "mask_suffix", "first_label", "classes", "negative", "split", "ids",
+    "link",
 )  # fmt: skip
 
 
@@ -29,6 +30,7 @@ class Asked:
         images: folder of the images; None for the format's usual place.
         masks: folder of label images; None where there is none, or for the format's usual place.
         classes: names in order; None to take those of the source.
+        negative: tags that say that an image shows none of the classes.
         splits: splits to take, by name; None for a file stands for the source's own list.
         seed: of a source that is drawn.
         mask_options: what is said of the masks beside their folder.
@@ -37,6 +39,7 @@ class Asked:
     images: Path | None = None
     masks: Path | None = None
     classes: tuple[str, ...] | None = None
+    negative: tuple[str, ...] = ()
     splits: Mapping[str, Path | None] = field(default_factory=dict)
     seed: int = 0
     mask_options: MaskOptions = USUAL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Collection as Collection_
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import Any
 
 from ..core.mask_values import PLAIN, ValueTable
 from ..errors import WsssError
+from .tags import MARKS, examine, twin_of, words_of
 
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -42,10 +44,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why one image cannot be packed; the caller stops there or skips it."""
+    """Why one image cannot be packed, and what may help; the caller stops there or skips it."""
 
     id: str
     reason: str
+    hint: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Collection:
         splits: names of all splits asked for or found, also where nothing is in them.
         notes: what was decided in reading (plain JSON values), for the artifact to record.
         problems: images that are named but cannot be used.
+        remarks: what looks like a mistake in the source, to be said.
         masks: what is known of the masks.
     """
 
@@ -83,6 +87,7 @@ class Collection:
     splits: tuple[str, ...] = ()
     notes: dict[str, Any] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    remarks: tuple[str, ...] = ()
     masks: MaskFacts = MaskFacts()
 
     @property
@@ -107,6 +112,11 @@ def collect(
     splits: Iterable[str],
     notes: dict[str, Any],
     problems: Iterable[Problem],
+    *,
+    source: str = "",
+    negative: tuple[str, ...] = (),
+    remarks: Iterable[str] = (),
+    separator: str | None = None,
 ) -> Collection:
     """Settle the classes and sort the samples.
 
@@ -114,30 +124,131 @@ def collect(
         samples: all images read.
         found: the class names to use, in order, where `classes` is None.
         classes: the names that the user lists; an image with another tag becomes a problem.
+        source: what messages call the source.
+        negative: tags that say that an image shows no class; with another tag, a problem.
+        remarks: what the reader found that looks like a mistake.
+        separator: as `tags.examine` takes it.
 
     Raises:
-        WsssError: a name that cannot stand in a line, or background as a class.
+        WsssError: a name that cannot stand in a line, background as a class, or tags that were
+            all but certainly not meant as they were read.
     """
+    place = f"{source}: " if source else ""
     names = tuple(found) if classes is None else classes
+    samples, bad = list(samples), list(problems)
+    remarks = [*remarks, *_unused(place, samples, negative)]
+    if negative:
+        samples, bad = _without_negative(samples, negative, bad)
+        names = _without(place, names, negative, any(one.mask is not None for one in samples))
+        notes = {**notes, "negative": list(negative)}
     for name in names:
         if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name):
             # Of a cell left open in a CSV, or of who means to write on other people's terminals.
-            raise WsssError(f"{ascii(name)[:80]} cannot name a class: a control character")
+            raise WsssError(f"{place}{ascii(name)[:80]} cannot name a class: a control character")
         if name.lower() in NOT_CLASSES:
             raise WsssError(
-                f"the tag '{name}' is no class",
-                "leave it out: what has no other tag is background",
+                f"{place}the tag '{name}' is no class",
+                "leave it out: what has no other tag is background; or say "
+                f"--negative {name}, which does so",
             )
-    known = set(names)
+    if classes is None:
+        counts = Counter(tag for sample in samples for tag in sample.tags)
+        shared = {tag for sample in samples if len(sample.tags) > 1 for tag in sample.tags}
+        lone = [tag for tag in counts if tag not in shared]
+        try:
+            remarks += examine({name: counts[name] for name in names}, lone, separator)
+        except WsssError as err:
+            raise WsssError(f"{place}{err}", err.hint) from None
+    kept, strange = _known(samples, names, separator)
+    kept.sort(key=lambda sample: sample.id.encode())
+    return Collection(names, tuple(kept), tuple(splits), notes, (*bad, *strange), tuple(remarks))
+
+
+def _unused(place: str, samples: Iterable[Sample], negative: tuple[str, ...]) -> list[str]:
+    """What is said of negatives that no image has.
+
+    Raises:
+        WsssError: a tag is another spelling of one.
+    """
+    said = []
+    tags = dict.fromkeys(tag for sample in samples for tag in sample.tags)
+    for name in negative:
+        if name not in tags:
+            twin = twin_of(name, tags)
+            if twin is not None:
+                raise WsssError(
+                    f"{place}no image has the tag {name!r} that --negative names",
+                    f"there is {twin!r}",
+                )
+            said.append(f"no image has the tag {name!r} that --negative names")
+    return said
+
+
+def _without_negative(
+    samples: Iterable[Sample], negative: tuple[str, ...], problems: list[Problem]
+) -> tuple[list[Sample], list[Problem]]:
+    """The samples, their negatives taken away; a problem for each that has another tag too."""
     kept, bad = [], list(problems)
     for sample in samples:
+        tags = tuple(tag for tag in sample.tags if tag not in negative)
+        if tags and len(tags) < len(sample.tags):
+            none = next(tag for tag in sample.tags if tag in negative)
+            reason = f"has the tag '{none}', which is negative, and '{tags[0]}'"
+            bad.append(Problem(sample.id, reason))
+        else:
+            kept.append(replace(sample, tags=tags))
+    return kept, bad
+
+
+def _without(
+    place: str, names: tuple[str, ...], negative: tuple[str, ...], masks: bool
+) -> tuple[str, ...]:
+    """The classes that are left.
+
+    Raises:
+        WsssError: there are masks, and a negative stood before a class: how do they number it?
+    """
+    left = tuple(name for name in names if name not in negative)
+    if masks and left != names[: len(left)]:
+        raise WsssError(
+            f"{place}masks number the classes, and a negative tag stands among them",
+            "list the names with --classes FILE, one a line, label 1 first",
+        )
+    return left
+
+
+def _known(
+    samples: Iterable[Sample], classes: tuple[str, ...], separator: str | None
+) -> tuple[list[Sample], list[Problem]]:
+    """Samples whose tags are all classes, and a problem for each other."""
+    kept, bad = [], []
+    known = set(classes)
+    alone: dict[str, bool] = {}  # strange tags, and whether no image has another beside them
+    for sample in samples:
         strange = [tag for tag in sample.tags if tag not in known]
+        for tag in strange:
+            alone[tag] = alone.get(tag, True) and len(sample.tags) == 1
         if strange:
-            bad.append(Problem(sample.id, f"tag '{strange[0]}' is not among the classes"))
+            bad.append((sample.id, strange[0]))
         else:
             kept.append(sample)
-    kept.sort(key=lambda sample: sample.id.encode())
-    return Collection(names, tuple(kept), tuple(splits), notes, tuple(bad))
+    hints = {tag: _way_out(tag, classes, lone, separator) for tag, lone in alone.items()}
+    return kept, [
+        Problem(image_id, f"tag '{tag}' is not among the classes", hints[tag])
+        for image_id, tag in bad
+    ]
+
+
+def _way_out(tag: str, classes: tuple[str, ...], lone: bool, separator: str | None) -> str | None:
+    """What may help where a tag is not among the classes that the user lists."""
+    twin = twin_of(tag, classes)
+    if twin is not None:
+        return f"the list has {twin!r}: write them alike"
+    for mark in MARKS if separator == "asked" else ():
+        words = words_of(tag, mark)
+        if len(words) > 1 and set(words) <= set(classes):
+            return f"--separator {mark!r} splits {tag!r}"
+    return f"--negative {tag!r} if it says that there is none of the classes" if lone else None
 
 
 def need_class_order(source: str, samples: Iterable[Sample]) -> None:

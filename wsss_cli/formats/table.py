@@ -11,12 +11,13 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..errors import UsageError, WsssError
-from .columns import Table, parse_table
+from .cells import Named, Table
+from .columns import parse_table
 from .files import ImageFolder
 from .lists import read_lists
 from .masks import USUAL, MaskOptions, Masks
@@ -31,6 +32,14 @@ class Layout(str, enum.Enum):
     labels = "labels"
     onehot = "onehot"
     rows = "rows"
+
+
+class MinusOne(str, enum.Enum):
+    """What -1 means in the column of a class."""
+
+    absent = "absent"
+    present = "present"
+    skip = "skip"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +58,35 @@ class Options:
         str | None,
         typer.Option(metavar="TEXT", help="Text that stands between two tags of an image."),
     ] = None
+    label_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Name of the column that holds the tags. Default: the one called labels, tags or "
+            "the like.",
+        ),
+    ] = None
+    image_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Name of the column that holds the images' names. Default: the one called "
+            "filename, image or the like, else the first.",
+        ),
+    ] = None
+    minus_one: Annotated[
+        MinusOne | None,
+        typer.Option(
+            help="What -1 means in a class column: that the class is absent, that it is present, "
+            "or that it is not known, and so to skip the image."
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         if self.separator == "":
             raise UsageError("--separator is empty", "leave it out to have it found")
+        if self.label_column is not None and self.layout is Layout.onehot:
+            raise UsageError("--label-column does not go with --layout onehot")
 
 
 def read_table(
@@ -63,6 +97,10 @@ def read_table(
     splits: Mapping[str, Path | None] | None = None,
     classes: tuple[str, ...] | None = None,
     masks: Path | None = None,
+    negative: tuple[str, ...] = (),
+    label_column: str | None = None,
+    image_column: str | None = None,
+    minus_one: str | None = None,
     mask_options: MaskOptions = USUAL,
 ) -> Collection:
     """Read a CSV of image names and tags.
@@ -75,9 +113,14 @@ def read_table(
         separator: what stands between the tags of a cell; otherwise the first of ; | , that
             occurs in any of them. "," also takes tags that spread over further cells.
         splits: splits to take: of the `split` column, or listed in a file.
-        classes: names in order; otherwise a onehot table's columns, or all tags found, sorted.
+        classes: names in order, and of a onehot table the columns; otherwise its columns, or all
+            tags found, sorted.
         masks: folder of label images named like the images; a `mask` column is relative to it,
             or to the CSV's folder.
+        negative: tags that say that an image shows no class.
+        label_column, image_column: names of these columns; otherwise found by usual names.
+        minus_one: what -1 means in a class column: "absent", "present", or "skip", which leaves
+            the image out.
         mask_options: what is said of the masks beside.
 
     Raises:
@@ -86,39 +129,59 @@ def read_table(
     """
     folder = ImageFolder(images or path.parent, "--images names the folder of the images")
     label_images = Masks(masks, mask_options)
-    table = parse_table(path, folder, layout, separator, classes)
-    samples, problems = _samples(table, folder, masks)
+    named = Named(
+        label=label_column, image=image_column, minus_one=minus_one, classes=classes, more=negative
+    )
+    table = parse_table(path, folder, layout, separator, named)
+    samples, problems, unknown = _samples(table, folder, masks)
     names, samples, more = _in_splits(table, samples, splits or {}, folder)
     problems += more
+    onehot = table.layout == "onehot"
     if table.mask is not None and mask_options.suffix is not None:
         raise UsageError(f"--mask-suffix: {path} names the masks in {table.name_of(table.mask)!r}")
     if table.mask is None:
         samples, more = label_images.attach(samples, folder)
         problems += more
-    if classes is None and table.layout != "onehot":
+    if classes is None and not onehot:
         label_images.order(str(path), samples)
-    found = table.class_names or sorted({tag for sample in samples for tag in sample.tags})
-    found = label_images.classes(found)
-    notes = {"source": "csv", "layout": table.layout, "separator": table.separator}
-    return label_images.settle(collect(samples, found, classes, names, notes, problems))
+    notes: dict[str, Any] = {"source": "csv", "layout": table.layout, "separator": table.separator}
+    if minus_one is not None:
+        notes["minus_one"] = minus_one
+    if unknown:
+        notes["left_out"] = sum(sample.id in unknown for sample in samples)
+        samples = [sample for sample in samples if sample.id not in unknown]
+    tags = {tag for sample in samples for tag in sample.tags if tag not in negative}
+    found = table.class_names or sorted(tags)
+    return label_images.settle(
+        collect(
+            samples, label_images.classes(found), classes, names, notes, problems,
+            source=str(path), negative=negative, remarks=[*table.remarks, *folder.remarks()],
+            separator="asked" if separator is None and not onehot else "told",
+        )
+    )  # fmt: skip
 
 
 def _samples(
     table: Table, folder: ImageFolder, masks: Path | None
-) -> tuple[list[Sample], list[Problem]]:
-    """One sample an image; the split column's name in `splits`."""
+) -> tuple[list[Sample], list[Problem], set[str]]:
+    """One sample an image, the split column's name in `splits`; problems; ids to leave out."""
     samples: dict[str, Sample] = {}
     problems, twice = [], []
+    unknown = set()
+    column = table.name_of(table.file)
+    hint = f"--image-column NAME names the column of the images; here it is {column!r}"
     for row, line in zip(table.rows, table.lines, strict=True):
         name = row[table.file]
         try:
-            path = folder.find(name)
+            path = folder.search(name)
             image_id = folder.id_of(path)
             mask = _mask_of(table, row, masks)
-        except LookupError as err:
-            problems.append(Problem(name or "''", f"{err.args[0]} (line {line})"))
+            tags = tuple(dict.fromkeys(table.tags(row)))
+        except (LookupError, ValueError) as err:
+            problems.append(Problem(name or "''", f"{err.args[0]} (line {line})", hint))
             continue
-        tags = tuple(dict.fromkeys(table.tags(row)))
+        if table.is_left_out(row):
+            unknown.add(image_id)
         splits = (row[table.split],) if table.split is not None and row[table.split] else ()
         before = samples.get(image_id)
         if before is None:
@@ -133,7 +196,9 @@ def _samples(
             f"{table.path}: {len(twice)} images listed twice, first {twice[0]}",
             "one row a tag is --layout rows; an image is in one split, by one name",
         )
-    return list(samples.values()), problems
+    if samples or table.header is None:
+        problems = [replace(problem, hint=None) for problem in problems]
+    return list(samples.values()), problems, unknown
 
 
 def _mask_of(table: Table, row: Sequence[str], masks: Path | None) -> Path | None:
@@ -179,10 +244,11 @@ def _in_splits(
 
 def read(path: Path, asked: Asked, options: Options) -> Collection:
     """`read_table` of what is asked."""
-    layout, separator = options.layout.value, options.separator
+    minus_one = options.minus_one.value if options.minus_one is not None else None
     return read_table(
-        path, asked.images, layout, separator, asked.splits, asked.classes, asked.masks,
-        asked.mask_options,
+        path, asked.images, options.layout.value, options.separator, asked.splits,
+        asked.classes, asked.masks, asked.negative,
+        options.label_column, options.image_column, minus_one, asked.mask_options,
     )  # fmt: skip
 
 

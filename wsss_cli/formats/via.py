@@ -44,6 +44,7 @@ def read_via(
     splits: Mapping[str, Path | None] | None = None,
     classes: tuple[str, ...] | None = None,
     masks: Path | None = None,
+    negative: tuple[str, ...] = (),
     mask_options: MaskOptions = USUAL,
 ) -> Collection:
     """Read a project or an export of annotations.
@@ -56,6 +57,7 @@ def read_via(
         splits: list files by split name.
         classes: names in order; otherwise all tags found, sorted.
         masks: folder of label images named like the images.
+        negative: tags that say that an image shows no class.
         mask_options: what is said of the masks beside.
 
     Raises:
@@ -81,12 +83,16 @@ def read_via(
     samples, ambiguous = label_images.attach(samples, folder)
     if classes is None:
         label_images.order(str(path), samples)
-    found = label_images.classes(sorted({tag for sample in samples for tag in sample.tags}))
+    shown = {tag for sample in samples for tag in sample.tags if tag not in negative}
+    found = label_images.classes(sorted(shown))
     notes = {"source": "via", "attributes": sorted({*of_regions, *of_images})}
     problems += more + ambiguous
     return label_images.settle(
-        collect(samples, found, classes, list(splits or {}), notes, problems)
-    )
+        collect(
+            samples, found, classes, list(splits or {}), notes, problems,
+            source=str(path), negative=negative, remarks=folder.remarks(),
+        )
+    )  # fmt: skip
 
 
 def _choose(
@@ -165,7 +171,14 @@ def read(path: Path, asked: Asked, options: Options) -> Collection:
     """`read_via` of what is asked."""
     named = options.attribute or ()
     return read_via(
-        path, asked.images, named, asked.splits, asked.classes, asked.masks, asked.mask_options
+        path,
+        asked.images,
+        named,
+        asked.splits,
+        asked.classes,
+        asked.masks,
+        asked.negative,
+        asked.mask_options,
     )
 
 

@@ -47,6 +47,7 @@ def read_voc(
     labels_from: str = "xml",
     classes: tuple[str, ...] | None = None,
     masks: Path | None = None,
+    negative: tuple[str, ...] = (),
     mask_options: MaskOptions = USUAL,
 ) -> Collection:
     """Read a devkit folder.
@@ -61,6 +62,7 @@ def read_voc(
         classes: names in order; otherwise those of a labelmap.txt beside the masks, or VOC's 20
             if all tags are among them, else the tags found, sorted.
         masks: folder of label images; SegmentationClass/ where there is one.
+        negative: tags that say that an image shows no class.
         mask_options: what is said of the masks beside.
 
     Raises:
@@ -92,14 +94,19 @@ def read_voc(
             problems.append(Problem(sample.id, str(err)))
             continue
         samples.append(replace(sample, tags=tags))
-    found = {tag for sample in samples for tag in sample.tags}
+    found = {tag for sample in samples for tag in sample.tags if tag not in negative}
     order = usual
     if not found <= set(usual):
         order = label_images.classes(sorted(found))
         if classes is None:
             label_images.order(str(root), samples)
     notes = {"source": "voc", "labels_from": labels_from}
-    return label_images.settle(collect(samples, order, classes, names, notes, problems))
+    return label_images.settle(
+        collect(
+            samples, order, classes, names, notes, problems,
+            source=str(root), negative=negative, remarks=folder.remarks(),
+        )
+    )  # fmt: skip
 
 
 def read_box_names(path: Path) -> tuple[str, ...]:
@@ -167,7 +174,10 @@ def _hint(root: Path) -> str:
 def read(root: Path, asked: Asked, options: Options) -> Collection:
     """`read_voc` of what is asked."""
     labels_from = options.labels_from.value
-    return read_voc(root, asked.splits, labels_from, asked.classes, asked.masks, asked.mask_options)
+    return read_voc(
+        root, asked.splits, labels_from, asked.classes, asked.masks, asked.negative,
+        asked.mask_options,
+    )  # fmt: skip
 
 
 READER = Reader(

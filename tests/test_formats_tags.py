@@ -1,0 +1,139 @@
+"""Tags that were not meant as they were read."""
+
+from __future__ import annotations
+
+import pytest
+
+from wsss_cli.errors import WsssError
+from wsss_cli.formats.tags import alike, examine, twin_of, words_of
+
+COCO = (
+    "person", "bicycle", "car", "traffic light", "fire hydrant", "stop sign", "parking meter",
+    "bird", "cat", "dog", "bear", "sports ball", "baseball bat", "baseball glove",
+    "tennis racket", "wine glass", "hot dog", "potted plant", "dining table", "cell phone",
+    "teddy bear", "hair drier",
+)  # fmt: skip
+
+
+def said(*tags: str, lone: tuple[str, ...] = (), separator: str | None = "asked") -> list[str]:
+    return examine(dict.fromkeys(tags, 1), lone, separator)
+
+
+def refused(*tags: str, separator: str | None = "asked") -> WsssError:
+    with pytest.raises(WsssError) as caught:
+        said(*tags, separator=separator)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        ("cat", "dog", "cat dog"),
+        ("cat", "dog", "bird", "dog bird", "cat dog bird"),
+        ("0 2", "1"),  # numbers of classes
+        ("0,2", "1"),
+        ("haze primary", "primary haze"),
+        ("a b", "a c", "b c", "a b c", "a d", "b d", "c d", "b c d"),
+        ("cat", "dog", "cat|dog"),
+        ("cat", "dog", "cat, dog"),
+        ("cat", "dog", "cat/dog"),
+        ("cat", "dog", "cat & dog"),
+        ("cat", "dog", "cat_dog"),
+    ],
+)
+def test_tags_of_tags_are_refused(tags: tuple[str, ...]) -> None:
+    err = refused(*tags)
+    assert "seem to be several, such as" in str(err)
+    assert "--separator" in str(err.hint)
+
+
+def test_the_way_out_is_what_the_reader_has() -> None:
+    err = refused("cat", "dog", "cat dog", "dog;")
+    assert str(err) == "1 tag with ' ' seem to be several, such as 'cat dog' (1 image)"
+    assert err.hint == (
+        "--separator ' ' splits tags there, and another, such as --separator '|', keeps them"
+    )
+    assert said("cat", "dog", "cat dog", separator="told") == []
+    err = refused("cat", "dog", "cat dog", separator=None)
+    assert err.hint == "--classes FILE lists the classes, one per line, where it is one"
+
+
+@pytest.mark.parametrize(
+    ("tags", "example"),
+    [
+        (("hot dog", "dog", "hot", "potted plant"), "hot dog"),
+        (("clear primary", "clear primary water", "haze"), "clear primary water"),
+        (("cat;dog", "bird"), "cat;dog"),
+        (("red car", "red bus", "blue car", "blue bus", "green car", "green bus"), "red car"),
+    ],
+)
+def test_tags_that_may_be_several_are_said(tags: tuple[str, ...], example: str) -> None:
+    (remark,) = said(*tags)
+    assert f"seem to be several, such as {example!r} (1 image); --separator" in remark
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        (),
+        COCO,
+        tuple(name.replace(" ", "_") for name in COCO),
+        ("traffic light", "light", "car"),
+        ("American Crow", "Fish Crow", "American Goldfinch", "Blue Jay"),
+        ("grade 1", "grade 2", "grade 10"),
+        ("class-1", "t-shirt", "x-ray"),
+        ("2007_000032", "1"),
+    ],
+)
+def test_names_of_several_words_are_names(tags: tuple[str, ...]) -> None:
+    assert said(*tags) == []
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("cat", "Cat"),
+        ("caf\u00e9", "cafe\u0301"),
+        ("traffic light", "traffic_light"),
+        ("traffic light", "traffic  light"),
+        ("traffic-light", "Traffic\u00a0Light"),
+        ("cat", "cat\u200b"),
+        ("1", "1.0"),
+        ("01", "1"),
+    ],
+)
+def test_two_spellings_of_a_name_are_refused(a: str, b: str) -> None:
+    assert alike(a) == alike(b)
+    err = refused("yak", a, b)
+    assert str(err) == f"the tags {a!a} (1 image) and {b!a} (1 image) are two spellings of one name"
+    assert "--classes FILE lists both" in str(err.hint)
+    assert (twin_of(a, ["yak", b]), twin_of(a, ["yak", a])) == (b, None)
+
+
+def test_names_that_differ_are_no_twins() -> None:
+    assert said("cat", "cats", "10", "100", "1.5", "15", "c", "c2", "c 1") == []
+
+
+@pytest.mark.parametrize("name", ["nan", "NaN", "None", "null", "NULL", "<NA>", "N/A"])
+def test_what_stands_for_nothing_is_no_class(name: str) -> None:
+    err = refused("cat", name)
+    assert str(err).startswith(f"the tag {name!r} (1 image) is no class")
+    assert f"--negative {name!r}" in str(err.hint)
+
+
+@pytest.mark.parametrize("name", ["['cat'", "'dog']", "{cat", "dog]", '"cat"', "'cat'"])
+def test_parts_of_lists_are_no_classes(name: str) -> None:
+    assert "looks like a part of a list" in str(refused("yak", name, separator="told"))
+    assert said("cat [old]", "yak (small)") == []
+
+
+@pytest.mark.parametrize("name", ["No Finding", "normal", "clear", "No_finding"])
+def test_a_word_for_nothing_is_said_where_it_is_always_alone(name: str) -> None:
+    (remark,) = said("cat", name, lone=("cat", name))
+    assert f"the tag {name!r} (1 image) is never there with another" in remark
+    assert f"--negative {name!r}" in remark
+    assert said("cat", name) == []
+
+
+def test_words() -> None:
+    assert words_of(" a ;; b", ";") == ["a", "b"]

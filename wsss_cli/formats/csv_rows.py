@@ -1,0 +1,123 @@
+"""A CSV file taken apart into rows of cells, before anything is known of its columns."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+from collections.abc import Container
+from pathlib import Path
+
+from ..errors import WsssError
+from .cells import flag
+from .files import EXTENSIONS, ImageFolder
+from .lists import read_text
+
+
+def read_cells(path: Path, known: Container[str]) -> tuple[list[list[str]], list[int]]:
+    """Stripped cells of all rows that are not blank, and their line numbers.
+
+    Columns at the end that hold nothing at all are left out.
+
+    Args:
+        path: CSV, with commas, tabs or semicolons between the cells.
+        known: lower-case names that columns may have, by which the delimiter is told.
+
+    Raises:
+        WsssError: missing, empty, not text in UTF-8, another kind of file, or a quote left open.
+    """
+    text = read_text(path, "save it as CSV in UTF-8")
+    _refuse_json(path, text)
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text, known)
+    rows, lines = [], []
+    # strict: a quote left open, or one in the midst of a cell, would take rows for one cell.
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
+    )
+    last = 0
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                rows.append([cell.strip() for cell in cells])
+                lines.append(reader.line_num)
+            last = reader.line_num
+    except csv.Error as err:
+        reason = {"unexpected end of data": "a quote is left open"}.get(str(err), str(err))
+        raise WsssError(
+            f"{path}: not a CSV file ({reason}, in the row that begins in line {last + 1})",
+            'a quote within quotes is written twice: "a ""b"" c"',
+        ) from err
+    if not rows:
+        raise WsssError(f"{path}: holds no rows")
+    return _without_empty_end(rows), lines
+
+
+def _refuse_json(path: Path, text: str) -> None:
+    start = text.lstrip()[:1]
+    if start not in ("{", "["):
+        return
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        try:
+            json.loads(text.lstrip().split("\n", 1)[0])  # an object a line
+        except (ValueError, RecursionError):
+            return
+    raise WsssError(f"{path}: is JSON, not a table", "write it as CSV; --via reads VIA's JSON")
+
+
+def _delimiter(text: str, known: Container[str]) -> str:
+    """The mark of the first line between whose cells stand names of columns or of images."""
+    first = next((line for line in re.split("\r\n?|\n", text) if line.strip()), "")
+    there = [mark for mark in ",\t;" if mark in first]
+
+    def score(mark: str) -> int:
+        cells = [cell.strip().strip('"').lower() for cell in first.split(mark)]
+        return sum(cell in known or os.path.splitext(cell)[1] in EXTENSIONS for cell in cells)
+
+    return max(there, key=score, default=",")  # of equals, the first
+
+
+def _without_empty_end(rows: list[list[str]]) -> list[list[str]]:
+    used = max(max(place for place, cell in enumerate(row, 1) if cell) for row in rows)
+    return [row[: max(used, 2)] for row in rows]
+
+
+def is_header(first: list[str], folder: ImageFolder) -> bool:
+    """Whether the first row names columns and is not about an image already."""
+    cell, others = first[0], first[1:]
+    if Path(cell).suffix.lower() in EXTENSIONS:
+        return False
+    if others and all(flag(other) is not None for other in others):
+        return False
+    try:
+        folder.find(cell)
+    except LookupError:
+        return True
+    return False
+
+
+def even_out(
+    path: Path, rows: list[list[str]], lines: list[int], width: int, spread: bool
+) -> tuple[tuple[str, ...], ...]:
+    """Rows of `width` cells: a bare image name gets empty ones, tags in further cells join."""
+    even: list[tuple[str, ...]] = []
+    bad = []
+    for row, line in zip(rows, lines, strict=True):
+        if len(row) == width:
+            even.append(tuple(row))
+        elif len(row) == 1:
+            even.append((row[0], *[""] * (width - 1)))
+        elif spread and len(row) > width:
+            even.append((*row[: width - 1], ",".join(row[width - 1 :])))
+        else:
+            bad.append(line)
+    if bad:
+        raise WsssError(
+            f"{path}: {len(bad)} of {len(rows)} rows do not have {width} cells, "
+            f"first in line {bad[0]}",
+            "quote a cell that holds commas; --separator , where each tag has its own cell",
+        )
+    return tuple(even)
