@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from ..artifacts import ledger
-from ..core.images import decode_image, decode_mask
+from ..core.images import decode_mask, examine
 from ..core.labels import IGNORE
+from ..core.reading import AS_IT_IS, Reading, Span
 from .sample import Collection, Sample
 
 
@@ -24,22 +25,27 @@ class Verdict:
         size: (H, W) of the image as displayed.
         digest: of id, tags, image and mask; see `digest`.
         beyond: whether the mask holds classes that the tags lack.
+        span: of an image of more than 8 bits, what values it holds.
     """
 
     size: tuple[int, int]
     digest: bytes
     beyond: bool
+    span: Span | None = None
 
 
-def check_all(found: Collection, threads: int) -> Iterator[Verdict | str]:
+def check_all(
+    found: Collection, threads: int, reading: Reading = AS_IT_IS
+) -> Iterator[Verdict | str]:
     """A verdict, or the reason why there is none, for each sample in order.
 
-    Threads, since decoders and hashes let go of Python's lock.
+    `reading` says how pixels are read that 8-bit RGB cannot hold. Threads, since decoders and
+    hashes let go of Python's lock.
     """
 
     def check(sample: Sample) -> Verdict | str:
         try:
-            return check_sample(sample, found.classes)
+            return check_sample(sample, found.classes, reading)
         except OSError as err:
             return err.strerror or str(err)
         except ValueError as err:
@@ -59,7 +65,7 @@ def _files(found: Collection) -> Iterator[Path]:
                 yield one
 
 
-def check_sample(sample: Sample, classes: Sequence[str]) -> Verdict:
+def check_sample(sample: Sample, classes: Sequence[str], reading: Reading = AS_IT_IS) -> Verdict:
     """Decode a sample's image and mask.
 
     A mask must have the image's size as displayed. Where EXIF turns the image, a mask drawn on
@@ -71,7 +77,7 @@ def check_sample(sample: Sample, classes: Sequence[str]) -> Verdict:
         OSError: unreadable.
     """
     image, mask = read(sample.image), read_mask(sample)
-    height, width, _ = decode_image(image).shape
+    (height, width), span = examine(image, reading)
     beyond = False
     if mask is not None:
         try:
@@ -79,7 +85,7 @@ def check_sample(sample: Sample, classes: Sequence[str]) -> Verdict:
         except ValueError as err:
             raise ValueError(f"its mask {err}") from None
         beyond = not {classes[label - 1] for label in held} <= set(sample.tags)
-    return Verdict((height, width), digest(sample, image, mask), beyond)
+    return Verdict((height, width), digest(sample, image, mask), beyond, span)
 
 
 def read(source: Path | bytes) -> bytes:

@@ -9,7 +9,8 @@ from typing import Any
 
 from .sample import Collection
 
-TAGGED = ("masks", "classes", "split", "ids", "link")  # options of pack that most formats take
+# Options of pack that most formats take.
+TAGGED = ("masks", "classes", "split", "ids", "link", "span", "alpha", "bands")
 
 
 @dataclass(frozen=True, kw_only=True)
