@@ -11,6 +11,8 @@ import h5py
 import numpy as np
 import pytest
 from conftest import encode_png, tiny_scene
+from PIL import Image
+from rasters import encode
 
 from wsss_cli.artifacts import DATASET, LABEL, create, open_artifact, open_dataset
 from wsss_cli.artifacts.dataset import DatasetReader, check_classes
@@ -170,3 +172,23 @@ def test_a_linked_image_that_went_away_is_named(tmp_path: Path) -> None:
     with open_dataset(path) as data, pytest.raises(WsssError, match=r"a.png: No such file") as err:
         data.image("a")
     assert "without --link" in (err.value.hint or "")
+
+
+def deep_data(path: Path, params: dict) -> Path:
+    values = np.array([[412, 1909, 3406]], np.uint16)
+    image = np.frombuffer(encode(Image.fromarray(values)), np.uint8)
+    with create(path, DATASET, classes=["x"], params=params, ids=["a"]) as out:
+        out.put("a", image=image, tags=np.zeros(0, np.uint16), size=np.array([1, 3], np.int32))
+    return path
+
+
+def test_pixels_are_read_as_the_params_say(tmp_path: Path) -> None:
+    with open_dataset(deep_data(tmp_path / "d.h5", {"range": [412, 3406]})) as data:
+        assert data.image("a")[0, :, 0].tolist() == [0, 128, 255]
+    with open_dataset(deep_data(tmp_path / "old.h5", {})) as data:
+        assert data.image("a")[0, :, 0].tolist() == [2, 7, 13]
+
+
+def test_params_that_make_no_sense_of_pixels_are_damage(tmp_path: Path) -> None:
+    with pytest.raises(WsssError, match=r"d.h5: damaged \(range"):
+        open_dataset(deep_data(tmp_path / "d.h5", {"range": [9, 1]}))

@@ -6,9 +6,12 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pytest
 from artifacts_made import IDS, write
 
 from wsss_cli.artifacts import DATASET, Shard, create, open_artifact
+from wsss_cli.artifacts.provenance import check_records, reading_of
+from wsss_cli.core.reading import AS_IT_IS, Reading
 
 
 def test_the_run_digest_follows_what_decides_the_numbers(tmp_path: Path) -> None:
@@ -51,3 +54,26 @@ def test_file_names_that_are_no_utf8_are_recorded(tmp_path: Path) -> None:
         write(tmp_path / "l.h5", inputs=[one])
     with open_artifact(tmp_path / "l.h5") as found:
         assert found.inputs[0]["file"] == source.name
+
+
+def test_how_pixels_are_read_goes_down_the_chain(tmp_path: Path) -> None:
+    said = {"range": [0, 4095], "alpha": "white"}
+    item = {"image": np.zeros(1, np.uint8), "tags": np.zeros(0, np.uint16)}
+    with create(tmp_path / "d.h5", DATASET, classes=["x"], params=said, ids=["a"]) as out:
+        out.put("a", **item, size=np.array([1, 1], np.int32))
+    with open_artifact(tmp_path / "d.h5") as data:
+        write(tmp_path / "one.h5", inputs=[data])
+    with open_artifact(tmp_path / "one.h5") as one:
+        write(tmp_path / "two.h5", inputs=[one])
+    for name in ("one.h5", "two.h5"):
+        with open_artifact(tmp_path / name) as found:
+            assert reading_of(found.data) == Reading(range=(0, 4095), alpha="white")
+    assert reading_of(None) == AS_IT_IS
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"alpha": 3}'])
+def test_a_record_of_pixels_that_makes_no_sense(text: str) -> None:
+    record = {"path": "d.h5", "relative": "d.h5", "run": "r"}
+    check_records([], record)
+    with pytest.raises(ValueError, match=r"\S"):
+        check_records([], {**record, "reading": text})

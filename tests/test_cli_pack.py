@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from PIL import Image
+from rasters import tiff
 
 from wsss_cli.artifacts import open_artifact, open_dataset
 from wsss_cli.cli import app
@@ -381,13 +382,13 @@ def test_images_of_all_kinds(pack: Run, tmp_path: Path) -> None:
     turned[0x0112] = 6
     photo(5, 9).save(tmp_path / "turned.jpg", exif=turned)
     Image.new("CMYK", (9, 5), (0, 255, 255, 0)).save(tmp_path / "cmyk.jpg")
-    Image.fromarray(np.full((5, 9), 65535, np.uint16)).save(tmp_path / "deep.png")
+    Image.fromarray(np.full((5, 9), [65535] * 8 + [0], np.uint16)).save(tmp_path / "deep.png")
     Image.new("L", (9, 5), 7).save(tmp_path / "grey.png")
     Image.new("RGBA", (9, 5)).save(tmp_path / "clear.png")
     Image.new("1", (1, 1)).save(tmp_path / "dot.png")
     names = ["clear.png", "cmyk.jpg", "deep.png", "dot.png", "grey.png", "turned.jpg"]
     (tmp_path / "tags.csv").write_text("".join(f"{name},x\n" for name in names))
-    assert pack("--csv", "tags.csv").code == 0
+    assert pack("--csv", "tags.csv", "--alpha", "white").code == 0
     with open_dataset("data.h5") as data:
         assert data.size("turned") == (9, 5)
         assert data.image("turned").shape == (9, 5, 3)
@@ -397,6 +398,74 @@ def test_images_of_all_kinds(pack: Run, tmp_path: Path) -> None:
     assert colours["grey"] == [7, 7, 7]
     assert colours["cmyk"][0] > 240
     assert max(colours["cmyk"][1:]) < 20
+
+
+def twelve_bits(folder: Path) -> np.ndarray:
+    """Two images that use 412..3406 of 16 bits, one of 8 bits, and their table."""
+    values = np.linspace(412, 3406, 45).round().astype(np.uint16).reshape(5, 9)
+    Image.fromarray(values).save(folder / "a.png")
+    Image.fromarray(values[::-1] // 2 + 206).save(folder / "b.tif")
+    Image.new("L", (9, 5), 7).save(folder / "c.png")
+    (folder / "tags.csv").write_text("a.png,x\nb.tif,x\nc.png,x\n")
+    return values
+
+
+def test_twelve_bits_in_sixteen_are_not_made_black(pack: Run, tmp_path: Path) -> None:
+    twelve_bits(tmp_path)
+    result = pack("--csv", "tags.csv")
+    assert result.code == 3
+    assert "2 images of more than 8 bits hold 412..3406 of 0..65535: 12 of 256" in result.err
+    assert "--range 412,3406" in result.err
+    assert not (tmp_path / "data.h5").exists()
+    assert pack("--csv", "tags.csv", "--range", "9").code == 2
+
+
+@pytest.mark.parametrize("link", [(), ("--link",)])
+@pytest.mark.parametrize("span", ["auto", "412,3406"])
+def test_a_range_is_recorded_and_applied(pack: Run, tmp_path: Path, link: tuple, span: str) -> None:
+    values = twelve_bits(tmp_path)
+    assert pack("--csv", "tags.csv", "--range", span, *link).code == 0
+    with open_dataset("data.h5") as data:
+        assert data.params["range"] == [412, 3406]
+        found = data.image("a")[..., 0]
+        np.testing.assert_array_equal(found, np.rint((values - 412.0) * (255 / 2994)))
+        assert data.image("b").max() in (127, 128)  # of the same range as the others
+        assert (data.image("c") == 7).all()
+        assert data.encoded_image("a") == (tmp_path / "a.png").read_bytes()
+
+
+def test_the_full_range_leaves_dark_images_dark(pack: Run, tmp_path: Path) -> None:
+    twelve_bits(tmp_path)
+    result = pack("--csv", "tags.csv", "--range", "0,65535")
+    assert result.code == 0
+    assert "2 images of more than 8 bits hold 412..3406 of 0..65535" in result.err
+    with open_dataset("data.h5") as data:
+        assert data.image("a").max() == 13
+
+
+def test_bands_and_transparency_wait_for_a_word(pack: Run, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 255, (5, 9, 4)).astype(np.uint8)
+    (tmp_path / "a.tif").write_bytes(tiff(values, 2))
+    (tmp_path / "tags.csv").write_text("a.tif,x\n")
+    result = pack("--csv", "tags.csv")
+    assert result.code == 3
+    assert "a: 4 bands of 8 bits: choose with pack's --bands" in result.err
+    assert pack("--csv", "tags.csv", "--bands", "4,1,2").code == 0
+    with open_dataset("data.h5") as data:
+        assert data.params["bands"] == [4, 1, 2]
+        np.testing.assert_array_equal(data.image("a"), values[..., [3, 0, 1]])
+    Image.fromarray(values).save(tmp_path / "b.png")
+    (tmp_path / "tags.csv").write_text("b.png,x\n")
+    assert "b: has transparent pixels: pack's --alpha" in pack("--csv", "tags.csv", "--force").err
+    assert pack("--csv", "tags.csv", "--alpha", "drop", "--force").code == 0
+    with open_dataset("data.h5") as data:
+        np.testing.assert_array_equal(data.image("b"), values[..., :3])
+
+
+def test_drawn_images_have_no_range(pack: Run) -> None:
+    result = pack("--demo", "3", "--range", "0,9")
+    assert result.code == 2
+    assert "--range does not go with --demo" in result.err
 
 
 def test_a_mask_follows_the_image_as_displayed(pack: Run, tmp_path: Path) -> None:

@@ -15,27 +15,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
+from rasters import encode
 
-from wsss_cli.core import images
+from wsss_cli.core import images, tones
 from wsss_cli.core.images import (
     decode_image,
     decode_mask,
     encode_mask,
+    examine,
     image_size,
+    is_wide,
     to_input,
     voc_palette,
 )
+from wsss_cli.core.reading import Reading, Span
 
 CORNERS = np.array(  # 2 x 3, each pixel its own colour
     [[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[255, 255, 0], [0, 255, 255], [255, 0, 255]]],
     np.uint8,
 )
-
-
-def encode(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def exif(orientation: int) -> Image.Exif:
@@ -96,17 +94,41 @@ def test_sixteen_bit_greys_keep_their_scale() -> None:
         np.testing.assert_array_equal(decode_image(data)[0], np.repeat(expected[:, None], 3, 1))
 
 
-def test_32_bit_greys_within_16_bits_are_read_and_others_refused() -> None:
+def test_32_bit_greys_within_16_bits_are_read_and_others_need_a_range() -> None:
     data = encode(Image.fromarray(np.array([[65535, 0]], np.int32)), "TIFF")
     assert decode_image(data)[0, :, 0].tolist() == [255, 0]
     for value in (65536, -1):
-        with pytest.raises(ValueError, match="beyond 16 bits"):
-            decode_image(encode(Image.fromarray(np.array([[value]], np.int32)), "TIFF"))
+        data = encode(Image.fromarray(np.array([[value, value + 10]], np.int32)), "TIFF")
+        with pytest.raises(ValueError, match=f"{value}.*no fixed range"):
+            decode_image(data)
+        read = decode_image(data, Reading(range=(value, value + 10)))
+        assert read[0, :, 0].tolist() == [0, 255]
 
 
-def test_float_pixels_are_refused() -> None:
-    with pytest.raises(ValueError, match="float pixels"):
-        decode_image(encode(Image.new("F", (2, 2)), "TIFF"))
+def test_float_pixels_need_a_range() -> None:
+    data = encode(Image.fromarray(np.array([[0.5, 1, 2.5]], np.float32)), "TIFF")
+    with pytest.raises(ValueError, match=r"0.5..2.5 have no fixed range"):
+        decode_image(data)
+    assert decode_image(data, Reading(range=(1, 2)))[0, :, 0].tolist() == [0, 0, 255]
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_strips_give_what_the_whole_gives(
+    orientation: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (7, 5, 4)).astype(np.uint8)
+    data = encode(Image.fromarray(values), exif=exif(orientation))
+    whole = decode_image(data, Reading(alpha="white"))
+    monkeypatch.setattr(tones, "STRIP", 10)  # two rows of five pixels
+    np.testing.assert_array_equal(decode_image(data, Reading(alpha="white")), whole)
+    assert examine(data, Reading(alpha="white")) == (whole.shape[:2], None)
+
+
+def test_examining_gives_the_displayed_size_and_the_values_of_deep_images() -> None:
+    assert examine(encode(Image.fromarray(CORNERS), exif=exif(6))) == ((3, 2), None)
+    deep = encode(Image.fromarray(np.array([[412, 3406]], np.uint16)), "TIFF")
+    assert examine(deep) == ((1, 2), Span(412, 3406, 65535))
+    assert (is_wide(deep), is_wide(encode(Image.fromarray(CORNERS)))) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -117,8 +139,7 @@ def test_float_pixels_are_refused() -> None:
         (Image.new("CMYK", (2, 1), (0, 255, 255, 0)), "TIFF", (255, 0, 0)),
         (Image.new("CMYK", (16, 16), (0, 0, 0, 0)), "JPEG", (255, 255, 255)),
         (Image.new("RGBA", (2, 1), (10, 20, 30, 255)), "PNG", (10, 20, 30)),
-        (Image.new("RGBA", (2, 1), (10, 20, 30, 0)), "PNG", (255, 255, 255)),
-        (Image.new("LA", (2, 1), (10, 0)), "PNG", (255, 255, 255)),
+        (Image.new("LA", (2, 1), (10, 255)), "PNG", (10, 10, 10)),
         (Image.new("RGB", (2, 1), (9, 8, 7)).quantize(2), "PNG", (9, 8, 7)),
         (Image.new("RGB", (2, 1), (9, 8, 7)).quantize(2), "GIF", (9, 8, 7)),
     ],
@@ -130,23 +151,37 @@ def test_other_modes_become_rgb(image: Image.Image, kind: str, expected: tuple) 
     assert (decoded == expected).all()
 
 
-def test_half_transparent_lies_over_white() -> None:
-    decoded = decode_image(encode(Image.new("RGBA", (1, 1), (0, 0, 0, 128))))
-    assert decoded[0, 0].tolist() == [127, 127, 127]
+@pytest.mark.parametrize(("alpha", "expected"), [("white", 127), ("black", 0), ("drop", 0)])
+def test_half_transparent_lies_over_what_is_asked_for(alpha: str, expected: int) -> None:
+    data = encode(Image.new("RGBA", (1, 1), (0, 0, 0, 128)))
+    assert decode_image(data, Reading(alpha=alpha))[0, 0].tolist() == [expected] * 3
 
 
-def test_palette_transparency_lies_over_white() -> None:
-    image = Image.new("P", (2, 1))
-    image.putpalette([5, 6, 7, 50, 60, 70])
-    image.putpixel((1, 0), 1)
-    decoded = decode_image(encode(image, transparency=0))
-    assert decoded[0].tolist() == [[255, 255, 255], [50, 60, 70]]
+def test_transparency_is_refused_unasked() -> None:
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([5, 6, 7, 50, 60, 70])
+    palette.putpixel((1, 0), 1)
+    keyed = encode(palette, transparency=0)
+    for data in (
+        keyed,
+        encode(Image.new("LA", (2, 1), (10, 0))),
+        encode(Image.new("RGBA", (2, 1), (10, 20, 30, 254))),
+        encode(Image.new("RGB", (2, 1), (10, 20, 30)), transparency=(10, 20, 30)),
+    ):
+        for function in (decode_image, examine):
+            with pytest.raises(ValueError, match=r"transparent pixels: pack's --alpha"):
+                function(data)
+    white = decode_image(keyed, Reading(alpha="white"))
+    assert white[0].tolist() == [[255, 255, 255], [50, 60, 70]]
 
 
-def test_first_frame_of_an_animation() -> None:
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_an_animation_is_refused(kind: str) -> None:
     frames = [Image.new("RGB", (2, 2), colour) for colour in ("red", "blue")]
-    data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert (decode_image(data) == (255, 0, 0)).all()
+    data = encode(frames[0], kind, save_all=True, append_images=frames[1:])
+    for function in (decode_image, examine):
+        with pytest.raises(ValueError, match="moving image of 2 frames: save the one"):
+            function(data)
 
 
 def test_one_pixel() -> None:
@@ -193,11 +228,55 @@ def test_postscript_is_not_opened() -> None:
 
 
 def test_decompression_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = encode(Image.new("L", (64, 64)))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    for function in (decode_image, decode_mask, image_size):
-        with pytest.raises(ValueError, match="bomb"):
+    data = encode(Image.new("L", (2000, 2000)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000_000)
+    for function in (decode_image, decode_mask, image_size, examine):
+        with pytest.raises(ValueError, match="more than 2 million pixels: cut it into tiles"):
             function(data)
+
+
+def test_pillow_does_not_warn() -> None:
+    """Of large images and of odd metadata, with a path of site-packages."""
+    code = """
+import sys
+from PIL import Image
+from wsss_cli.core.images import decode_image
+Image.MAX_IMAGE_PIXELS = 3
+print(decode_image(sys.stdin.buffer.read()).shape)
+"""
+    torn = encode(Image.fromarray(CORNERS[:, :2]), exif=b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12")
+    for data in (encode(Image.fromarray(CORNERS[:, :2])), torn):
+        command = [sys.executable, "-c", code]
+        found = subprocess.run(command, input=data, capture_output=True, check=False)
+        assert (found.stdout.strip(), found.stderr) == (b"(2, 2, 3)", b"")
+
+
+def test_a_bomb_of_zeros_is_refused_before_it_is_unpacked() -> None:
+    """2.9 gigabytes in 30 kilobytes would take minutes and the memory of many machines."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        )
+
+    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 0, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+    data += chunk(b"IDAT", zlib.compress(b"\0" * 60000)) + chunk(b"IEND", b"")
+    with pytest.raises(ValueError, match="179 million pixels"):
+        decode_image(data)
+
+
+def test_a_bomb_of_text_is_refused() -> None:
+    text = b"Comment\0\1\0\0\0" + zlib.compress(b"\0" * (1 << 24))
+    chunk = (
+        struct.pack(">I", len(text))
+        + b"iTXt"
+        + text
+        + struct.pack(">I", zlib.crc32(b"iTXt" + text))
+    )
+    data = encode(Image.fromarray(CORNERS))
+    with pytest.raises(ValueError, match="too large"):
+        decode_image(data[:33] + chunk + data[33:])
 
 
 @given(st.binary(max_size=300))

@@ -115,8 +115,8 @@ def sixteen_bit_colours() -> bytes:
     ("data", "reason"),
     [
         (b"", "an empty file"),
-        (b"no image", "not a PNG, or damaged at its start"),
-        (encode_mask(LABELS)[:60], "cannot be used: Truncated"),
+        (b"no image", "not an image of a known format, or damaged at its start"),
+        (encode_mask(LABELS)[:60], "cannot be used: cannot open: Truncated"),
         (encode_mask(LABELS)[:-24], "cannot decode: "),
         (saved(LABELS, "JPEG"), "JPEG changes numbers when it is saved"),
         (saved(LABELS, "WEBP"), "WEBP changes numbers"),
@@ -130,11 +130,11 @@ def sixteen_bit_colours() -> bytes:
         (saved(np.dstack([LABELS] * 4), "PNG"), "transparent pixels"),
         (
             saved(LABELS, "GIF", save_all=True, append_images=[Image.fromarray(LABELS[::-1])]),
-            "several pages or frames",
+            "a moving image of 2 frames",
         ),
         (
             saved(LABELS, "TIFF", save_all=True, append_images=[Image.fromarray(LABELS)]),
-            "several pages or frames",
+            "a TIFF of 2 pages",
         ),
     ],
 )

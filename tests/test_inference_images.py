@@ -108,6 +108,18 @@ def test_files_that_are_named_come_before_the_data_set(folder: Path, tiny_data: 
         pass
 
 
+def test_deep_images_are_read_as_the_data_set_was(tmp_path: Path) -> None:
+    values = np.array([[412, 1909, 3406]], np.uint16)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    with pytest.raises(WsssError, match=r"1 images of more than 8 bits hold 412\.\.3406") as caught:
+        ImageFiles([tmp_path / "a.png"])
+    assert "pack with --range 412,3406" in str(caught.value.hint)
+    record = {"path": "", "relative": "", "run": "", "reading": '{"range": [412, 3406]}'}
+    trained: Any = SimpleNamespace(data=record, path=Path("w.pt"), classes=["x"])
+    with opened([tmp_path / "a.png"], None, trained) as source:
+        assert source.image("a")[0, :, 0].tolist() == [0, 128, 255]
+
+
 def test_ids_are_all_or_a_splits_or_a_lists(tiny_data: Path, tmp_path: Path) -> None:
     listed = tmp_path / "ids.txt"
     listed.write_text("a/5\na/2\n")

@@ -11,6 +11,7 @@ import pytest
 from made import wsss
 
 from wsss_cli.artifacts import open_dataset
+from wsss_cli.core.reading import Reading
 from wsss_cli.planning import measure as _measure
 from wsss_cli.planning.chain import EVAL, NAMES, STAGES, Stage
 from wsss_cli.planning.measure import Probe, Rate, seen_megapixels
@@ -57,6 +58,14 @@ def test_measured_images_keep_their_ids(tiny_data: Path, tmp_path: Path) -> None
             assert [bytes(small.encoded_image(name)) for name in names] == [
                 bytes(data.encoded_image(image_id)) for image_id in ("a/3", "a/0", "a/3", "a/0")
             ]
+
+
+def test_measured_images_are_read_in_the_same_way(tiny_data: Path, tmp_path: Path) -> None:
+    with open_dataset(tiny_data) as data:
+        data.reading = Reading(range=(0, 4095), alpha="drop")
+        _measure.small_copy(data, ["a/3"], tmp_path / "small.h5")
+        with open_dataset(tmp_path / "small.h5") as small:
+            assert small.params == {"range": [0, 4095], "alpha": "drop"}
 
 
 def stage(name: str) -> Stage:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from ..core.images import decode_image, decode_mask
 from ..core.labels import IGNORE
+from ..core.reading import Reading
 from ..errors import WsssError
 from . import ledger, provenance
 from .pixels import PixelCache
@@ -61,6 +63,18 @@ class DatasetReader(Artifact):
     def _linked(self, name: np.ndarray) -> Path:
         return self.path.resolve().parent / os.fsdecode(name.tobytes())
 
+    @cached_property
+    def reading(self) -> Reading:
+        """How pixels are read that 8-bit RGB cannot hold, as it was packed with.
+
+        Raises:
+            WsssError: its params say what makes no sense.
+        """
+        try:
+            return Reading.of(self.params)
+        except ValueError as err:
+            raise WsssError(f"{self.path}: damaged ({err})", "pack it again") from None
+
     def image(self, image_id: str) -> np.ndarray:
         """(H, W, 3) uint8 RGB, upright; not to be written to after `keep_pixels`."""
         kept = self._pixels.get(image_id) if self._pixels is not None else None
@@ -68,7 +82,7 @@ class DatasetReader(Artifact):
             return kept
         encoded = self.encoded_image(image_id)
         try:
-            image = decode_image(encoded)
+            image = decode_image(encoded, self.reading)
         except ValueError as err:
             raise WsssError(f"{self.path}: image {image_id!r}: {err}", "pack it again") from None
         if self._pixels is not None:
@@ -143,8 +157,8 @@ def open_dataset(path: str | Path | None, *sources: Source) -> DatasetReader:
     """Open the data set at `path`, or else the one that the first of `sources` was made from.
 
     Raises:
-        WsssError: no path is given or recorded, the recorded file has gone or has changed since.
-        And whatever `open_artifact` raises.
+        WsssError: no path is given or recorded, the recorded file has gone or has changed since,
+        or says of its pixels what makes no sense. And whatever `open_artifact` raises.
     """
     expected = None
     if path is None:
@@ -156,6 +170,7 @@ def open_dataset(path: str | Path | None, *sources: Source) -> DatasetReader:
             f"name it with --data {os.fspath(path)} to use it all the same",
         )
     reader = DatasetReader(artifact.path, artifact.attributes)
+    _ = reader.reading  # refused here where it makes no sense
     check_classes(reader, *sources)
     ledger.read_many(reader.linked_files)
     return reader

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .. import __version__
+from ..core.reading import Reading
 
 CREATED_BY = f"wsss {__version__}"
 
@@ -61,18 +62,34 @@ def describe_inputs(inputs: Iterable[Source]) -> list[dict[str, str]]:
 def data_record(inputs: Iterable[Source], target: Path) -> dict[str, str] | None:
     """Where the data set behind `inputs` lies: absolutely, and as seen from `target`'s folder.
 
-    Later stages find it by this record, so that only the first one needs --data.
+    Later stages find it by this record, so that only the first one needs --data. How its pixels
+    are read, where that was said, goes along as JSON text for images outside of it.
     """
     for source in inputs:
         if source.kind == "wsss/dataset":
             path, run = source.path.resolve(), source.run
+            record = Reading.of(getattr(source, "params", {})).record()
         elif source.data is not None:
             path, run = locate_data(source.data, source.path), source.data["run"]
+            record = reading_of(source.data).record()
         else:
             continue
         relative = os.path.relpath(path, target.resolve().parent)
-        return {"path": str(path), "relative": relative, "run": run}
+        said = {"reading": json.dumps(record)} if record else {}
+        return {"path": str(path), "relative": relative, "run": run, **said}
     return None
+
+
+def reading_of(data: Mapping[str, str] | None) -> Reading:
+    """How the pixels of the data set behind a file are read, by the file's own record of it.
+
+    Raises:
+        ValueError: the record makes no sense.
+    """
+    record = json.loads((data or {}).get("reading", "{}"))
+    if not isinstance(record, dict):
+        raise ValueError("reading is no record")
+    return Reading.of(record)
 
 
 def locate_data(record: Mapping[str, str], holder: Path) -> Path:
@@ -87,6 +104,7 @@ def check_records(inputs: Any, data: Any) -> None:
         raise ValueError("inputs are no records of files")
     if data is not None and not _has(data, "path", "relative", "run"):
         raise ValueError("data is no record of a data set")
+    reading_of(data)
 
 
 def _has(record: Any, *names: str) -> bool:

@@ -13,6 +13,7 @@ from ..formats.readers import READERS
 from ..formats.reading import Asked
 from ..options.files import Reads, Writes
 from ..options.ids import select_ids
+from ..options.pixels import AlphaOption, BandsOption, SpanOption, reading_of
 from ..options.shared import Force, Ids, Quiet, Seed
 from ..options.sources import Source, sourced, splits_of
 
@@ -95,6 +96,9 @@ def run(
             "--link", help="Store the relative paths of the images instead of the images."
         ),
     ] = False,
+    span: SpanOption = None,
+    alpha: AlphaOption = None,
+    bands: BandsOption = None,
     on_error: Annotated[
         OnError,
         typer.Option(
@@ -114,14 +118,16 @@ def run(
     """Bring images, their tags and, if there are any, masks into one file.
 
     Give one of {sources}. Images keep their original bytes; each is decoded once to see that it can
-    be. An image with no tag stays, as background only.
+    be. An image with no tag stays, as background only. Transparency, bands beside the colours and
+    values that would become nearly all black are refused until --alpha, --bands or --range says
+    how they are read.
 
     Example: wsss pack --csv tags.csv --images photos -o data.h5
     """
     from ..artifacts.writer import check_target
     from ..formats.lists import read_classes
 
-    splits = splits_of(split or [])
+    splits, (reading, auto) = splits_of(split or []), reading_of(span, alpha, bands)
     check_target(out, force, goes_on=True)
     names = read_classes(classes) if classes is not None else None
     of_masks = MaskOptions(tuple(mask_values or ()), mask_suffix, first_label)
@@ -129,4 +135,4 @@ def run(
     if ids is not None:
         found = found.only(set(select_ids(found.ids, ids, Path(source.name))))
     drawn_with = seed if source.reader.drawn else None
-    pack(found, source.name, out, link, on_error, drawn_with, workers, force, quiet)
+    pack(found, source.name, out, link, on_error, drawn_with, workers, force, quiet, reading, auto)

@@ -1,18 +1,18 @@
-"""Encoded images and masks to arrays and back, and the networks' input.
-
-Bytes come from strangers' files, so whatever Pillow trips over becomes a ValueError that says
-what is wrong. Only raster formats are opened: Pillow would hand an EPS file to Ghostscript.
-"""
+"""Encoded images and masks to arrays and back, and the networks' input."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
+
+from .raster import BadImage, check_one, depth, open_image, told
+from .reading import AS_IT_IS, BEHIND, Reading, Span
+from .tones import Pixels, to_rgb
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,16 +21,16 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of RGB / 255
 IMAGENET_STD = (0.229, 0.224, 0.225)
 MEAN_COLOUR = (124, 116, 104)  # IMAGENET_MEAN in bytes: less than 0.01 once normalised
 
-_FORMATS = ("JPEG", "MPO", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")
 _ORIENTATION = 0x0112  # the EXIF tag
-_TRANSPOSE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+_AS_STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # an upright image seen as stored
+    1: lambda upright: upright,
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.transpose(1, 0, 2),
+    6: lambda upright: upright.transpose(1, 0, 2)[::-1],
+    7: lambda upright: upright[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda upright: upright.transpose(1, 0, 2)[:, ::-1],
 }
 GREY_STEP = {2: 85, 4: 17}  # Pillow spreads 2- and 4-bit greys over 0..255 by these factors
 
@@ -93,35 +93,58 @@ def batch_to_input(images: Tensor | Sequence[Tensor]) -> Tensor:
     return result.view(batch, height, width, 3).permute(0, 3, 1, 2)
 
 
-def decode_image(data: bytes) -> np.ndarray:
+def decode_image(data: bytes, reading: Reading = AS_IT_IS) -> np.ndarray:
     """Decode an image as it is meant to be seen.
 
-    EXIF (or XMP) orientation is applied. Grey, palette, 1-bit and CMYK become RGB; 16-bit greys
-    keep their high byte's scale (v / 257, rounded). Transparent pixels are laid over white.
-    Of an animation, the first frame. EXIF in a PNG counts where it precedes the pixels.
+    EXIF (or XMP) orientation is applied. Grey, palette, 1-bit and CMYK become RGB. Bands of more
+    than 8 bits become 8 by `reading.range`, without one by what their bits can hold: 65535, of a
+    12-bit TIFF 4095, becomes 255. Nothing is left out unasked: transparent pixels, bands beside
+    the colours, frames and pages are refused where `reading` does not say what to do. EXIF in a
+    PNG counts where it precedes the pixels.
 
     Args:
         data: an encoded JPEG, PNG, BMP, GIF, TIFF, WebP, PPM, JPEG 2000 or AVIF file.
+        reading: how pixels are read that 8-bit RGB cannot hold.
 
     Returns:
         (H, W, 3) uint8 RGB, writeable.
 
     Raises:
-        ValueError: not such a file, cut short, too large to be honest, or of float pixels.
+        ValueError: not such a file, cut short, too large, or one that needs a `reading`.
     """
-    with _open(data) as image:
+    with open_image(data) as image:
+        check_one(image, data)
+        turn = _orientation(image)
+        pixels = Pixels(image, data, reading)
+        ends = _ends(pixels, reading)
         # Pillow turns a TIFF by itself when it loads its pixels.
-        orientation = 1 if image.format == "TIFF" else _orientation(image)
-        try:
-            image.load()
-            rgb = _to_rgb(image)
-        except MemoryError:
-            raise
-        except Exception as err:  # Pillow's decoders raise many kinds on broken bytes
-            raise ValueError(f"cannot decode: {_reason(err)}") from err
-        if orientation in _TRANSPOSE:
-            rgb = rgb.transpose(_TRANSPOSE[orientation])
-        return np.array(rgb)  # while the file is open: `rgb` may be the image itself
+        turn = 1 if image.format == "TIFF" else turn
+        size = (pixels.width, pixels.height) if turn >= 5 else (pixels.height, pixels.width)
+        result = np.empty((*size, 3), np.uint8)
+        stored = _AS_STORED[turn](result)  # a view: what is large is there once
+        behind = BEHIND.get(reading.alpha or "", 255)
+        for top, values, alpha in pixels.strips():
+            stored[top : top + len(values)] = to_rgb(values, alpha, ends, behind)
+        return result
+
+
+def examine(data: bytes, reading: Reading = AS_IT_IS) -> tuple[tuple[int, int], Span | None]:
+    """(H, W) as displayed of an image that `decode_image` reads, and what values it holds.
+
+    Decodes all pixels, in less memory. Bands of more than 8 bits need no range here.
+
+    Returns:
+        the size, and of an image of more than 8 bits the span of its values.
+
+    Raises:
+        ValueError: as `decode_image`.
+    """
+    size = image_size(data)
+    with open_image(data) as image:
+        check_one(image, data)
+        pixels = Pixels(image, data, reading)
+        plain = not (pixels.wide or image.has_transparency_data or reading.bands)
+        return size, None if plain else pixels.span()
 
 
 def image_size(data: bytes) -> tuple[int, int]:
@@ -130,11 +153,31 @@ def image_size(data: bytes) -> tuple[int, int]:
     Raises:
         ValueError: not an image, or too large to be honest.
     """
-    with _open(data) as image:
+    with open_image(data) as image:
         width, height = image.size
         if isinstance(image, TiffImageFile):  # some versions of Pillow have turned its size
             width, height = image.tag_v2[256], image.tag_v2[257]
         return (width, height) if _orientation(image) in (5, 6, 7, 8) else (height, width)
+
+
+def is_wide(data: bytes) -> bool:
+    """Whether an image has more than 8 bits a band, without decoding pixels.
+
+    Raises:
+        ValueError: not an image.
+    """
+    with open_image(data) as image:
+        return depth(image, data) > 8
+
+
+def _ends(pixels: Pixels, reading: Reading) -> tuple[float, float] | None:
+    """The values that become 0 and 255 in an image of more than 8 bits."""
+    if not pixels.wide or reading.range is not None:
+        return reading.range if pixels.wide else None
+    span = pixels.span()
+    if span is None or span.full is None:
+        raise BadImage(f"values of {span} have no fixed range: pack's --range says it")
+    return 0, span.full
 
 
 def decode_mask(data: bytes) -> np.ndarray:
@@ -149,18 +192,14 @@ def decode_mask(data: bytes) -> np.ndarray:
     Raises:
         ValueError: not a PNG, cut short, colours instead of labels, alpha, or 16 bits.
     """
-    with _open(data, ("PNG",)) as image:
+    with open_image(data, ("PNG",)) as image:
         bits = data[24]  # IHDR's bit depth, which Pillow does not pass on
         if bits == 16:
             raise ValueError("a 16-bit mask: labels need 8 bits")
         if image.mode not in ("P", "L", "1"):
             raise ValueError(f"a mask in {image.mode} colours: labels need a palette or grey PNG")
-        try:
+        with told("decode"):
             image.load()
-        except MemoryError:
-            raise
-        except Exception as err:
-            raise ValueError(f"cannot decode: {_reason(err)}") from err
         values = np.array(image).astype(np.uint8)
         return values // GREY_STEP[bits] if image.mode == "L" and bits in GREY_STEP else values
 
@@ -201,22 +240,6 @@ def voc_palette() -> np.ndarray:
     return colours.astype(np.uint8)
 
 
-def _open(data: bytes, formats: tuple[str, ...] = _FORMATS) -> Image.Image:
-    if not data:
-        raise ValueError("an empty file")
-    Image.init()
-    known = [name for name in formats if name in Image.OPEN]  # AVIF and others are optional
-    try:
-        return Image.open(io.BytesIO(data), formats=known)
-    except Image.UnidentifiedImageError:
-        kinds = "a PNG" if formats == ("PNG",) else "an image of a known format"
-        raise ValueError(f"not {kinds}, or damaged at its start") from None
-    except MemoryError:
-        raise
-    except Exception as err:
-        raise ValueError(f"cannot open: {_reason(err)}") from err
-
-
 def _orientation(image: Image.Image) -> int:
     """1..8; 1 where absent or unreadable. Reads no pixels: a PNG's getexif might."""
     if image.format == "PNG" and "exif" not in image.info:
@@ -225,25 +248,4 @@ def _orientation(image: Image.Image) -> int:
         value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # damaged EXIF says nothing about the pixels
         return 1
-    return value if value in _TRANSPOSE else 1
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and not image.has_transparency_data:
-        return image
-    if image.mode == "F":
-        raise ValueError("float pixels have no fixed range: save with 8 or 16 bits")
-    if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.int64)
-        if values.size and (np.min(values) < 0 or np.max(values) > 65535):
-            raise ValueError("pixels beyond 16 bits: save with 8 or 16 bits")
-        return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
-
-
-def _reason(err: Exception) -> str:
-    return " ".join(str(err).split()) or type(err).__name__
+    return value if value in _AS_STORED else 1

@@ -6,14 +6,13 @@ from lossless formats only; what cannot be read exactly is refused.
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from .images import GREY_STEP, encode_mask
 from .mask_values import PLAIN, Stored, ValueTable, labels_of
+from .raster import check_one, open_image, told
 
 FORMATS = ("PNG", "TIFF", "GIF", "BMP")
 _LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "JPEG2000")
@@ -56,14 +55,10 @@ def decode_stored(data: bytes) -> Stored:
     """
     with _open(data) as image:
         bits = _bits(image, data)
-        try:
+        with told("decode"):
             image.load()
             values = np.asarray(image)
             palette = _palette(image)
-        except MemoryError:
-            raise
-        except Exception as err:  # Pillow's decoders raise many kinds on broken bytes
-            raise ValueError(f"cannot decode: {' '.join(str(err).split())}") from err
         mode, kind = image.mode, str(image.format)
     if mode in ("LA", "RGBA"):
         if (values[..., -1] != 255).any():
@@ -88,26 +83,19 @@ def decode_stored(data: bytes) -> Stored:
     return Stored(colours[..., 0] if grey else None, colours)
 
 
-def _open(data: bytes) -> Image.Image:
-    if not data:
-        raise ValueError("cannot be used: an empty file")
-    Image.init()
-    known = [name for name in (*FORMATS, *_LOSSY) if name in Image.OPEN]
+def _open(data: bytes) -> ImageFile.ImageFile:
     try:
-        image = Image.open(io.BytesIO(data), formats=known)
-    except Image.UnidentifiedImageError:
-        raise ValueError("cannot be used: not a PNG, or damaged at its start") from None
-    except MemoryError:
-        raise
-    except Exception as err:
-        raise ValueError(f"cannot be used: {' '.join(str(err).split())}") from err
+        image = open_image(data, (*FORMATS, *_LOSSY))
+    except ValueError as err:
+        raise ValueError(f"cannot be used: {err}") from None
     try:
         reason = _unfit(image, data)
-    except Exception as err:  # counting frames reads through the file
-        reason = f"cannot decode: {' '.join(str(err).split())}"
-    if reason:
+        if reason:
+            raise ValueError(f"cannot be used: {reason}")
+        check_one(image, data)
+    except ValueError:
         image.close()
-        raise ValueError(f"cannot be used: {reason}")
+        raise
     return image
 
 
@@ -122,8 +110,6 @@ def _unfit(image: Image.Image, data: bytes) -> str | None:
     if lossy:
         kind = "a TIFF with lossy compression" if kind == "TIFF" else kind
         return f"{kind} changes numbers when it is saved: save masks as PNG from the start"
-    if getattr(image, "n_frames", 1) > 1:
-        return "it has several pages or frames"
     if image.mode not in ("P", "L", "1", "I", "RGB", "RGBA", "LA") and image.mode[:4] != "I;16":
         return f"pixels of mode {image.mode}: labels are whole numbers, or colours"
     if image.mode in ("RGB", "RGBA", "LA") and _bits(image, data) > 8:

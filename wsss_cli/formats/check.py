@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from ..artifacts import ledger
-from ..core.images import decode_image
+from ..core.images import examine
 from ..core.label_images import read_labels
 from ..core.labels import IGNORE
 from ..core.mask_values import PLAIN, ValueTable
+from ..core.reading import AS_IT_IS, Reading, Span
 from .sample import Collection, Sample
 
 
@@ -26,22 +27,27 @@ class Verdict:
         size: (H, W) of the image as displayed.
         digest: of id, tags, image and mask; see `digest`.
         held: all labels that the mask holds, rising, 0 and 255 among them; None without a mask.
+        span: of an image of more than 8 bits, what values it holds.
     """
 
     size: tuple[int, int]
     digest: bytes
     held: tuple[int, ...] | None = None
+    span: Span | None = None
 
 
-def check_all(found: Collection, threads: int) -> Iterator[Verdict | str]:
+def check_all(
+    found: Collection, threads: int, reading: Reading = AS_IT_IS
+) -> Iterator[Verdict | str]:
     """A verdict, or the reason why there is none, for each sample in order.
 
-    Threads, since decoders and hashes let go of Python's lock.
+    `reading` says how pixels are read that 8-bit RGB cannot hold. Threads, since decoders and
+    hashes let go of Python's lock.
     """
 
     def check(sample: Sample) -> Verdict | str:
         try:
-            return check_sample(sample, len(found.classes), found.masks.table)
+            return check_sample(sample, len(found.classes), found.masks.table, reading)
         except OSError as err:
             return err.strerror or str(err)
         except ValueError as err:
@@ -61,7 +67,9 @@ def _files(found: Collection) -> Iterator[Path]:
                 yield one
 
 
-def check_sample(sample: Sample, classes: int, table: ValueTable = PLAIN) -> Verdict:
+def check_sample(
+    sample: Sample, classes: int, table: ValueTable = PLAIN, reading: Reading = AS_IT_IS
+) -> Verdict:
     """Decode a sample's image and mask.
 
     A mask must have the image's size as displayed. Where EXIF turns the image, a mask drawn on
@@ -77,16 +85,16 @@ def check_sample(sample: Sample, classes: int, table: ValueTable = PLAIN) -> Ver
         OSError: unreadable.
     """
     image = read(sample.image)
-    height, width, _ = decode_image(image).shape
+    (height, width), span = examine(image, reading)
     if sample.mask is None:
-        return Verdict((height, width), digest(sample, image, None))
+        return Verdict((height, width), digest(sample, image, None), None, span)
     mask, labels = _labels(sample.mask, table)
     if labels.shape != (height, width):
         turned = " as displayed (turned by EXIF?)" if labels.shape == (width, height) else ""
         raise ValueError(
             f"its mask is {labels.shape[1]}x{labels.shape[0]}, the image {width}x{height}{turned}"
         )
-    return Verdict((height, width), digest(sample, image, mask), _held(labels, classes))
+    return Verdict((height, width), digest(sample, image, mask), _held(labels, classes), span)
 
 
 def read(source: Path | bytes) -> bytes:

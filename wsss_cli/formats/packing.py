@@ -6,6 +6,7 @@ import enum
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from ..machine.cores import free_cores
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..core.reading import Reading
     from .agreement import Agreement
     from .check import Verdict
     from .sample import Collection, Problem, Sample
@@ -42,6 +44,8 @@ def pack(
     workers: int | None,
     force: bool,
     quiet: bool,
+    reading: Reading | None = None,
+    auto_range: bool = False,
 ) -> None:
     """Check every file of a collection, then write those that are good.
 
@@ -50,19 +54,29 @@ def pack(
         name: the source, for messages.
         seed: what the images were drawn with, where they were.
         workers: threads that decode.
+        reading: how pixels are read that 8-bit RGB cannot hold; by default such are refused.
+        auto_range: whether its range is that of all values found.
 
     Raises:
-        WsssError: an image cannot be packed and `on_error` is stop, or none is left; masks that
-            cannot mean what they seem to.
+        WsssError: an image cannot be packed and `on_error` is stop, or none is left; images of
+            more than 8 bits that need a range; masks that cannot mean what they seem to.
     """
+    from ..core.reading import AS_IT_IS
     from .agreement import compare
+    from .ranges import settled
 
     for remark in found.remarks:
         warn(f"{name}: {remark}")
-    verdicts, bad = _check(found, name, on_error, workers, quiet)
+    reading = reading or AS_IT_IS
+    verdicts, bad = _check(found, name, on_error, workers, quiet, reading)
     samples = [sample for sample in found.samples if sample.id in verdicts]
     if not samples:
         raise WsssError(f"{name}: no image to pack")
+    spans = [verdict.span for verdict in verdicts.values() if verdict.span is not None]
+    reading, said = settled(spans, reading, auto_range, name)
+    if said:
+        log(f"{NAME}: {said}", quiet)
+    found = replace(found, notes={**found.notes, **reading.record()})
     splits = _members(found.splits, samples, name)
     if not found.splits:
         log(f"{NAME}: no splits given: all images are in 'train'", quiet)
@@ -92,7 +106,12 @@ def _members(names: Sequence[str], samples: Sequence[Sample], source: str) -> di
 
 
 def _check(
-    found: Collection, name: str, on_error: OnError, workers: int | None, quiet: bool
+    found: Collection,
+    name: str,
+    on_error: OnError,
+    workers: int | None,
+    quiet: bool,
+    reading: Reading,
 ) -> tuple[dict[str, Verdict], list[Problem]]:
     """Decode everything once: verdicts by id, and what cannot be packed.
 
@@ -113,7 +132,7 @@ def _check(
             "pack the tags without masks",
         )
     threads = min(free_cores(), 8) if workers is None else max(workers, 1)
-    results = check_all(found, threads)
+    results = check_all(found, threads, reading)
     verdicts = {}
     tracked = track(results, f"{NAME}: checking", total=len(found.samples), quiet=quiet)
     for sample, result in zip(found.samples, tracked, strict=True):

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..artifacts import ledger
+from ..artifacts.provenance import reading_of
+from ..core.reading import AS_IT_IS, Reading
 from ..errors import WsssError
 from ..options.ids import need_ids, select_ids
 
@@ -35,15 +37,18 @@ class ImageFiles:
     kind = "images"
     data: dict[str, str] | None = None
 
-    def __init__(self, named: Sequence[Path]) -> None:
+    def __init__(self, named: Sequence[Path], reading: Reading = AS_IT_IS) -> None:
         """
         Args:
             named: image files, and folders to search with all their subfolders.
+            reading: how pixels are read that 8-bit RGB cannot hold.
 
         Raises:
             WsssError: a file is missing or no image, a folder without images, two images of one
-                id. All faulty files are counted; the first is named.
+                id. All faulty files are counted; the first is named. Or images of more than 8
+                bits need a range.
         """
+        self._reading = reading
         self.path = named[0]
         self._paths = _find(named)
         ledger.read_many(self._paths.values)
@@ -66,7 +71,7 @@ class ImageFiles:
 
         path = self._paths[image_id]
         try:
-            return decode_image(path.read_bytes())
+            return decode_image(path.read_bytes(), self._reading)
         except OSError as err:
             raise WsssError(f"{path}: {err.strerror or 'cannot be read'}") from None
         except ValueError as err:
@@ -78,15 +83,18 @@ class ImageFiles:
 
     def _check(self) -> str:
         """Look at every file before any work is done; returns the digest."""
-        from ..core.images import image_size
+        from ..core.images import examine, image_size, is_wide
+        from ..formats.ranges import refuse_unclear
 
         digest = hashlib.sha256()
-        faults = []
+        faults, spans = [], []
         for image_id in self.ids:
             path = self._paths[image_id]
             try:
                 content = path.read_bytes()
                 self._sizes[image_id] = image_size(content)
+                if self._reading.range is None and is_wide(content):
+                    spans.append(examine(content, self._reading)[1])
             except OSError as err:
                 faults.append(f"{path}: {err.strerror or 'cannot be read'}")
             except ValueError as err:
@@ -99,6 +107,7 @@ class ImageFiles:
             raise WsssError(
                 f"{len(faults)} of {len(self.ids)} images cannot be read, first {faults[0]}"
             )
+        refuse_unclear([span for span in spans if span], str(self.path))
         return digest.hexdigest()[:16]
 
 
@@ -140,7 +149,7 @@ def opened(
     from ..artifacts import open_dataset
 
     if images:
-        yield ImageFiles(images)
+        yield ImageFiles(images, reading_of(trained.data))
         return
     with open_dataset(data, trained) as reader:
         yield reader

@@ -79,7 +79,8 @@ def small_copy(data: DatasetReader, ids: Sequence[str], path: Path) -> list[str]
         image_id if image_id not in fewer[:number] else f"{image_id} repeated {number}"
         for number, image_id in enumerate(fewer)
     ]
-    with create(path, DATASET, classes=data.classes, params={}, ids=names) as out:
+    params = data.reading.record()
+    with create(path, DATASET, classes=data.classes, params=params, ids=names) as out:
         for name, image_id in zip(names, fewer, strict=True):
             out.put(
                 name,

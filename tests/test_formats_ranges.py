@@ -1,0 +1,52 @@
+"""One range for all images of more than 8 bits."""
+
+from __future__ import annotations
+
+import pytest
+
+from wsss_cli.core.reading import AS_IT_IS, Reading, Span
+from wsss_cli.errors import WsssError
+from wsss_cli.formats.ranges import refuse_unclear, settled
+
+DIM = [Span(412, 3000, 65535), Span(500, 3406, 65535)]
+
+
+def test_nothing_is_said_where_there_are_none() -> None:
+    assert settled([], AS_IT_IS, True, "t") == (AS_IT_IS, None)
+    refuse_unclear([], "t")
+
+
+def test_dim_images_are_refused_with_the_range_found() -> None:
+    with pytest.raises(WsssError) as caught:
+        settled(DIM, AS_IT_IS, False, "t.csv")
+    assert str(caught.value) == (
+        "t.csv: 2 images of more than 8 bits hold 412..3406 of 0..65535: 12 of 256 grey levels "
+        "would be left"
+    )
+    assert "--range 412,3406" in str(caught.value.hint)
+    assert "--range 0,65535" in str(caught.value.hint)
+
+
+def test_values_without_a_range_of_their_own_are_refused() -> None:
+    with pytest.raises(WsssError, match=r"-1\.\.0.25: which have no range of their own") as caught:
+        refuse_unclear([Span(-1, 0.25, None)], "t")
+    assert caught.value.hint == "pack with --range -1,0.25 to make that black to white"
+
+
+def test_bright_images_are_taken_and_said() -> None:
+    reading, said = settled([Span(3, 60000, 65535)], AS_IT_IS, False, "t")
+    assert reading == AS_IT_IS
+    assert said == "1 images of more than 8 bits hold 3..60000 of 0..65535"
+
+
+def test_a_range_is_taken_and_auto_finds_it() -> None:
+    given = Reading(range=(0, 4095))
+    assert settled(DIM, given, False, "t")[0] == given
+    assert settled(DIM, AS_IT_IS, True, "t")[0] == Reading(range=(412, 3406))
+    assert settled([Span(7, 7, 65535)], AS_IT_IS, True, "t")[0] == Reading(range=(7, 8))
+
+
+@pytest.mark.parametrize("ends", [(0, 1), (0, 412), (3406, 9000)])
+def test_a_range_that_no_value_lies_in(ends: tuple) -> None:
+    with pytest.raises(WsssError, match="none of it within --range"):
+        settled(DIM, Reading(range=ends), False, "t")

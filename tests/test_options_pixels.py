@@ -1,0 +1,35 @@
+"""What --range, --alpha and --bands say."""
+
+from __future__ import annotations
+
+import pytest
+
+from wsss_cli.core.reading import AS_IT_IS, Reading
+from wsss_cli.errors import UsageError
+from wsss_cli.options.pixels import Alpha, reading_of
+
+
+def test_what_is_said() -> None:
+    assert reading_of(None, None, None) == (AS_IT_IS, False)
+    assert reading_of("auto", None, None) == (AS_IT_IS, True)
+    reading, auto = reading_of("-100,2.5", Alpha.drop, "4,1,2")
+    assert (reading, auto) == (Reading((-100, 2.5), "drop", (4, 1, 2)), False)
+    assert reading.record()["range"] == [-100, 2.5]  # whole numbers stay whole
+
+
+@pytest.mark.parametrize(
+    ("span", "bands", "reason"),
+    [
+        ("12", None, "--range"),
+        ("0;5", None, "--range 0;5: give LO,HI"),
+        ("5,0", None, "--range .*the smaller first"),
+        ("0,nan", None, "--range"),
+        ("0,inf", None, "--range"),
+        (None, "R,G,B", "--bands R,G,B: give numbers"),
+        (None, "0,1,2", "--bands"),
+        (None, "1,2", "--bands .*one or three"),
+    ],
+)
+def test_what_makes_no_sense(span: str | None, bands: str | None, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        reading_of(span, None, bands)

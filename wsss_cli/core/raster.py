@@ -1,0 +1,188 @@
+"""Opening image files with Pillow: what may be opened, and what is in it beside 8-bit colours.
+
+Bytes come from strangers' files, so whatever Pillow trips over becomes a ValueError that says
+what is wrong. Only raster formats are opened: Pillow would hand an EPS file to Ghostscript.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from PIL import Image, ImageFile
+from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
+
+# Pillow warns of odd metadata, and of sizes, which it refuses above twice its limit. Once and for
+# all, since `warnings.catch_warnings` does not hold among threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+FORMATS = ("JPEG", "MPO", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")
+MOVING = ("GIF", "PNG", "WEBP", "AVIF")  # an MPO's further images are for the other eye
+RESAVE = "save it as RGB or grey of 8 or 16 bits"
+
+BITS, PHOTOMETRIC, SAMPLES, PLANAR, EXTRA, NUMBERS = 258, 262, 277, 284, 338, 339  # tags of TIFF
+SUBFILE, NO_PAGE = 254, 0b101  # bits of a smaller copy, and of a mask
+COLOURS = {2: 3, 5: 4, 6: 3, 8: 3}  # bands by photometric interpretation; 1 of others
+ALPHA = (1, 2, 999)  # extra bands that are transparency; 999 is CorelDRAW's
+OTHER_BYTES = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
+
+
+class BadImage(ValueError):
+    """What is wrong with an image, in words for the person who has it."""
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Makes Pillow's many errors a BadImage; ours pass, and MemoryError."""
+    try:
+        yield
+    except (MemoryError, BadImage):
+        raise
+    except Image.DecompressionBombError:
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+        raise BadImage(
+            f"more than {limit:.0f} million pixels: cut it into tiles, or shrink it"
+        ) from None
+    except Exception as err:
+        raise BadImage(
+            f"cannot {what}: {' '.join(str(err).split()) or type(err).__name__}"
+        ) from err
+
+
+def open_image(data: bytes, formats: tuple[str, ...] = FORMATS) -> ImageFile.ImageFile:
+    """An image file opened, no pixel decoded yet.
+
+    Args:
+        data: the file's bytes.
+        formats: those that it may be of, by Pillow's names.
+
+    Raises:
+        ValueError: none of these, damaged at its start, too large, or a TIFF whose bands Pillow
+            has no way to read.
+    """
+    if not data:
+        raise BadImage("an empty file")
+    Image.init()
+    known = [name for name in formats if name in Image.OPEN]  # AVIF and others are optional
+    with told("open"):
+        try:
+            return Image.open(io.BytesIO(data), formats=known)
+        except Image.UnidentifiedImageError:
+            bands = _bands_of_tiff(data) if "TIFF" in formats else None
+            if bands:
+                raise BadImage(f"a TIFF of {bands}: {RESAVE}") from None
+            kinds = "a PNG" if formats == ("PNG",) else "an image of a known format"
+            raise BadImage(f"not {kinds}, or damaged at its start") from None
+
+
+def check_one(image: ImageFile.ImageFile, data: bytes) -> None:
+    """Refuse what holds several images: nobody could tell which one is meant.
+
+    Raises:
+        ValueError: an animation, or a TIFF of several pages. Smaller copies and masks of a page
+            are none.
+    """
+    if isinstance(image, TiffImageFile):
+        kind, count = "TIFF of {} pages", len(list(_pages(data)))
+    else:
+        kind = "moving image of {} frames"
+        count = getattr(image, "n_frames", 1) if image.format in MOVING else 1
+    if count > 1:
+        raise BadImage(f"a {kind.format(count)}: save the one that is meant as a file of its own")
+
+
+def surplus(image: ImageFile.ImageFile) -> int:
+    """How many bands a file has beside its colours and its tagged transparency."""
+    if not isinstance(image, TiffImageFile):
+        return 0
+    extra = image.tag_v2.get(EXTRA, ())
+    used = COLOURS.get(image.tag_v2.get(PHOTOMETRIC, 0), 1) + bool(extra and extra[0] in ALPHA)
+    return max(0, image.tag_v2.get(SAMPLES, 1) - used)
+
+
+def bands_of(image: ImageFile.ImageFile) -> str:
+    """What a file's bands are, in words."""
+    if isinstance(image, TiffImageFile):
+        return _in_words(image.tag_v2)
+    return f"{len(image.getbands())} bands"
+
+
+def depth(image: ImageFile.ImageFile, data: bytes) -> int:
+    """Bits of a band as stored; 8 where they are fewer, too.
+
+    Pillow gives greys of more as they are, and of colours the 8 highest bits.
+    """
+    if image.format == "PNG":
+        return max(8, data[24])  # of IHDR
+    if isinstance(image, TiffImageFile):
+        return max(8, *image.tag_v2.get(BITS, (8,)))
+    if image.format == "JPEG2000":
+        start = data.find(b"\xff\x4f\xff\x51")  # SOC and SIZ, which says it of each component
+        return max(8, (data[start + 42] & 127) + 1) if start >= 0 else 8
+    if image.format == "PPM":
+        maximum = image.tile[0][3][-1] if isinstance(image.tile[0][3], tuple) else 0
+        return 16 if image.mode[0] == "I" or (isinstance(maximum, int) and maximum > 255) else 8
+    return 8
+
+
+def low_bytes(image: ImageFile.ImageFile, data: bytes) -> ImageFile.ImageFile:
+    """The lower bytes of colours of 16 bits, of which Pillow gives the upper ones.
+
+    They are what comes of reading the file as if its bytes were in the other order.
+
+    Args:
+        image: opened, not loaded.
+        data: its file.
+
+    Raises:
+        ValueError: neither PNG nor TIFF, or of bands that this cannot be done with.
+    """
+    other = open_image(data)
+    for number, (name, box, offset, args) in enumerate(image.tile):
+        rawmode, *rest = args if isinstance(args, tuple) else (args,)
+        start, _, order = str(rawmode).partition(";16")
+        if start not in ("RGB", "RGBA", "RGBX") or order not in OTHER_BYTES:
+            raise BadImage(f"{bands_of(image)}, colours of more than 8 bits: {RESAVE}")
+        rawmode = f"{start};16{OTHER_BYTES[order]}"
+        tile: Any = (name, box, offset, (rawmode, *rest) if rest else rawmode)
+        kind = type(other.tile[number])  # a tuple of names in newer Pillows
+        other.tile[number] = kind(*tile) if hasattr(kind, "_fields") else tile
+    return other
+
+
+def _pages(data: bytes) -> Iterator[int]:
+    """The offset of each page of a TIFF that is no smaller copy or mask of another."""
+    header = data[:16] if 43 in data[2:4] else data[:8]
+    directory = ImageFileDirectory_v2(header)
+    stream, seen = io.BytesIO(data), set()
+    while directory.next and directory.next not in seen:
+        offset = directory.next
+        seen.add(offset)
+        stream.seek(offset)
+        directory.load(stream)
+        if not directory.get(SUBFILE, 0) & NO_PAGE:
+            yield offset
+
+
+def _bands_of_tiff(data: bytes) -> str | None:
+    """What the bands of a TIFF are; None of what is no TIFF, or damaged."""
+    try:
+        header = data[:16] if 43 in data[2:4] else data[:8]
+        directory = ImageFileDirectory_v2(header)
+        stream = io.BytesIO(data)
+        stream.seek(directory.next)
+        directory.load(stream)
+        return _in_words(directory) if BITS in directory else None
+    except Exception:  # whatever strangers' bytes cause
+        return None
+
+
+def _in_words(tags: ImageFileDirectory_v2) -> str:
+    count, bits = tags.get(SAMPLES, 1), sorted(set(tags.get(BITS, (1,))))
+    kind = {2: "signed ", 3: "float "}.get(tags.get(NUMBERS, (1,))[0], "")
+    sizes = " and ".join(str(one) for one in bits)
+    return f"{count} {kind}{'bands' if count > 1 else 'band'} of {sizes} bits"

@@ -1,0 +1,102 @@
+"""How pixels are read that 8-bit RGB cannot hold as they are: what is said, and what is found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+BEHIND = {"white": 255, "black": 0}  # what transparent pixels are laid over
+DROP = "drop"  # transparency is left out, colours stay as stored
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How pixels are read that 8-bit RGB cannot hold as they are; None where that is not said.
+
+    Attributes:
+        range: of images of more than 8 bits, the values that become 0 and 255.
+        alpha: "white" or "black", which transparent pixels are laid over; or "drop".
+        bands: numbers of the one or three bands that are taken, from 1.
+    """
+
+    range: tuple[float, float] | None = None
+    alpha: str | None = None
+    bands: tuple[int, ...] | None = None
+
+    def record(self) -> dict[str, Any]:
+        """What is said, as plain JSON values."""
+        said = {"range": self.range, "alpha": self.alpha, "bands": self.bands}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in said.items()
+            if value is not None
+        }
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Reading:
+        """From what `record` gave, whatever else is in it.
+
+        Raises:
+            ValueError: values that make no sense.
+        """
+        span, alpha, bands = (record.get(name) for name in ("range", "alpha", "bands"))
+        if span is not None and not (
+            isinstance(span, list | tuple)
+            and len(span) == 2
+            and all(isinstance(v, int | float) and math.isfinite(v) for v in span)
+            and span[0] < span[1]
+        ):
+            raise ValueError(f"range {span}: need two numbers, the smaller first")
+        if alpha is not None and alpha not in (*BEHIND, DROP):
+            raise ValueError(f"alpha {alpha}: one of {', '.join([*BEHIND, DROP])}")
+        if bands is not None and not (
+            isinstance(bands, list | tuple)
+            and len(bands) in (1, 3)
+            and all(isinstance(one, int) and one > 0 for one in bands)
+        ):
+            raise ValueError(f"bands {bands}: need one or three numbers from 1")
+        ends = None if span is None else (span[0], span[1])
+        return cls(ends, alpha, None if bands is None else tuple(bands))
+
+
+AS_IT_IS = Reading()
+
+
+@dataclass(frozen=True)
+class Span:
+    """What values images of more than 8 bits hold.
+
+    Attributes:
+        low, high: the least and the greatest.
+        full: what they could hold at most, from 0; None where that is not fixed: of floats, and
+            of integers that are negative or need more than 16 bits.
+    """
+
+    low: float
+    high: float
+    full: int | None
+
+    def __or__(self, other: Span) -> Span:
+        """Of both together."""
+        full = None if None in (self.full, other.full) else max(self.full or 0, other.full or 0)
+        return Span(min(self.low, other.low), max(self.high, other.high), full)
+
+    @property
+    def unclear(self) -> bool:
+        """Whether a range must be given: less than half of the full one would be left.
+
+        >>> Span(0, 4095, 65535).unclear, Span(0, 4095, 4095).unclear
+        (True, False)
+        """
+        return self.full is None or 2 * (self.high - self.low) < self.full
+
+    def __str__(self) -> str:
+        ends = f"{number(self.low)}..{number(self.high)}"
+        return ends if self.full is None else f"{ends} of 0..{self.full}"
+
+
+def number(value: float) -> str:
+    """A value as it would be typed."""
+    return str(int(value)) if float(value).is_integer() else f"{value:.7g}"

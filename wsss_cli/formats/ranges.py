@@ -1,0 +1,67 @@
+"""Which values of images of more than 8 bits become black and white: one range for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
+from operator import or_
+
+from ..core.reading import Reading, Span, number
+from ..errors import WsssError
+
+
+def settled(
+    spans: Sequence[Span], reading: Reading, auto: bool, name: str
+) -> tuple[Reading, str | None]:
+    """How all images are read, and what there is to say about it.
+
+    Args:
+        spans: what each image of more than 8 bits holds.
+        reading: what is asked for.
+        auto: whether the range is that of all values found.
+        name: the source, for messages.
+
+    Raises:
+        WsssError: no range is given, and the bits' own would leave less than half of the grey
+            levels or does not exist; or one is given that no value lies in.
+    """
+    if not spans:
+        return reading, None
+    found = reduce(or_, spans)
+    if auto:
+        high = found.high if found.high > found.low else found.low + 1
+        reading = replace(reading, range=(_plain(found.low), _plain(high)))
+    held = f"{len(spans)} images of more than 8 bits hold {found}"
+    if reading.range is None:
+        refuse_unclear(spans, name)
+        return reading, held
+    low, high = reading.range
+    if not auto and (found.high <= low or found.low >= high):
+        ends = f"--range {number(low)},{number(high)}"
+        raise WsssError(f"{name}: {held}, none of it within {ends}", "--range auto takes all of it")
+    return reading, held
+
+
+def refuse_unclear(spans: Sequence[Span], name: str) -> None:
+    """Refuse images that would lose most of their grey levels, or have no levels of their own.
+
+    Raises:
+        WsssError: they would, all taken together.
+    """
+    if not spans or not (found := reduce(or_, spans)).unclear:
+        return
+    lost = "which have no range of their own"
+    if found.full is not None:
+        levels = int((found.high - found.low) * 255 / found.full) + 1
+        lost = f"{levels} of 256 grey levels would be left"
+    whole = "" if found.full is None else f", --range 0,{found.full} leaves dark images dark"
+    raise WsssError(
+        f"{name}: {len(spans)} images of more than 8 bits hold {found}: {lost}",
+        f"pack with --range {number(found.low)},{number(found.high)} to make that black to white"
+        + whole,
+    )
+
+
+def _plain(value: float) -> float:
+    return int(value) if float(value).is_integer() else value
