@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..artifacts import ledger
+from ..artifacts.inputs import contents
 from ..core.images import decode_image, decode_mask
 from ..core.labels import IGNORE
 from .sample import Collection, Sample
@@ -84,7 +85,7 @@ def check_sample(sample: Sample, classes: Sequence[str]) -> Verdict:
 
 def read(source: Path | bytes) -> bytes:
     """The encoded bytes of an image or mask."""
-    return source.read_bytes() if isinstance(source, Path) else source
+    return contents(source) if isinstance(source, Path) else source
 
 
 def read_mask(sample: Sample) -> bytes | None:

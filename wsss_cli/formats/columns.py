@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..artifacts import ledger
+from ..artifacts.inputs import contents
 from ..errors import WsssError
 from .files import EXTENSIONS, ImageFolder
 from .lists import refuse_twice
@@ -180,17 +182,17 @@ def _read_cells(path: Path) -> tuple[list[list[str]], list[int]]:
     ledger.read(path)
     rows, lines = [], []
     try:
-        with open(path, encoding="utf-8-sig", newline="") as stream:
-            first = next((line for line in stream if line.strip()), "")
-            stream.seek(0)
-            delimiter = next((mark for mark in ",\t;" if mark in first), ",")
-            if path.suffix.lower() == ".tsv":
-                delimiter = "\t"
-            reader = csv.reader(stream, delimiter=delimiter, skipinitialspace=True)
-            for cells in reader:
-                if any(cell.strip() for cell in cells):
-                    rows.append([cell.strip() for cell in cells])
-                    lines.append(reader.line_num)
+        stream = io.StringIO(contents(path, piped=True).decode("utf-8-sig"), newline="")
+        first = next((line for line in stream if line.strip()), "")
+        stream.seek(0)
+        delimiter = next((mark for mark in ",\t;" if mark in first), ",")
+        if path.suffix.lower() == ".tsv":
+            delimiter = "\t"
+        reader = csv.reader(stream, delimiter=delimiter, skipinitialspace=True)
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                rows.append([cell.strip() for cell in cells])
+                lines.append(reader.line_num)
     except OSError as err:
         raise WsssError(f"{path}: {err.strerror or err}") from err
     except UnicodeDecodeError as err:

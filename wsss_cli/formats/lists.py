@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..artifacts import ledger
+from ..artifacts.inputs import text as text_of
 from ..errors import WsssError
 from .files import ImageFolder
 from .sample import NOT_CLASSES, Problem
@@ -22,12 +23,12 @@ def read_lines(path: Path) -> list[str]:
     """
     ledger.read(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        found = text_of(path)
     except OSError as err:
         raise WsssError(f"{path}: {err.strerror or err}") from err
     except UnicodeDecodeError as err:
         raise WsssError(f"{path}: not UTF-8 text") from err
-    return [line.strip() for line in text.split("\n") if line.strip()]
+    return [line.strip() for line in found.split("\n") if line.strip()]
 
 
 def read_json(path: Path) -> Any:
@@ -48,8 +49,8 @@ def read_json(path: Path) -> Any:
 
     try:
         ledger.read(path)
-        text = path.read_text(encoding="utf-8-sig")
-        return json.loads(text, parse_constant=refuse, object_pairs_hook=distinct)
+        found = text_of(path)
+        return json.loads(found, parse_constant=refuse, object_pairs_hook=distinct)
     except OSError as err:
         raise WsssError(f"{path}: {err.strerror or err}") from err
     except UnicodeDecodeError as err:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..artifacts import ledger
+from ..artifacts.inputs import contents
 from ..errors import WsssError
 from ..options.ids import need_ids, select_ids
 
@@ -66,7 +67,7 @@ class ImageFiles:
 
         path = self._paths[image_id]
         try:
-            return decode_image(path.read_bytes())
+            return decode_image(contents(path))
         except OSError as err:
             raise WsssError(f"{path}: {err.strerror or 'cannot be read'}") from None
         except ValueError as err:
@@ -85,7 +86,7 @@ class ImageFiles:
         for image_id in self.ids:
             path = self._paths[image_id]
             try:
-                content = path.read_bytes()
+                content = contents(path)
                 self._sizes[image_id] = image_size(content)
             except OSError as err:
                 faults.append(f"{path}: {err.strerror or 'cannot be read'}")
