@@ -34,7 +34,7 @@ def test_any_ids_and_shapes_survive(
     tmp_path_factory: pytest.TempPathFactory, cams: dict[str, np.ndarray]
 ) -> None:
     path = tmp_path_factory.mktemp("any") / "c.h5"
-    with create(path, CAM, classes=["x"] * 4, params={}, ids=list(cams)) as out:
+    with create(path, CAM, classes=list("wxyz"), params={}, ids=list(cams)) as out:
         for image_id in out.todo:
             cam = cams[image_id]
             out.put(

@@ -10,12 +10,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import encode_png, tiny_scene
+from conftest import SIZE, encode_png, tiny_scene
 from PIL import Image
 from rasters import encode
 
 from wsss_cli.artifacts import DATASET, LABEL, create, open_artifact, open_dataset
 from wsss_cli.artifacts.dataset import DatasetReader, check_classes
+from wsss_cli.core.images import encode_mask
 from wsss_cli.errors import WsssError
 
 
@@ -23,7 +24,7 @@ def label_file(path: Path, data: DatasetReader, classes: list[str] | None = None
     with create(
         path, LABEL, classes=classes or data.classes, params={}, inputs=[data], ids=["a/0"]
     ) as out:
-        label = np.zeros((1, 1), np.uint8)
+        label = np.zeros(SIZE, np.uint8)
         for image_id in out.todo:
             out.put(image_id, label=label, present=np.zeros(0, np.uint16))
     return path
@@ -141,9 +142,14 @@ def test_a_linked_name_may_be_any_bytes_and_one_that_is_no_name_is_an_error(tmp_
 def test_tags_that_no_stage_could_use_are_damage(tmp_path: Path, tags: list[int]) -> None:
     path = tmp_path / "d.h5"
     with create(path, DATASET, classes=["x", "y", "z"], params={}, ids=["a"]) as out:
-        out.put("a", tags=np.array(tags, np.uint16), size=np.array([1, 1], np.int32))
-    with open_dataset(path) as data, pytest.raises(WsssError, match=r"damaged .tags of 'a'"):
-        data.tags("a")
+        out.put(
+            "a",
+            image=np.zeros(1, np.uint8),
+            tags=np.array(tags, np.uint16),
+            size=np.array([1, 1], np.int32),
+        )
+    with pytest.raises(WsssError, match=r"damaged .'a': tags do not rise, or are of no class"):
+        open_dataset(path)
 
 
 def test_ids_out_of_order_are_damage(tmp_path: Path) -> None:
@@ -156,8 +162,8 @@ def test_ids_out_of_order_are_damage(tmp_path: Path) -> None:
     for ids in (["b", "a"], ["a", "a"]):
         with h5py.File(path, "r+") as file:
             file["ids"][:] = [one.encode() for one in ids]
-        with open_artifact(path) as found, pytest.raises(WsssError, match="ids do not rise"):
-            assert found.ids
+        with pytest.raises(WsssError, match=r"damaged .ids do not rise"):
+            open_artifact(path)
 
 
 def test_a_linked_image_that_went_away_is_named(tmp_path: Path) -> None:
@@ -192,3 +198,34 @@ def test_pixels_are_read_as_the_params_say(tmp_path: Path) -> None:
 def test_params_that_make_no_sense_of_pixels_are_damage(tmp_path: Path) -> None:
     with pytest.raises(WsssError, match=r"d.h5: damaged \(range"):
         open_dataset(deep_data(tmp_path / "d.h5", {"range": [9, 1]}))
+
+
+def test_labels_of_other_sizes_than_the_images_are_refused(tiny_data: Path, tmp_path: Path) -> None:
+    """Whatever the command: the data set is opened together with what was made from it."""
+    path = tmp_path / "label.h5"
+    with create(path, LABEL, classes=["red", "green", "blue"], params={}, ids=["a/1", "z"]) as out:
+        for image_id in out.todo:
+            out.put(image_id, label=np.zeros((9, 8), np.uint8), present=np.zeros(0, np.uint16))
+    with (
+        open_artifact(path) as labels,
+        pytest.raises(WsssError, match=r"a/1: is 32x48 in .*data.h5, but 9x8 in .*label.h5") as err,
+    ):
+        open_dataset(tiny_data, labels)
+    assert err.value.hint == "name the data set that label.h5 was made from with --data"
+
+
+def test_pixels_of_another_size_than_recorded_are_refused(tmp_path: Path) -> None:
+    path, mask = tmp_path / "d.h5", encode_mask(np.zeros((3, 2), np.uint8))
+    with create(path, DATASET, classes=["x"], params={}, ids=["a"]) as out:
+        out.put(
+            "a",
+            image=encode_png(np.zeros((2, 2, 3), np.uint8)),
+            tags=np.zeros(0, np.uint16),
+            size=np.array([2, 3], np.int32),
+            mask=np.frombuffer(mask, np.uint8),
+        )
+    with open_dataset(path) as data:
+        with pytest.raises(WsssError, match=r"d.h5: image 'a' is 2x2, not 2x3"):
+            data.image("a")
+        with pytest.raises(WsssError, match=r"d.h5: mask of 'a' is 3x2, not 2x3"):
+            data.mask("a")

@@ -14,11 +14,13 @@ from ..core.images import decode_image, decode_mask
 from ..core.labels import IGNORE
 from ..core.reading import Reading
 from ..errors import WsssError
-from . import ledger, provenance
+from . import hdf5, ledger, provenance
+from .inputs import contents
 from .pixels import PixelCache
 from .provenance import Source
 from .schema import DATASET
 from .store import Artifact, open_artifact
+from .validate import read_split
 
 
 class DatasetReader(Artifact):
@@ -40,7 +42,7 @@ class DatasetReader(Artifact):
             raise WsssError(f"{self.path}: image {image_id!r} has neither bytes nor a path")
         path = self._linked(linked)
         try:
-            encoded = path.read_bytes()
+            encoded = contents(path)
         except (OSError, ValueError) as err:  # ValueError: a name with a zero byte
             reason = getattr(err, "strerror", None) or "cannot be read"
             raise WsssError(
@@ -85,6 +87,7 @@ class DatasetReader(Artifact):
             image = decode_image(encoded, self.reading)
         except ValueError as err:
             raise WsssError(f"{self.path}: image {image_id!r}: {err}", "pack it again") from None
+        self._check_size("image", image_id, image)
         if self._pixels is not None:
             self._pixels.put(image_id, image)
         return image
@@ -109,7 +112,17 @@ class DatasetReader(Artifact):
             raise WsssError(f"{self.path}: mask of {image_id!r}: {err}", "pack it again") from None
         if ((mask > len(self.classes)) & (mask != IGNORE)).any():
             raise WsssError(f"{self.path}: mask of {image_id!r} has labels of no class")
+        self._check_size("mask of", image_id, mask)
         return mask
+
+    def _check_size(self, what: str, image_id: str, pixels: np.ndarray) -> None:
+        expected, found = self.size(image_id), pixels.shape[:2]
+        if found != expected:
+            raise WsssError(
+                f"{self.path}: {what} {image_id!r} is {found[0]}x{found[1]}, not "
+                f"{expected[0]}x{expected[1]}",
+                "pack it again",
+            )
 
     def has_mask(self, image_id: str) -> bool:
         return self.field(image_id, "mask") is not None
@@ -118,8 +131,6 @@ class DatasetReader(Artifact):
         """(T,) uint16 class indices present, rising."""
         tags = self.field(image_id, "tags")
         assert tags is not None
-        if tags.size and (tags[-1] >= len(self.classes) or (tags[1:] <= tags[:-1]).any()):
-            raise WsssError(f"{self.path}: damaged (tags of {image_id!r})", "pack it again")
         return tags
 
     def size(self, image_id: str) -> tuple[int, int]:
@@ -148,8 +159,9 @@ class DatasetReader(Artifact):
             listed = ", ".join(known) or "none"
             raise WsssError(f"{self.path}: has no split {name!r}", f"it has: {listed}")
         assert self._file is not None
-        rows = self._file[f"splits/{name}"][:]
-        ids = self._encoded_ids()
+        with hdf5.reading(self.path, self._hint):
+            rows = read_split(self._file, name, len(self))
+        ids = self.encoded_ids()
         return [ids[row].decode() for row in rows]
 
 
@@ -158,7 +170,8 @@ def open_dataset(path: str | Path | None, *sources: Source) -> DatasetReader:
 
     Raises:
         WsssError: no path is given or recorded, the recorded file has gone or has changed since,
-        or says of its pixels what makes no sense. And whatever `open_artifact` raises.
+        or says of its pixels what makes no sense; the sources are of other classes, or of images
+        of other sizes. And whatever `open_artifact` raises.
     """
     expected = None
     if path is None:
@@ -169,9 +182,16 @@ def open_dataset(path: str | Path | None, *sources: Source) -> DatasetReader:
             f"{path}: is not the data set that {sources[0].path} was made from",
             f"name it with --data {os.fspath(path)} to use it all the same",
         )
-    reader = DatasetReader(artifact.path, artifact.attributes)
-    _ = reader.reading  # refused here where it makes no sense
-    check_classes(reader, *sources)
+    reader = DatasetReader(artifact.path, artifact.attributes, artifact.stamp)
+    try:
+        _ = reader.reading  # refused here where it makes no sense
+        check_classes(reader, *sources)
+        for source in sources:
+            if isinstance(source, Artifact):
+                check_sizes(reader, source)
+    except BaseException:
+        reader.close()
+        raise
     ledger.read_many(reader.linked_files)
     return reader
 
@@ -192,6 +212,26 @@ def check_classes(first: Artifact, *others: Source) -> None:
                 f"(first {mine!r} against {theirs!r})",
                 "use files that were made from the same classes",
             )
+
+
+def check_sizes(data: DatasetReader, made: Artifact) -> None:
+    """Refuse maps or labels of images that have another size in the data set.
+
+    Raises:
+        WsssError: naming the first.
+    """
+    ours, theirs = data.encoded_ids(), made.encoded_ids()
+    known, row, other = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
+    expected, found = data.sizes()[row], made.sizes()[other]
+    differ = (expected != found).any(axis=1)
+    if differ.any():
+        first = int(differ.argmax())
+        (height, width), (h, w) = expected[first], found[first]
+        raise WsssError(
+            f"{known[first].decode()}: is {height}x{width} in {data.path}, but {h}x{w} in "
+            f"{made.path}",
+            f"name the data set that {made.path.name} was made from with --data",
+        )
 
 
 def _recorded(sources: Sequence[Source]) -> tuple[Path, str]:

@@ -54,53 +54,19 @@ def checked_item(maps: Artifact, image_id: str) -> tuple[dict[str, np.ndarray], 
     """A cam's item and the (H, W) of its image, fit for what the stages do with them.
 
     Raises:
-        WsssError: a grid that does not cover such an image, classes that are not those of the
-            maps, or scores outside 0..1.
+        WsssError: no stride is recorded, or scores outside 0..1.
     """
-    from ..core.grid import grid_size
-
-    item, stride = maps[image_id], cam_stride(maps)
-    fault = None
-    height, width = (*item["size"].tolist(), 0, 0)[:2]
-    classes = item["classes"].astype(int)
-    if height < 1 or width < 1:
-        fault = f"{height}x{width} is no size of an image"
-    elif len(classes) != len(item["cam"]):
-        fault = f"{len(item['cam'])} maps of {len(classes)} classes"
-    elif len(classes) and (classes[-1] >= len(maps.classes) or (classes[1:] <= classes[:-1]).any()):
-        fault = "its class indices do not rise, or are of no class"
+    item = maps[image_id]
+    cam_stride(maps)
     for name in ("cam", "background"):
-        if fault or name not in item:
-            continue
-        h, w = item[name].shape[-2:]
-        if (h, w) != grid_size(height, width, stride):
-            fault = f"a {h}x{w} grid is not stride {stride} of a {height}x{width} image"
-        elif not _is_score(item[name]):
-            fault = f"{name} has scores outside 0..1, or NaN"
-    if fault:
-        raise WsssError(f"{maps.path}: {image_id}: {fault}", AGAIN)
+        if name in item and not _is_score(item[name]):
+            raise WsssError(
+                f"{maps.path}: {image_id}: {name} has scores outside 0..1, or NaN", AGAIN
+            )
+    height, width = item["size"].tolist()
     return item, (height, width)
 
 
 def _is_score(values: np.ndarray) -> bool:
     """Whether all stored values lie in 0..1; uint8 ones do, being 255ths."""
     return values.dtype.kind == "u" or bool(((values >= 0) & (values <= 1)).all())
-
-
-def fitting_image(
-    data: DatasetReader, maps: Artifact, image_id: str, size: tuple[int, int]
-) -> np.ndarray:
-    """(H, W, 3) uint8 image of the size that its maps were made for.
-
-    Raises:
-        WsssError: it has another size.
-    """
-    image = data.image(image_id)
-    if image.shape[:2] != size:
-        height, width = image.shape[:2]
-        raise WsssError(
-            f"{image_id}: is {height}x{width} in {data.path}, but {size[0]}x{size[1]} in "
-            f"{maps.path}",
-            AGAIN,
-        )
-    return image

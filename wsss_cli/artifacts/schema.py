@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+CLASSES, SIZE = "classes", "size"  # what a field's values are
+
 
 @dataclass(frozen=True)
 class Field:
@@ -14,16 +16,25 @@ class Field:
     Attributes:
         name: its HDF5 group.
         dtypes: numpy dtype names that it may have; all items of a file share one.
-        ndim: number of axes.
+        axes: the length of each axis, or a letter: in an item, axes of one letter are of one
+            length in all fields. h and w are rows and columns of the grid of `params.stride` that
+            covers the item's image.
         optional: whether an item may lack it.
         compress: whether gzip pays; encoded images are compressed already.
+        holds: CLASSES, class indices, rising; SIZE, an image's height and width; empty: any values.
     """
 
     name: str
     dtypes: tuple[str, ...]
-    ndim: int
+    axes: tuple[str | int, ...]
     optional: bool = False
     compress: bool = True
+    holds: str = ""
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.axes)
 
     def check(self, value: np.ndarray) -> None:
         """Raise ValueError where `value` is not of this field's dtype or number of axes."""
@@ -36,12 +47,20 @@ class Field:
 
 @dataclass(frozen=True)
 class Schema:
-    """What a kind of artifact promises. Bump `version` when an old reader would be wrong."""
+    """What a kind of artifact promises. Bump `version` when an old reader would be wrong.
+
+    Attributes:
+        name, version: in the file's attributes.
+        made_by: the commands that write it.
+        fields: of each item.
+        one_of: optional fields of which every item has at least one.
+    """
 
     name: str
     version: int
     made_by: str
     fields: tuple[Field, ...]
+    one_of: tuple[str, ...] = ()
 
     def field(self, name: str) -> Field:
         for candidate in self.fields:
@@ -55,13 +74,14 @@ DATASET = Schema(
     version=1,
     made_by="pack",
     fields=(
-        Field("image", ("uint8",), 1, optional=True, compress=False),
-        Field("path", ("uint8",), 1, optional=True),
-        Field("digest", ("uint8",), 1, optional=True, compress=False),
-        Field("tags", ("uint16",), 1),
-        Field("size", ("int32",), 1),
-        Field("mask", ("uint8",), 1, optional=True, compress=False),
+        Field("image", ("uint8",), ("bytes",), optional=True, compress=False),
+        Field("path", ("uint8",), ("letters",), optional=True),
+        Field("digest", ("uint8",), (32,), optional=True, compress=False),
+        Field("tags", ("uint16",), ("T",), holds=CLASSES),
+        Field("size", ("int32",), (2,), holds=SIZE),
+        Field("mask", ("uint8",), ("mask bytes",), optional=True, compress=False),
     ),
+    one_of=("image", "path"),
 )
 
 CAM = Schema(
@@ -69,10 +89,10 @@ CAM = Schema(
     version=1,
     made_by="make-cam",
     fields=(
-        Field("cam", ("float16", "uint8"), 3),
-        Field("classes", ("uint16",), 1),
-        Field("size", ("int32",), 1),
-        Field("background", ("float16", "uint8"), 2, optional=True),
+        Field("cam", ("float16", "uint8"), ("K", "h", "w")),
+        Field("classes", ("uint16",), ("K",), holds=CLASSES),
+        Field("size", ("int32",), (2,), holds=SIZE),
+        Field("background", ("float16", "uint8"), ("h", "w"), optional=True),
     ),
 )
 
@@ -80,7 +100,10 @@ LABEL = Schema(
     "wsss/label",
     version=1,
     made_by="make-seeds, random-walk or predict",
-    fields=(Field("label", ("uint8",), 2), Field("present", ("uint16",), 1)),
+    fields=(
+        Field("label", ("uint8",), ("H", "W")),
+        Field("present", ("uint16",), ("K",), holds=CLASSES),
+    ),
 )
 
 SCHEMAS = {schema.name: schema for schema in (DATASET, CAM, LABEL)}

@@ -68,7 +68,7 @@ def _run_of(found: Artifact, splits: Mapping[str, Sequence[str]] | None) -> str 
     """
     from .dataset import DatasetReader
 
-    with DatasetReader(found.path, found.attributes) as data:
+    with DatasetReader(found.path, found.attributes, found.stamp) as data:
         ids = data.ids
         of_run = {name: sorted({*ids} & {*members}) for name, members in (splits or {}).items()}
         if of_run != {name: sorted(data.split(name)) for name in data.splits}:

@@ -2,44 +2,57 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
 
-from ..errors import UsageError, WsssError
-from . import ledger, provenance
+from ..errors import WsssError
+from . import ledger
+from .attributes import read_attributes
 from .columns import ColumnReader
-from .schema import SCHEMAS, Schema
+from .hdf5 import open_hdf5, reading
+from .schema import SCHEMAS, SIZE, Schema
 from .shards import Shard
+from .validate import check_contents, read_ids
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-# what h5py and json raise on a file whose bytes have been changed
-DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError)
-ATTRIBUTES: dict[str, type] = {
-    "schema": str,
-    "schema_version": int,
-    "classes": list,
-    "params": dict,
-    "inputs": list,
-    "run": str,
-    "shard": str,
-    "n_items": int,
-}
+
+class Stamp(NamedTuple):
+    """What changes with a file's contents, unless somebody takes pains."""
+
+    bytes: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp:
+        """
+        Raises:
+            WsssError: the file is gone.
+        """
+        try:
+            found = os.stat(path)
+        except (OSError, ValueError) as err:
+            reason = getattr(err, "strerror", None) or "cannot be read"
+            raise WsssError(f"{path}: {reason}") from None
+        return cls(found.st_size, found.st_mtime_ns)
 
 
 class Artifact:
-    """An artifact open for reading. Picklable: each process opens the file for itself."""
+    """An artifact open for reading, which was checked whole when it was opened.
 
-    def __init__(self, path: Path, attributes: dict[str, Any]) -> None:
+    Picklable: each process opens the file for itself. It is not checked again, but has to be the
+    file that was.
+    """
+
+    def __init__(self, path: Path, attributes: dict[str, Any], stamp: Stamp) -> None:
         self.path = path
+        self.stamp = stamp
         self.attributes = attributes
         self.kind: str = attributes["schema"]
         self.schema: Schema = SCHEMAS[self.kind]
@@ -61,10 +74,11 @@ class Artifact:
     @property
     def ids(self) -> list[str]:
         """All ids, rising."""
-        try:
-            return [raw.decode() for raw in self._encoded_ids()]
-        except UnicodeDecodeError as err:
-            raise _damaged(self.path, self.schema, err) from None
+        return [raw.decode() for raw in self.encoded_ids()]
+
+    @property
+    def _hint(self) -> str:
+        return f"rerun `wsss {self.schema.made_by}`"
 
     def __contains__(self, image_id: str) -> bool:
         return self._index(image_id) is not None
@@ -86,20 +100,27 @@ class Artifact:
                 f"{self.path}: has no image {image_id!r}",
                 f"`wsss info --ids {self.path}` lists what it has",
             )
-        try:
+        with reading(self.path, self._hint):
             return self.column(name)[index]
-        except DAMAGE as err:
-            raise _damaged(self.path, self.schema, err) from None
 
     def column(self, name: str) -> ColumnReader:
         self._open()
         if name not in self._columns:
-            try:
+            with reading(self.path, self._hint):
                 assert self._file is not None
                 self._columns[name] = ColumnReader(self._file, self.schema.field(name))
-            except DAMAGE as err:
-                raise _damaged(self.path, self.schema, err) from None
         return self._columns[name]
+
+    def sizes(self) -> np.ndarray:
+        """(n, 2) integers, height and width of all items' images."""
+        for field in self.schema.fields:
+            column = self.column(field.name)
+            if field.axes == ("H", "W"):
+                return column.shapes()
+            if field.holds == SIZE:
+                with reading(self.path, self._hint):
+                    return column.values().reshape(-1, 2)
+        raise AssertionError(f"{self.kind} knows no sizes")
 
     def close(self) -> None:
         if self._file is not None and self._owner == os.getpid():
@@ -124,25 +145,26 @@ class Artifact:
     def _open(self) -> None:
         # A forked worker must not share its parent's file handle: HDF5 keeps state in it.
         if self._file is None or self._owner != os.getpid():
-            self._file = _open_hdf5(self.path)
+            if Stamp.of(self.path) != self.stamp:
+                raise WsssError(
+                    f"{self.path}: has changed since this command opened it",
+                    "run the command again once nothing writes it",
+                )
+            self._file = open_hdf5(self.path)
             self._owner = os.getpid()
             self._columns = {}
 
-    def _encoded_ids(self) -> np.ndarray:
+    def encoded_ids(self) -> np.ndarray:
+        """(n,) all ids as bytes, rising."""
         if self._ids is None:
             self._open()
             assert self._file is not None
-            try:
-                ids = self._file["ids"][:].astype(np.bytes_)
-                if not (ids[1:] > ids[:-1]).all():  # a look-up would miss some
-                    raise ValueError("ids do not rise")
-                self._ids = ids
-            except DAMAGE as err:
-                raise _damaged(self.path, self.schema, err) from None
+            with reading(self.path, self._hint):
+                self._ids = read_ids(self._file, len(self))
         return self._ids
 
     def _index(self, image_id: str) -> int | None:
-        ids = self._encoded_ids()
+        ids = self.encoded_ids()
         encoded = image_id.encode()
         index = int(np.searchsorted(ids, encoded))
         return index if index < len(ids) and ids[index] == encoded else None
@@ -153,12 +175,23 @@ def open_artifact(path: str | Path, *schemas: Schema) -> Artifact:
 
     Raises:
         UsageError: it is an output of the running command.
-        WsssError: missing, not HDF5, cut short, not ours, of another kind, of a newer version.
+        WsssError: missing, no regular file, not HDF5, cut short, not ours, of another kind, of a
+            newer version, or damaged.
     """
     path = Path(path)
     ledger.read(path)
-    with _open_hdf5(path) as file:
-        attributes = _read_attributes(path, file)
+    with open_hdf5(path) as file:
+        stamp = Stamp.of(path)
+        with reading(path):
+            attributes = read_attributes(file)
+        schema = _schema_of(path, attributes, schemas)
+        with reading(path, f"rerun `wsss {schema.made_by}`"):
+            check_contents(file, schema, attributes)
+    return Artifact(path, attributes, stamp)
+
+
+def _schema_of(path: Path, attributes: dict[str, Any], schemas: tuple[Schema, ...]) -> Schema:
+    """The schema of a file, if it is one that was asked for and that is known."""
     wanted = [schema.name for schema in schemas] or list(SCHEMAS)
     kind = attributes["schema"]
     if kind not in wanted:
@@ -167,67 +200,11 @@ def open_artifact(path: str | Path, *schemas: Schema) -> Artifact:
             f"{path}: holds {kind}, not {' or '.join(wanted)}",
             f"{makers} writes {' or '.join(wanted)}" if makers else None,
         )
-    version = SCHEMAS[kind].version
-    if attributes["schema_version"] > version:
+    schema = SCHEMAS[kind]
+    if attributes["schema_version"] > schema.version:
         raise WsssError(
-            f"{path}: {kind} version {attributes['schema_version']}, this wsss reads {version}",
-            f"update wsss, or rerun `wsss {SCHEMAS[kind].made_by}` with this one",
+            f"{path}: {kind} version {attributes['schema_version']}, this wsss reads "
+            f"{schema.version}",
+            f"update wsss, or rerun `wsss {schema.made_by}` with this one",
         )
-    return Artifact(path, attributes)
-
-
-def _open_hdf5(path: Path) -> h5py.File:
-    if not path.exists():
-        raise WsssError(f"{path}: no such file")
-    if path.is_dir():
-        raise WsssError(f"{path}: is a folder, not an artifact")
-    try:
-        return h5py.File(path, "r")
-    except OSError as err:
-        text = str(err)
-        if isinstance(err, PermissionError) or "Permission denied" in text:
-            reason = "permission denied"
-        elif "truncated" in text:
-            reason = "cut short"
-        elif "signature not found" in text:
-            reason = "not an HDF5 file"
-        else:
-            reason = f"cannot be opened as HDF5 ({text.splitlines()[0]})"
-        raise WsssError(f"{path}: {reason}", "rerun the stage that writes it") from None
-
-
-def _read_attributes(path: Path, file: h5py.File) -> dict[str, Any]:
-    """Root attributes as Python values; they are stored as JSON."""
-    try:
-        if "schema" not in file.attrs:
-            raise WsssError(f"{path}: an HDF5 file, but not one of wsss's")
-        found = {name: json.loads(file.attrs[name]) for name in file.attrs}
-        missing = [name for name in ATTRIBUTES if name not in found]
-        if missing:
-            raise ValueError(f"no attribute {missing[0]}")
-        _check_attributes(found)
-        if found["schema"] in SCHEMAS and file["ids"].shape != (found["n_items"],):
-            raise ValueError("ids and n_items disagree")
-    except DAMAGE as err:
-        reason = (str(err).splitlines() or ["unreadable"])[0]
-        raise WsssError(f"{path}: damaged ({reason})", "rerun the stage that writes it") from None
-    return found
-
-
-def _check_attributes(found: Mapping[str, Any]) -> None:
-    """Raise ValueError where an attribute is not of its type."""
-    for name, kind in ATTRIBUTES.items():
-        if not isinstance(found[name], kind):
-            raise ValueError(f"{name} is no {kind.__name__}")
-    if not all(isinstance(name, str) for name in found["classes"]):
-        raise ValueError("classes are no names")
-    try:
-        Shard.parse(found["shard"])
-    except UsageError as err:
-        raise ValueError(str(err).removeprefix("--")) from None
-    provenance.check_records(found["inputs"], found.get("data"))
-
-
-def _damaged(path: Path, schema: Schema, err: Exception) -> WsssError:
-    reason = (str(err).splitlines() or ["unreadable"])[0]
-    return WsssError(f"{path}: damaged ({reason})", f"rerun `wsss {schema.made_by}`")
+    return schema

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..artifacts import ledger
+from ..artifacts.inputs import contents
 from ..core.images import examine
 from ..core.label_images import read_labels
 from ..core.labels import IGNORE
@@ -99,7 +100,7 @@ def check_sample(
 
 def read(source: Path | bytes) -> bytes:
     """The encoded bytes of an image or mask."""
-    return source.read_bytes() if isinstance(source, Path) else source
+    return contents(source) if isinstance(source, Path) else source
 
 
 def read_mask(sample: Sample, table: ValueTable = PLAIN) -> bytes | None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..artifacts import ledger
+from ..artifacts.inputs import text
 from ..core.labels import BACKGROUND, IGNORE
 from ..errors import WsssError
 from .lists import refuse_twice
@@ -94,10 +95,12 @@ def read_cues(path: Path, names: Path) -> Cues:
     """
     ledger.read(names)
     try:
-        text = names.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as err:
-        raise WsssError(f"{names}: cannot be read ({err})") from None
-    rows = [line.split() for line in text.splitlines() if line.strip()]
+        listed = text(names)
+    except OSError as err:
+        raise WsssError(f"{names}: cannot be read ({err.strerror or err})") from None
+    except UnicodeDecodeError:
+        raise WsssError(f"{names}: cannot be read (not UTF-8 text)") from None
+    rows = [line.split() for line in listed.splitlines() if line.strip()]
     if not rows or not all(len(row) == 2 and row[1].isascii() and row[1].isdigit() for row in rows):
         raise WsssError(f"{names}: needs the name of an image and its number in each line")
     ids = [str(PurePosixPath(name).with_suffix("")) for name, _ in rows]
@@ -105,6 +108,6 @@ def read_cues(path: Path, names: Path) -> Cues:
     content, digest = load_pickle(path)
     if not isinstance(content, dict):
         raise WsssError(f"{path}: holds no dictionary of cues")
-    both = hashlib.sha256(digest.encode() + text.encode()).hexdigest()[:16]
+    both = hashlib.sha256(digest.encode() + listed.encode()).hexdigest()[:16]
     numbers = {image_id: int(number) for image_id, (_, number) in zip(ids, rows, strict=True)}
     return Cues(path, both, numbers, content)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..artifacts import ledger
+from ..artifacts.inputs import contents
 from ..errors import WsssError
 from .files import NO_IMAGE, ImageFolder
 from .kinds import kind_of_bytes
@@ -30,7 +31,7 @@ def read_text(path: Path, hint: str | None = None) -> str:
     """
     ledger.read(path)
     try:
-        content = path.read_bytes()
+        content = contents(path, piped=True)
     except OSError as err:
         raise WsssError(f"{path}: {err.strerror or err}") from err
     kind = kind_of_bytes(content)

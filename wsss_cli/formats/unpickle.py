@@ -23,6 +23,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..artifacts import ledger
+from ..artifacts.inputs import contents
 from ..errors import WsssError
 
 LARGEST = 1 << 30  # bytes that a compressed pickle may unfold into
@@ -161,8 +162,8 @@ def load_pickled_dict(path: Path) -> dict[Any, Any]:
             for anything but arrays and plain containers. Nothing that it names is run.
     """
     ledger.read(path)
-    with _refusals(path, "npy file"), open(path, "rb") as stream:
-        content = _read(stream)
+    with _refusals(path, "npy file"):
+        content = _read(io.BytesIO(contents(path)))
     if not isinstance(content, dict):
         raise WsssError(f"{path}: holds no dictionary of image id to labels")
     return {key: _plain(value) for key, value in content.items()}
@@ -176,7 +177,7 @@ def load_pickle(path: Path) -> tuple[Any, str]:
     """
     ledger.read(path)
     with _refusals(path, "pickle"):
-        raw = path.read_bytes()
+        raw = contents(path)
         content = raw
         if raw[:2] == GZIP:
             with gzip.open(io.BytesIO(raw)) as stream:

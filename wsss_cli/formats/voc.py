@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from ..artifacts import ledger
+from ..artifacts.inputs import contents
 from ..errors import WsssError
 from .files import ImageFolder
 from .lists import read_lists
@@ -117,9 +118,11 @@ def read_box_names(path: Path) -> tuple[str, ...]:
     """
     ledger.read(path)
     try:
-        root = ElementTree.parse(path).getroot()
-    except OSError:
+        root = ElementTree.fromstring(contents(path))
+    except FileNotFoundError:
         raise ValueError(f"no label file {path.parent.name}/{path.name}") from None
+    except OSError as err:
+        raise ValueError(f"{path.parent.name}/{path.name}: {err.strerror or err}") from None
     except (ElementTree.ParseError, ValueError, LookupError) as err:  # LookupError: its encoding
         raise ValueError(f"{path.parent.name}/{path.name} is broken XML ({err})") from None
     if root.tag != "annotation":

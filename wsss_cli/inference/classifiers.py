@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..artifacts.inputs import contents, text
 from ..errors import UsageError, WsssError
 from ..options.cards import Chosen
 from ..options.files import Reads
@@ -134,7 +135,7 @@ def _state_dict(path: Path, network: str) -> StateDict:
         tensors = state_of(found)
     except ValueError as err:
         raise WsssError(f"{path}: {err}") from None
-    return StateDict(path, hashlib.sha256(path.read_bytes()).hexdigest()[:16], tensors)
+    return StateDict(path, hashlib.sha256(contents(path)).hexdigest()[:16], tensors)
 
 
 def _torchvision(weights: StateDict, network: str, place: Place) -> tuple[Any, int]:
@@ -167,9 +168,10 @@ def _outputs(
             )
         return None
     try:
-        lines = [line.strip() for line in names.read_text(encoding="utf-8-sig").splitlines()]
+        lines = [line.strip() for line in text(names).splitlines()]
     except (OSError, UnicodeDecodeError) as err:
-        raise WsssError(f"{names}: cannot be read as a list of names ({err})") from None
+        reason = getattr(err, "strerror", None) or "not UTF-8 text"
+        raise WsssError(f"{names}: cannot be read as a list of names ({reason})") from None
     while len(lines) > count and not lines[-1]:
         lines.pop()
     if len(lines) != count:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..artifacts import ledger
+from ..artifacts.inputs import contents
 from ..artifacts.provenance import reading_of
 from ..core.reading import AS_IT_IS, Reading
 from ..errors import WsssError
@@ -71,7 +72,7 @@ class ImageFiles:
 
         path = self._paths[image_id]
         try:
-            return decode_image(path.read_bytes(), self._reading)
+            return decode_image(contents(path), self._reading)
         except OSError as err:
             raise WsssError(f"{path}: {err.strerror or 'cannot be read'}") from None
         except ValueError as err:
@@ -91,7 +92,7 @@ class ImageFiles:
         for image_id in self.ids:
             path = self._paths[image_id]
             try:
-                content = path.read_bytes()
+                content = contents(path)
                 self._sizes[image_id] = image_size(content)
                 if self._reading.range is None and is_wide(content):
                     spans.append(examine(content, self._reading)[1])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..artifacts.maps import checked_item, fitting_image
+from ..artifacts.maps import checked_item
 from ..errors import UsageError
 from ..options.crf import fitting_crf
 from .walking import NAME, Spread, Walker
@@ -42,7 +42,7 @@ class Labeller:
         item, size = checked_item(self.maps, image_id)
         image = None
         if self.crf is not None and len(item["classes"]):
-            image = fitting_image(self.data, self.maps, image_id, size)
+            image = self.data.image(image_id)
         scores = torch.from_numpy(walked)
         stack = score_stack(scores, size, self.spread.stride, self.spread.threshold)
         with fitting_crf(image_id):

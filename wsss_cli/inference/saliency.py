@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..artifacts.inputs import contents
 from ..core.seeds.defaults import SALIENCY_BELOW
 from ..errors import UsageError, WsssError
 from ..options.annotations import Default
@@ -107,7 +108,7 @@ class Saliency:
         digest = hashlib.sha256()
         for image_id in ids:
             with self._named(image_id):
-                digest.update(hashlib.sha256(self._images.find(image_id).read_bytes()).digest())
+                digest.update(hashlib.sha256(contents(self._images.find(image_id))).digest())
         return {"saliency": f"{self.folder.name} sha256:{digest.hexdigest()[:16]}"}
 
     @cached_property
@@ -119,7 +120,7 @@ class Saliency:
     def _grey(self, image_id: str) -> np.ndarray:
         from ..core.images import decode_image
 
-        return decode_image(self._images.find(image_id).read_bytes())[..., 0]
+        return decode_image(contents(self._images.find(image_id)))[..., 0]
 
     @contextmanager
     def _named(self, image_id: str) -> Iterator[None]:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..artifacts.maps import cam_stride, check_maps, checked_item, fitting_image
+from ..artifacts.maps import cam_stride, check_maps, checked_item
 from ..errors import UsageError
 from ..options.cards import Card, Chosen, plain
 from ..options.crf import NONE, fitting_crf
@@ -233,7 +233,7 @@ class SeedMaker:
         return Scene(
             enlarged("cam"),
             item["classes"],
-            lambda: fitting_image(self.data, self.maps, image_id, size),
+            lambda: self.data.image(image_id),
             lambda: enlarged("background") if "background" in item else None,
             saliency,
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol
 
 import typer
 
-from ..artifacts.maps import cam_stride, checked_item, fitting_image
+from ..artifacts.maps import cam_stride, checked_item
 from ..core.walk_defaults import IRN_BETA, NEAREST_BETA, PSA_BETA
 from ..errors import WsssError
 from ..options.cards import Card
@@ -127,7 +127,7 @@ class Walker:
         from ..core.views import resize_image, working_size
 
         item, size = checked_item(self.maps, image_id)
-        image = fitting_image(self.data, self.maps, image_id, size)
+        image = self.data.image(image_id)
         copies = [as_tensor(resize_image(image, working_size(size, self.max_side)))]
         return Loaded(copies if len(item["classes"]) else [], dequantise(item["cam"]), size)
 

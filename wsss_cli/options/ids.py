@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..artifacts import ledger
+from ..artifacts.inputs import text
 from ..errors import WsssError
 
 
@@ -31,12 +32,10 @@ def _read_list(listed: str) -> str:
     try:
         if listed != "-":
             ledger.read(listed)
-            content = Path(listed).read_bytes()
-        elif sys.stdin is None:
+            return text(listed)
+        if sys.stdin is None:
             raise WsssError("--ids -: there is no stdin")
-        else:
-            content = sys.stdin.buffer.read()
-        return content.decode("utf-8-sig")
+        return sys.stdin.buffer.read().decode("utf-8-sig")
     except OSError as err:
         reason = err.strerror or err
     except UnicodeDecodeError:
@@ -57,8 +56,8 @@ def select_ids(candidates: Sequence[str], listed: str | None, source: Path) -> l
     """
     if listed is None:
         return list(candidates)
-    text = _read_list(listed)
-    wanted = list(dict.fromkeys(line.rstrip("\r") for line in text.split("\n") if line.strip()))
+    lines = _read_list(listed).split("\n")
+    wanted = list(dict.fromkeys(line.rstrip("\r") for line in lines if line.strip()))
     if not wanted:
         raise WsssError(f"{listed}: names no image")
     known = set(candidates)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..artifacts.inputs import contents as contents_of
 from ..errors import UsageError, WsssError
 from ..machine.devices import TrainPrecision
 from ..nets.names import BACKBONES, OUTPUT_STRIDES
@@ -127,7 +128,7 @@ class Body:
         if self.weights not in ("imagenet", "random"):
             path = Path(self.weights)
             try:
-                contents = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+                contents = hashlib.sha256(contents_of(path)).hexdigest()[:16]
             except OSError as err:
                 reason = err.strerror or err
                 raise WsssError(

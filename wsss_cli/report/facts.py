@@ -91,7 +91,7 @@ def _describe_artifact(artifact: Artifact) -> dict[str, Any]:
     if artifact.kind == "wsss/dataset":
         from ..artifacts.dataset import DatasetReader
 
-        with DatasetReader(artifact.path, attributes) as data:
+        with DatasetReader(artifact.path, attributes, artifact.stamp) as data:
             facts["splits"] = {name: len(data.split(name)) for name in data.splits}
     facts["fields"] = {}
     for field in artifact.schema.fields:

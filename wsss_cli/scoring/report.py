@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import __version__
 from ..artifacts import ledger
+from ..artifacts.inputs import text
 from ..errors import WsssError
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def read_report(path: Path) -> dict[str, Any]:
     """
     ledger.read(path)
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = json.loads(text(path))
     except (OSError, ValueError, RecursionError) as err:
         reason = err.strerror if isinstance(err, OSError) and err.strerror else "not JSON"
         raise WsssError(f"{path}: cannot be read ({reason})") from None

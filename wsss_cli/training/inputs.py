@@ -131,18 +131,12 @@ def checked_label(
     """An image (H, W, 3) and its labels (H, W), both uint8.
 
     Raises:
-        WsssError: labels of another size than the image, or of no class.
+        WsssError: labels of no class.
     """
     from ..core.labels import IGNORE
 
     image, label = data.image(image_id), labels.field(image_id, "label")
     assert label is not None
-    if label.shape != image.shape[:2]:
-        height, width = image.shape[:2]
-        raise WsssError(
-            f"{labels.path}: labels of {image_id!r} are {label.shape[0]}x{label.shape[1]}, "
-            f"the image in {data.path} is {height}x{width}"
-        )
     if ((label > len(labels.classes)) & (label != IGNORE)).any():
         raise WsssError(f"{labels.path}: {image_id!r} has labels of no class")
     return image, label

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..console import warn
-from ..errors import WsssError
 from ..options.segmenter import Head
 from ..options.training import Body, Crops, Recipe, Setting
 from .inputs import held_out_split, keep_pixels
@@ -155,8 +154,6 @@ def load_whole(
 
     image, mask = reader.image(image_id), reader.mask(image_id)
     assert mask is not None
-    if mask.shape != image.shape[:2]:
-        raise WsssError(f"{reader.path}: the mask of {image_id!r} has another size than the image")
     small = resize_image(image, working_size(mask.shape, max_side))
     return {"image": to_input(small), "mask": torch.from_numpy(mask)}
 

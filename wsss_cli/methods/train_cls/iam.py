@@ -88,10 +88,13 @@ def targeted_ids(
     """The training images that have maps; says how many have none.
 
     Raises:
-        WsssError: there are none, or the maps are of other classes.
+        WsssError: there are none, or the maps are of other classes, or of other image sizes.
     """
+    from ...artifacts.dataset import check_sizes
+
     if targets.classes != reader.classes:
         raise WsssError(f"{targets.path}: maps of other classes than those of {reader.path}")
+    check_sizes(reader, targets)
     known = set(targets.ids)
     kept = [image_id for image_id in ids if image_id in known]
     if not kept:
@@ -112,22 +115,17 @@ def load_targeted(
     image_id: str,
     rng: np.random.Generator,
 ) -> Sample:
-    """An augmented image, its tags, and the maps to learn, (C, h, w) float32 on its cells.
-
-    Raises:
-        WsssError: maps of another image size.
-    """
+    """An augmented image, its tags, and the maps to learn, (C, h, w) float32 on its cells."""
     import torch
 
+    from ...artifacts.maps import cam_stride
     from ...core.cam import dequantise
     from ...core.grid import grid_size
     from ...core.oaa import to_crop
 
     image, item = reader.image(image_id), targets[image_id]
     size = image.shape[0], image.shape[1]
-    own = int(targets.params["stride"])
-    if item["cam"].shape[1:] != grid_size(*size, own):
-        raise WsssError(f"{targets.path}: the maps of {image_id!r} are of another image size")
+    own = cam_stride(targets)
     window = augment.window(size, rng)
     crop = (window.crop, window.crop)
     target = torch.zeros(len(reader.classes), *grid_size(*crop, stride))
