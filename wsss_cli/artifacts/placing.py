@@ -23,7 +23,7 @@ from pathlib import Path
 
 from ..errors import WsssError
 from . import ledger
-from .holding import is_at, is_free, lock, open_alone
+from .holding import HAS_LOCKS, is_at, is_free, lock, open_alone
 
 LONGEST = 200  # bytes of a name that a temporary one repeats
 FOLDERS = "wsss"  # stands for the name in temporary files of a folder of outputs
@@ -82,6 +82,8 @@ def placed(path: Path, folder: Path | None = None) -> Iterator[Stream]:
         try:
             yield stream
             os.fsync(stream.fileno())
+            if not HAS_LOCKS:
+                stream.close()  # such a system renames no open file
             os.replace(temporary, path)
         except (OSError, RuntimeError) as err:
             found = stream.error or err
