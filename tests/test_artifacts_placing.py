@@ -136,6 +136,20 @@ def test_without_locks_age_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert [one.name for one in tmp_path.iterdir()] == [new.name]
 
 
+def test_a_system_that_has_no_locks_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wsss_cli.artifacts import placing
+
+    monkeypatch.setattr(holding, "fcntl", None)
+    monkeypatch.setattr(placing, "HAS_LOCKS", False)
+    new, old = tmp_path / ".a.1-2.tmp", tmp_path / ".a.3-4.tmp"
+    for one in (new, old):
+        one.write_bytes(b"")
+    os.utime(old, (0, 0))
+    write_whole(tmp_path / "a", b"whole")
+    assert {one.name for one in tmp_path.iterdir()} == {"a", new.name}
+    assert (tmp_path / "a").read_bytes() == b"whole"
+
+
 def test_a_name_taken_for_a_dead_ones_before_it_was_locked_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

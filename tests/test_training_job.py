@@ -201,8 +201,8 @@ def test_a_file_beside_the_weights(tmp_path: Path) -> None:
     out, beside = tmp_path / "cls.pt", tmp_path / "cam.h5"
     data = write_data(tmp_path / "data.h5", ["a"], (4, 5), ["red"])
 
-    def check(path: Path, force: bool = False) -> None:
-        check_beside(path, "--maps", out, force)
+    def check(path: Path, force: bool = False, own: bool = True) -> None:
+        check_beside(path, "--maps", out, force, lambda: own)
 
     check(beside)
     (tmp_path / "link").symlink_to(tmp_path)
@@ -216,6 +216,16 @@ def test_a_file_beside_the_weights(tmp_path: Path) -> None:
     check(beside, force=True)
     out.with_name("cls.pt.partial").write_bytes(b"")
     check(beside)  # which an interrupted run has written
+    with pytest.raises(UsageError, match="exists already"):
+        check(beside, own=False)
+    beside.unlink()
+    check(beside, own=False)
+    partial_path(beside).touch()
+    check(beside)  # and began
+    partial_path(out).unlink()
+    with pytest.raises(WsssError, match=r"cam\.h5\.partial: holds the unfinished work of another"):
+        check(beside)
+    check(beside, force=True)
     with (
         ledger.opened(),
         open_dataset(data),

@@ -16,7 +16,7 @@ from ..errors import UsageError, WsssError
 from . import ledger
 from .journal import Backlog, Journal
 from .ledger import PARTIAL
-from .placing import make_folder, sweep_folder, write_whole, writing
+from .placing import make_folder, sweep_folder, sync_folder, write_whole, writing
 from .shards import Shard
 
 if TYPE_CHECKING:
@@ -69,12 +69,12 @@ class OutputFolder(Backlog):
                 another run's unfinished work is there, or another process at work.
         """
         shard = shard or Shard()
-        self.path, self.suffix, self.force = root, suffix, force
+        self.path, self.force = root, force
         self._expected = shard.take(ids)
         self._written: set[tuple[int, int]] = set()
         book = ledger.current()
         book.promise_folder(root)
-        names = {image_id: _relative(image_id, suffix) for image_id in self._expected}
+        self._names = names = {one: _relative(one, suffix) for one in self._expected}
         _refuse_clashes([names[image_id] for image_id in self._expected])
         for name in names.values():
             self._check_way(name)
@@ -107,7 +107,7 @@ class OutputFolder(Backlog):
             WsssError: the disk is full or not writable, a link has appeared on the way, or the
                 file system takes two ids' names for one.
         """
-        name = _relative(image_id, self.suffix)
+        name = self._names[image_id]
         self._check_way(name)
         target = self.path / name
         for parent in list(name.parents)[-2::-1]:
@@ -133,6 +133,8 @@ class OutputFolder(Backlog):
     ) -> None:
         if kind is None:
             self._check_all()
+            for folder in {(self.path / name).parent for name in self._names.values()}:
+                sync_folder(folder)
             self._journal.remove()
         else:
             self._journal.give_up()
@@ -153,11 +155,7 @@ class OutputFolder(Backlog):
 
     def _check_all(self) -> None:
         """Raise WsssError where files are not there any more."""
-        lost = [
-            name
-            for name in (_relative(image_id, self.suffix) for image_id in self._expected)
-            if not os.path.lexists(self.path / name)
-        ]
+        lost = [name for name in self._names.values() if not os.path.lexists(self.path / name)]
         if lost:
             self._journal.close()
             raise WsssError(

@@ -21,6 +21,7 @@ try:
 except ImportError:  # no locks on this system: two writers of one file are the user's affair
     fcntl = None  # type: ignore[assignment]
 
+HAS_LOCKS = fcntl is not None
 STALE = 3600  # seconds without change after which a file is nobody's, without locks
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from ..errors import WsssError
 from . import ledger
-from .holding import is_at, is_free, lock, open_alone
+from .holding import HAS_LOCKS, is_at, is_free, lock, open_alone
 
 LONGEST = 200  # bytes of a name that a temporary one repeats
 FOLDERS = "wsss"  # stands for the name in temporary files of a folder of outputs
@@ -66,8 +66,9 @@ def placed(path: Path, folder: Path | None = None) -> Iterator[Stream]:
     Args:
         path: where it will stand. A link of that name is replaced and not followed.
         folder: of many outputs that it is one of, in the same file system: it holds the temporary
-            file, and was swept before (`sweep_folder`). By default it lies beside `path`, and what
-            dead processes left there is removed.
+            file, was swept before (`sweep_folder`), and is to be synced once at the end
+            (`sync_folder`). By default that file lies beside `path`, and what dead processes left
+            there is removed.
 
     Raises:
         WsssError: the disk is full or not writable; nothing is changed then.
@@ -81,6 +82,8 @@ def placed(path: Path, folder: Path | None = None) -> Iterator[Stream]:
         try:
             yield stream
             os.fsync(stream.fileno())
+            if not HAS_LOCKS:
+                stream.close()  # such a system renames no open file
             os.replace(temporary, path)
         except (OSError, RuntimeError) as err:
             found = stream.error or err
@@ -94,7 +97,8 @@ def placed(path: Path, folder: Path | None = None) -> Iterator[Stream]:
     finally:
         stream.close()
         _own.discard(str(temporary))
-    _sync_folder(path.parent)
+    if folder is None:
+        sync_folder(path.parent)
 
 
 def write_whole(path: Path, content: bytes, folder: Path | None = None) -> None:
@@ -111,6 +115,16 @@ def sweep(path: Path) -> None:
 def sweep_folder(folder: Path) -> None:
     """Remove temporary files that dead processes left in a folder of outputs."""
     _sweep(folder, FOLDERS)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have renames in a folder outlast a power cut, where the file system can."""
+    with suppress(OSError):
+        number = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def remove(path: Path) -> None:
@@ -246,15 +260,5 @@ def _bury_folder(folder: Path, user: int) -> None:
         try:
             if is_free(number):
                 shutil.rmtree(folder, ignore_errors=True)
-        finally:
-            os.close(number)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have a rename outlast a power cut, where the file system can."""
-    with suppress(OSError):
-        number = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
-        try:
-            os.fsync(number)
         finally:
             os.close(number)

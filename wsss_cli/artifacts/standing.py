@@ -15,6 +15,7 @@ from ..errors import UsageError, WsssError
 from . import ledger, provenance
 from .ledger import LOCK, PARTIAL
 from .schema import DATASET, Schema
+from .shards import Shard
 from .store import Artifact, open_artifact
 
 
@@ -40,6 +41,22 @@ def say_finished(path: Path) -> None:
         f"{path}: an earlier attempt of this command has finished it; "
         "what it had left beside it is removed"
     )
+
+
+def is_output(
+    path: Path,
+    schema: Schema,
+    *,
+    classes: Sequence[str],
+    params: Mapping[str, Any],
+    inputs: Sequence[provenance.Source],
+    ids: Sequence[str],
+    seed: int | None = None,
+    shard: Shard | None = None,
+) -> bool:
+    """Whether a file is what `writer.create` makes when it is given the same."""
+    run = provenance.run_digest(schema.name, schema.version, params, seed, classes, inputs, ids)
+    return stands(path, schema, {"run": run, "shard": str(shard or Shard())})
 
 
 def stands(path: Path, schema: Schema, attributes: Mapping[str, Any]) -> bool:

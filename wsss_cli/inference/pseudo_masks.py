@@ -173,14 +173,18 @@ class Task:
         run makes them, and the masks are not.
         """
         from ..artifacts import CAM
-        from ..artifacts.provenance import run_digest
-        from ..artifacts.standing import is_begun, stands
+        from ..artifacts.standing import is_begun, is_output
 
         if self.scores is None or not self.scores.exists() or not is_begun(self.out):
             return False
         if is_begun(self.scores):  # what is left of it is for `create` to judge, and to remove
             return False
-        run = run_digest(
-            CAM.name, CAM.version, params, None, self.maps.classes, self.inputs, self.ids
+        return is_output(
+            self.scores,
+            CAM,
+            classes=self.maps.classes,
+            params=params,
+            inputs=self.inputs,
+            ids=self.ids,
+            shard=self.shard,
         )
-        return stands(self.scores, CAM, {"run": run, "shard": str(self.shard)})

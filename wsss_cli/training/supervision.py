@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -93,7 +94,10 @@ class Supervision:
             raise UsageError("--supervision: --val-every 0 leaves no epoch to write it after")
         for epoch in range(task.recipe.epochs + 1):
             if epoch % task.val_every == 0 or epoch == task.recipe.epochs:
-                check_beside(self._place(epoch), "--supervision", task.out, task.setting.force)
+                is_own = partial(self._is_own, epoch)
+                check_beside(
+                    self._place(epoch), "--supervision", task.out, task.setting.force, is_own
+                )
         return self
 
     def __call__(self, model: nn.Module, compute: Compute, epoch: int) -> None:
@@ -115,18 +119,25 @@ class Supervision:
     def _place(self, epoch: int) -> Path:
         return self.path.with_name(f"{self.path.stem}-{epoch}{self.path.suffix}")
 
+    def _facts(self, epoch: int) -> dict[str, Any]:
+        """What the file of an epoch is known by."""
+        return {
+            "classes": self.data.classes,
+            "params": {"epoch": epoch, **self.params},
+            "inputs": self.inputs,
+            "ids": list(self.ids),
+        }
+
+    def _is_own(self, epoch: int) -> bool:
+        from ..artifacts import LABEL
+        from ..artifacts.standing import is_output
+
+        return is_output(self._place(epoch), LABEL, **self._facts(epoch))
+
     def _write(self, found: Mapping[str, Any], epoch: int) -> None:
         from ..artifacts import LABEL, create
 
-        with create(
-            self._place(epoch),
-            LABEL,
-            classes=self.data.classes,
-            params={"epoch": epoch, **self.params},
-            inputs=self.inputs,
-            ids=list(self.ids),
-            force=True,
-        ) as out:
+        with create(self._place(epoch), LABEL, **self._facts(epoch), force=True) as out:
             for image_id in out.todo:
                 cells, scaled = found[image_id]
                 size = self.data.size(image_id)

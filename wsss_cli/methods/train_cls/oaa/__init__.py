@@ -26,7 +26,7 @@ from ....training.attentive import (
 from ....training.classifying import Learner, tag_loss, tag_vector
 from ....training.job import Job, check_beside
 from ....training.lesson import TrainingCard
-from .writing import finish_maps
+from .writing import facts_of, finish_maps, is_maps
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,12 +124,13 @@ def accumulate(
             f"--attention-from {recipe.epochs - 1} takes those of the last",
         )
     path = attention.maps or job.out.with_suffix(".cam.h5")
-    check_beside(path, "--maps", job.out, setting.force)
-    quiet = setting.quiet or not team.leads
-    store = attention_store(reader, job.ids, attention, quiet)
     names = ("attention_stride", "attention_from", "gate", "drop", "drop_above")
     params = {**job.params, **{name: getattr(attention, name) for name in names}}
     described = {**params, **asdict(recipe), "subtract_min": attention.subtract_min}
+    facts = facts_of(reader, job.ids, attention.attention_stride, described, setting.seed)
+    check_beside(path, "--maps", job.out, setting.force, lambda: is_maps(path, facts))
+    quiet = setting.quiet or not team.leads
+    store = attention_store(reader, job.ids, attention, quiet)
     write = partial(
         finish_maps,
         reader,

@@ -91,16 +91,8 @@ def finish_maps(
     if not compute.team.leads:
         return
     place = {image_id: index for index, image_id in enumerate(ids)}
-    with create(
-        path,
-        CAM,
-        classes=reader.classes,
-        params={**params, "stride": store.stride, "dtype": "uint8"},
-        inputs=[reader],
-        ids=ids,
-        seed=seed,
-        force=True,
-    ) as target:
+    facts = facts_of(reader, ids, store.stride, params, seed)
+    with create(path, CAM, **facts, force=True) as target:
         for image_id in target.todo:
             index = place[image_id]
             maps = store.maps(index).numpy()
@@ -111,6 +103,27 @@ def finish_maps(
                 size=np.array(reader.size(image_id), np.int32),
             )
     log(f"train-cls: maps of {len(ids)} images -> {path}", quiet)
+
+
+def facts_of(
+    reader: DatasetReader, ids: Sequence[str], stride: int, params: Mapping[str, Any], seed: int
+) -> dict[str, Any]:
+    """What the maps' file is known by."""
+    return {
+        "classes": reader.classes,
+        "params": {**params, "stride": stride, "dtype": "uint8"},
+        "inputs": [reader],
+        "ids": ids,
+        "seed": seed,
+    }
+
+
+def is_maps(path: Path, facts: Mapping[str, Any]) -> bool:
+    """Whether a file holds the maps that `facts` are of."""
+    from ....artifacts import CAM
+    from ....artifacts.standing import is_output
+
+    return is_output(path, CAM, **facts)
 
 
 def spread(maps: np.ndarray) -> np.ndarray:
