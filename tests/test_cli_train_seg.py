@@ -170,6 +170,45 @@ def test_fcn8s_goes_on_from_fcn32s(folder: Path) -> None:
     assert any(name.startswith("aux_head.") for name in second)
 
 
+@pytest.mark.parametrize(
+    ("options", "own"),
+    [
+        (["--model", "unet"], {"decoder_stride": 1}),
+        (["--model", "unet", "--decoder-stride", "4"], {"decoder_stride": 4}),
+        (["--backbone", "resnet18", "--multi-grid", "1,2"], {"multi_grid": [1, 2]}),
+        (["--backbone", "resnet18"], {}),
+    ],
+)
+def test_rates_of_units_and_strides_of_decoders_are_kept_with_the_weights(
+    options: list[str], own: dict[str, Any]
+) -> None:
+    train("--epochs", "1", "--val-every", "0", "-q", *options)
+    weights = load_weights("seg.pt")
+    plain = {"backbone", "output_stride", "dilated", "model", "norm"}
+    assert {k: v for k, v in weights.config.items() if k not in plain} == own
+    model = rebuild_segmenter(weights.config, 4, weights.state_dict)
+    assert model.backbone.multi_grid == tuple(own.get("multi_grid", ()))
+    if "decoder_stride" in own:
+        assert model.head.stride == own["decoder_stride"]
+    assert model(torch.zeros(1, 3, 33, 45)).shape == (1, 4, 33, 45)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--multi-grid", "1,2,4"], "tiny has no last stage of residual units"),
+        (["--multi-grid", "1,2,4", "--backbone", "resnet18"], "resnet18 takes 2 whole numbers"),
+        (["--multi-grid", "on", "--backbone", "resnet50"], "resnet50 takes 3 whole numbers"),
+        (["--decoder-stride", "2"], "deeplabv3 has no decoder whose stride could be chosen"),
+        (["--decoder-stride", "3", "--model", "unet"], "--decoder-stride"),
+    ],
+)
+def test_rates_and_strides_that_a_network_cannot_have(options: list[str], said: str) -> None:
+    assert said in " ".join(train(*options, expect=2).stderr.split())
+    assert not Path("seg.pt").exists()
+    assert not Path("seg.pt.partial").exists()
+
+
 def test_strides_at_which_there_is_no_such_network_are_refused() -> None:
     said = train("--model", "fcn8s", "--output-stride", "16", expect=2).stderr
     assert "--output-stride 16: fcn8s is a network of stride 32" in said
