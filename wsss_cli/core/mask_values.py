@@ -97,10 +97,7 @@ def labels_of(stored: Stored, table: ValueTable) -> np.ndarray:
     if numbers is None:
         assert colours is not None
         shown = _shown(colours.reshape(-1, 3)[_first_coloured(colours)])
-        raise ValueError(
-            f"is in colours, such as {shown}: labels need a palette or greys; "
-            f"--mask-values {shown}=NAME says what a colour stands for"
-        )
+        raise ValueError(f"is in colours, such as {shown}: labels need a palette or greys")
     if table.colours and not table.numbers:  # greys are colours, too
         grey = np.repeat(numbers[..., None], 3, axis=2)
         if grey.max(initial=0) <= 255:

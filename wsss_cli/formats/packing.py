@@ -102,10 +102,9 @@ def _check(
     from .check import check_all
     from .sample import Problem
 
-    total = len(found.samples) + len(found.problems)
     bad = list(found.problems)
     if on_error is OnError.stop:
-        _refuse(bad, total, name)  # before an hour of decoding
+        _refuse(bad, found, name)  # before an hour of decoding
     if len(found.classes) > MAX_CLASSES and any(s.mask is not None for s in found.samples):
         raise WsssError(
             f"{name}: {len(found.classes)} classes, and masks can number {MAX_CLASSES}",
@@ -121,22 +120,36 @@ def _check(
         else:
             verdicts[sample.id] = result
     if on_error is OnError.stop:
-        _refuse(bad, total, name)
+        _refuse(bad, found, name)
     for problem in bad:
         warn(f"{name}: skipped {problem.id}: {problem.reason}")
     return verdicts, bad
 
 
-def _refuse(problems: Sequence[Problem], total: int, name: str) -> None:
+def _refuse(problems: Sequence[Problem], found: Collection, name: str) -> None:
+    """
+    Raises:
+        WsssError: there are problems. --on-error skip is a way out where it would leave something
+            to learn from.
+    """
+    from .masks import values_hint
+
     if not problems:
         return
     named = "; ".join(f"{problem.id}: {problem.reason}" for problem in problems[:SHOWN])
     rest = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    bad = {problem.id for problem in problems}
+    left = [sample for sample in found.samples if sample.id not in bad]
+    tagged = any(sample.tags for sample in found.samples)
     hint = "nothing is written; --on-error skip leaves them out and lists them"
-    if len(problems) >= total:
-        hint = "nothing is written; all images fail, so the fault is likely in how they are read"
+    if not any(sample.tags or not tagged for sample in left):
+        hint = (
+            "nothing is written; no image with a tag is left, so the cause is likely a common one"
+        )
+    total = len(found.samples) + len(found.problems)
     raise WsssError(
-        f"{name}: {len(problems)} of {total} images cannot be packed: {named}{rest}", hint
+        f"{name}: {len(problems)} of {total} images cannot be packed: {named}{rest}",
+        hint + values_hint(problem.reason for problem in problems),
     )
 
 
