@@ -138,15 +138,14 @@ def _refuse(problems: Sequence[Problem], found: Collection, name: str) -> None:
         return
     named = "; ".join(f"{problem.id}: {problem.reason}" for problem in problems[:SHOWN])
     rest = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-    bad = {problem.id for problem in problems}
-    left = [sample for sample in found.samples if sample.id not in bad]
-    tagged = any(sample.tags for sample in found.samples)
-    hint = "nothing is written; --on-error skip leaves them out and lists them"
-    if not any(sample.tags or not tagged for sample in left):
-        hint = (
-            "nothing is written; no image with a tag is left, so the cause is likely a common one"
-        )
     total = len(found.samples) + len(found.problems)
+    bad = {problem.id for problem in problems}
+    tagged = any(sample.tags for sample in found.samples)
+    left = any(sample.tags for sample in found.samples if sample.id not in bad)
+    if left or (not tagged and 2 * len(bad) <= total):
+        hint = "nothing is written; --on-error skip leaves them out and lists them"
+    else:
+        hint = "nothing is written; no image with a tag would be left, so look for a common cause"
     raise WsssError(
         f"{name}: {len(problems)} of {total} images cannot be packed: {named}{rest}",
         hint + values_hint(problem.reason for problem in problems),
