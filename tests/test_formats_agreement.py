@@ -106,6 +106,10 @@ def test_masks_of_one_label_for_several_classes_are_refused() -> None:
     assert said.refusal == (
         "all masks hold label 1 alone, forest, yet their images are tagged with 3 classes, first b"
     )
+    assert "--first-label 1 packs them as they are" in str(said.hint)
+    settled = judged(*pairs, facts=MaskFacts(ValueTable({255: 1}, closed=True), settled=True))
+    assert settled.refusal == said.refusal
+    assert "leave out --masks to pack the tags alone" in str(settled.hint)
     assert judged(*pairs[:2], ("f", (0, 1)), ("f", (0, 1))).refusal is None  # one may be wrong
 
 

@@ -128,6 +128,8 @@ def _judge_contradictions(said: Agreement, found: Collection, tagged: Sequence[_
     if found.masks.as_they_are or len(wrong) < MASKS_ENOUGH:
         return
     keep = "--first-label 1 packs them as they are"
+    if found.masks.settled:  # by options, which say what the numbers are
+        keep = "leave out --masks to pack the tags alone"
     if len(drawn) == 1 < len(named):
         said.refuse(
             f"all masks hold label {min(drawn)} alone, {found.classes[min(drawn) - 1]}, yet their "
