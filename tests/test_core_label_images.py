@@ -90,6 +90,12 @@ def test_three_equal_channels_are_greys() -> None:
     assert read_labels(saved(four, "PNG"))[1].tolist() == LABELS.tolist()
 
 
+def test_a_colour_may_be_grey() -> None:
+    data = saved(np.dstack([np.array([[0, 2]], np.uint8)] * 3), "PNG")
+    lines = ValueTable({0: 5, 2: 6}, {(0, 0, 0): 0, (2, 2, 2): 7}, closed=True)
+    assert read_labels(data, lines)[1].tolist() == [[0, 7]]
+
+
 def test_colours_stay_colours() -> None:
     stored = decode_stored(saved(COLOURED, "PNG"))
     assert stored.numbers is None

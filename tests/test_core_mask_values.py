@@ -77,7 +77,7 @@ def test_greys_are_colours_where_only_colours_are_named() -> None:
 
 
 def test_a_palette_is_read_by_colour_where_all_of_them_are_named() -> None:
-    stored = Stored(np.array([[0, 1]], np.uint8), np.array([[BLUE, RED]], np.uint8))
+    stored = Stored(np.array([[0, 1]], np.uint8), None, np.array([BLUE, RED], np.uint8))
     assert labels_of(stored, PLAIN).tolist() == [[0, 1]]
     assert labels_of(stored, ValueTable(colours=COLOURS)).tolist() == [[2, 1]]
     assert labels_of(stored, ValueTable({1: 5}, {RED: 1}, closed=True)).tolist() == [[0, 5]]
@@ -85,6 +85,6 @@ def test_a_palette_is_read_by_colour_where_all_of_them_are_named() -> None:
         labels_of(stored, ValueTable(colours={RED: 1}))
 
 
-def test_colours_without_a_table_say_what_to_do() -> None:
-    with pytest.raises(ValueError, match=r"such as 255,0,0: .*--mask-values 255,0,0=NAME"):
+def test_colours_without_a_table_are_named() -> None:
+    with pytest.raises(ValueError, match=r"^is in colours, such as 255,0,0: labels need"):
         labels_of(colours(BLACK, RED), PLAIN)

@@ -89,6 +89,30 @@ def test_masks_none_of_which_holds_a_tag_are_refused() -> None:
     assert one.warnings[0].startswith("1 of 1 masks of tagged images hold classes, but none")
 
 
+def test_masks_most_of_which_contradict_the_tags_are_refused() -> None:
+    pairs = (("fw", (0, 2, 3)), ("f", (0, 2)), ("b", (0, 1, 3)))
+    said = judged(*pairs)
+    assert said.refusal == (
+        "2 of 3 masks of tagged images lack a tag of the image and hold another class, first a"
+    )
+    assert "--first-label 1 packs them as they are" in str(said.hint)
+    assert judged(*pairs, facts=MaskFacts(as_they_are=True)).refusal is None
+    assert judged(*pairs[1:], ("f", (0, 1)), ("b", (0, 3))).refusal is None
+
+
+def test_masks_of_one_label_for_several_classes_are_refused() -> None:
+    pairs = (("f", (0, 1)), ("w", (0, 1)), ("b", (0, 1)), ("fw", (0, 1)), ("f", (0, 1)))
+    said = judged(*pairs)
+    assert said.refusal == (
+        "all masks hold label 1 alone, forest, yet their images are tagged with 3 classes, first b"
+    )
+    assert "--first-label 1 packs them as they are" in str(said.hint)
+    settled = judged(*pairs, facts=MaskFacts(ValueTable({255: 1}, closed=True), settled=True))
+    assert settled.refusal == said.refusal
+    assert "leave out --masks to pack the tags alone" in str(settled.hint)
+    assert judged(*pairs[:2], ("f", (0, 1)), ("f", (0, 1))).refusal is None  # one may be wrong
+
+
 def test_masks_that_begin_at_0_are_refused() -> None:
     land = (("fw", (0, 1)), ("fb", (0, 2)), ("f", (0,)), ("wb", (1, 2, 255)))
     said = judged(*land)

@@ -106,6 +106,15 @@ def test_the_lines_of_a_labelmap_number_greys(tmp_path: Path) -> None:
     assert table.colours == {(9, 200, 9): 1, (0, 0, 0): 0, (1, 2, 3): 2}
 
 
+def test_a_labelmap_may_leave_colours_out(tmp_path: Path) -> None:
+    found = read_values(written(tmp_path, "background:::\ncat:1,2,3::\nhuman::head,hand:\n"))
+    assert found.numbers == {0: "background", 1: "cat", 2: "human"}
+    assert found.colours == {(1, 2, 3): "cat", (0, 0, 0): "background"}
+    for text in ("background:::\ncat:::\n", "cat\ndog\n", "1 cat\n"):  # nothing to go by
+        written(tmp_path, text, "labelmap.txt")
+        assert labelmap_beside(tmp_path) is None
+
+
 def test_a_labelmap_beside_masks_names_colours_alone(tmp_path: Path) -> None:
     masks = tmp_path / "SegmentationClass"
     masks.mkdir()
@@ -115,7 +124,13 @@ def test_a_labelmap_beside_masks_names_colours_alone(tmp_path: Path) -> None:
     assert found is not None
     assert (found.source, found.numbers) == (str(above), {})
     assert found.classes == ("bird", "red car")
-    written(masks, "background:0,0,0::\ncat:1,1,1::\n", "labelmap.txt")  # its lines are the labels
+    written(masks, "cat:1,2,3::\n300=dog\n", "labelmap.txt")
+    found = labelmap_beside(masks)
+    assert found is not None
+    assert found.numbers == {}
+    written(
+        masks, "_background_:0,0,0::\ncat:1,1,1::\n", "labelmap.txt"
+    )  # its lines are the labels
     found = labelmap_beside(masks)
     assert found is not None
     assert found.table(("cat",)).numbers == {0: 0, 1: 1}
@@ -129,6 +144,7 @@ def test_a_labelmap_beside_masks_names_colours_alone(tmp_path: Path) -> None:
         ("cat\n", "line 'cat' names no number or colour"),
         ("cat:1,2,300::\n", "line 'cat:1,2,300::' names no number or colour"),
         ("cat:1,2,3::\ndog:1,2,3::\n", "1,2,3 is named twice"),
+        ("1=cat\ndog:1,2,3::\nbird:4,5,6::\n", "1 is named twice"),
         ("1,cat\nname,r\n", "line 'name,r' names no number or colour"),
     ],
 )

@@ -11,7 +11,7 @@ from PIL import Image
 from wsss_cli.core.mask_values import PLAIN, ValueTable
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.formats.files import ImageFolder
-from wsss_cli.formats.masks import USUAL, MaskOptions, Masks
+from wsss_cli.formats.masks import USUAL, MaskOptions, Masks, values_hint
 from wsss_cli.formats.sample import Collection, Problem, Sample
 
 LABELS = np.array([[0, 1], [2, 255]], np.uint8)
@@ -154,8 +154,11 @@ def test_what_a_collection_knows_of_its_masks(images: ImageFolder, tmp_path: Pat
     assert named.masks.table == ValueTable({7: 2}, {}, closed=True)
     assert named.masks.settled
     assert named.notes == {"source": "t", "mask_values": "7=dog"}
+    assert not named.masks.as_they_are
     shifted = settled(images, Masks(folder, MaskOptions(first=0)), ("cat", "dog"))
     assert shifted.masks.table == ValueTable(first=0)
+    assert (shifted.masks.settled, shifted.masks.as_they_are) == (True, False)
+    assert settled(images, Masks(folder, MaskOptions(first=1)), ("a", "b")).masks.as_they_are
     assert shifted.notes == {"source": "t", "first_label": 0}
 
 
@@ -213,3 +216,15 @@ def test_an_image_that_cvat_wrote_no_mask_of_has_no_objects(
     kept = {one.id: one for one in masks.attach(unmasked, images)[0]}
     assert masks.names(kept["f1"], ("bird", "cat")) == ("cat",)
     assert masks.names(kept["f10"], ("bird", "cat")) == ()
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("its mask a.png is in colours, such as 1,2,3: labels need a palette or greys", True),
+        ("its mask holds label 7, there are 2 classes", True),
+        ("its mask is 5x4, the image 6x4", False),
+    ],
+)
+def test_hints_for_masks_that_are_not_understood(reason: str, said: bool) -> None:
+    assert bool(values_hint(["no such image", reason])) is said

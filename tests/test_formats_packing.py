@@ -93,6 +93,19 @@ def test_three_problems_are_named_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("tagged", [True, False])
+def test_skipping_is_no_way_out_where_nothing_is_left(tmp_path: Path, tagged: bool) -> None:
+    strange = encode_mask(np.full((4, 6), 9, np.uint8))
+    tags = ("cat",) if tagged else ()
+    bad = (Sample("c", IMAGE, tags, strange), Sample("d", IMAGE, tags, strange))
+    fine = (Sample("e", IMAGE, ()),) if tagged else ()  # of background only
+    with pytest.raises(WsssError, match=r"2 of . images cannot be packed") as caught:
+        packed(Collection(("cat", "dog"), (*bad, *fine)), tmp_path / "d.h5")
+    hint = str(caught.value.hint)
+    assert "--on-error skip" not in hint
+    assert hint.endswith("; --mask-values says what numbers and colours of masks stand for")
+
+
 def test_what_is_skipped_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     broken = Sample("c", b"no image", ("cat",), None, ("val",))
     found = Collection(

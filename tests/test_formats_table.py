@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from wsss_cli.errors import WsssError
+from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.formats.masks import MaskOptions
 from wsss_cli.formats.sample import Collection, Problem
 from wsss_cli.formats.table import read_table
 
@@ -273,3 +274,20 @@ def test_class_names_hold_no_control_characters(folder: Path, name: str) -> None
     said = "cannot name a class: a control character|with NUL bytes|a quote is left open"
     with pytest.raises(WsssError, match=said):
         read(folder, f"filename,labels\na.jpg,{name}\n")
+
+
+def test_a_suffix_has_no_part_in_a_column_of_masks(folder: Path) -> None:
+    Image.new("L", (2, 2)).save(folder / "m.png")
+    text, options = "filename,label,mask\na.jpg,cat,m.png\n", MaskOptions(suffix="_m")
+    with pytest.raises(UsageError, match=r"--mask-suffix: .* names the masks in 'mask'"):
+        read(folder, text, classes=("cat",), mask_options=options)
+
+
+def test_values_that_name_the_classes_settle_their_order(folder: Path) -> None:
+    Image.new("L", (2, 2), 9).save(folder / "m.png")
+    text = "filename,label,mask\na.jpg,cat,m.png\nb.jpg,dog,\n"
+    found = read(folder, text, mask_options=MaskOptions(("9=cat", "8=bird")))
+    assert found.classes == ("cat", "dog", "bird")
+    assert found.masks.table.numbers == {9: 1, 8: 3}
+    with pytest.raises(WsssError, match="in which order they number the classes"):
+        read(folder, text)

@@ -29,10 +29,9 @@ def test_classes_of_every_image_that_trains(
         assert tagged_ids(data, None, "val") == ["a", "b"]
         said = capsys.readouterr().err.splitlines()
         assert said == [
-            f"wsss: warning: {path}: of the images to train on, on all 2 images: cat; nothing "
+            f"wsss: warning: {path}: in training, on all 2 images: cat; nothing "
             "tells a classifier where to look, so maps of it mean little: add images without it",
-            f"wsss: warning: {path}: of the images to train on, 1 classes are on no image, "
-            "first cow",
+            f"wsss: warning: {path}: in training, 1 classes are on no image, first cow",
         ]
         tagged_ids(data, None, "val", speaks=False)
         doubt_tags(data, ["a", "b", "c"])

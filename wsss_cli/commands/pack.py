@@ -62,7 +62,7 @@ def run(
             min=0,
             max=1,
             help="Number of the first class in the masks: 1, or 0 where no number is background. "
-            "Default: 1.",
+            "Given, 1 keeps masks that contradict the tags. Default: 1.",
         ),
     ] = None,
     out: Annotated[

@@ -46,8 +46,8 @@ def read_labels(data: bytes, table: ValueTable = PLAIN) -> tuple[bytes, np.ndarr
 def decode_stored(data: bytes) -> Stored:
     """What a label image holds, exactly.
 
-    Greys in three equal channels are greys. A GIF is read by its colours, since programs number
-    its palette anew when they save; greys in it are numbers.
+    Greys in three equal channels are numbers, too. A GIF is read by its colours, since programs
+    number its palette anew when they save; greys in it are numbers.
 
     Raises:
         ValueError: not a PNG, TIFF, GIF or BMP; damaged; lossy; pixels that are no whole numbers
@@ -66,7 +66,7 @@ def decode_stored(data: bytes) -> Stored:
         mode, values = ("L", values[..., 0]) if mode == "LA" else ("RGB", values[..., :3])
     if mode == "RGB":
         grey = (values[..., :1] == values[..., 1:]).all()
-        return Stored(values[..., 0] if grey else None, None if grey else values)
+        return Stored(values[..., 0] if grey else None, values)
     if mode.startswith("I"):
         if values.size and (values.min() < 0 or values.max() >= 1 << 16):
             raise ValueError("has numbers beyond 0..65535")
@@ -74,13 +74,11 @@ def decode_stored(data: bytes) -> Stored:
     numbers = values.astype(np.uint8)
     if mode == "L" and bits in GREY_STEP:
         numbers = numbers // GREY_STEP[bits]
-    if palette is None:
-        return Stored(numbers, None, data if kind == "PNG" else None)
-    colours = palette[numbers]
-    if kind != "GIF":
-        return Stored(numbers, colours, data if kind == "PNG" else None)
-    grey = (colours[..., :1] == colours[..., 1:]).all()
-    return Stored(colours[..., 0] if grey else None, colours)
+    if palette is not None and kind == "GIF":
+        colours = palette[numbers]
+        grey = (colours[..., :1] == colours[..., 1:]).all()
+        return Stored(colours[..., 0] if grey else None, colours)
+    return Stored(numbers, None, palette, data if kind == "PNG" else None)
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:

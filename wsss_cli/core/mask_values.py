@@ -21,12 +21,14 @@ class Stored(NamedTuple):
 
     Attributes:
         numbers: (H, W) uint8 or uint16, or None where only its colours mean something.
-        colours: (H, W, 3) uint8 RGB, or None of greys.
+        colours: (H, W, 3) uint8 RGB, or None where it has no channels of colour.
+        palette: (256, 3) uint8, the colours of numbers that are indices, else None.
         exact: the PNG's own bytes, where its numbers can be stored as they are.
     """
 
     numbers: np.ndarray | None
     colours: np.ndarray | None
+    palette: np.ndarray | None = None
     exact: bytes | None = None
 
 
@@ -90,6 +92,8 @@ def labels_of(stored: Stored, table: ValueTable) -> np.ndarray:
         ValueError: a number or colour without a label; says which, and in how many pixels.
     """
     numbers, colours = stored.numbers, stored.colours
+    if stored.palette is not None and table.colours:
+        colours = stored.palette[numbers]
     if colours is not None and table.colours:
         found = table.by_colour[_codes(colours)]
         if numbers is None or not table.numbers or not (found == _NONE).any():
@@ -97,10 +101,7 @@ def labels_of(stored: Stored, table: ValueTable) -> np.ndarray:
     if numbers is None:
         assert colours is not None
         shown = _shown(colours.reshape(-1, 3)[_first_coloured(colours)])
-        raise ValueError(
-            f"is in colours, such as {shown}: labels need a palette or greys; "
-            f"--mask-values {shown}=NAME says what a colour stands for"
-        )
+        raise ValueError(f"is in colours, such as {shown}: labels need a palette or greys")
     if table.colours and not table.numbers:  # greys are colours, too
         grey = np.repeat(numbers[..., None], 3, axis=2)
         if grey.max(initial=0) <= 255:

@@ -111,11 +111,37 @@ def _judge_classes(said: Agreement, found: Collection, masks: Sequence[_Mask]) -
                 "look whether --classes lists the names in the masks' order, label 1 first, and "
                 "whether these are masks of labels; --mask-values says what numbers stand for",
             )
+    _judge_contradictions(said, found, tagged)
     if some:
         lacking = min(some[0].tags - some[0].classes)
         said.warnings.append(
             f"{len(some)} of {len(tagged)} masks lack a class that their image is tagged with, "
             f"first {some[0].id} ({found.classes[lacking - 1]})"
+        )
+
+
+def _judge_contradictions(said: Agreement, found: Collection, tagged: Sequence[_Mask]) -> None:
+    """Most masks, or masks of one label alone, that hold other classes than the tags."""
+    wrong = [one for one in tagged if one.classes - one.tags and one.tags - one.classes]
+    named = frozenset[int]().union(*(one.tags for one in tagged))
+    drawn = frozenset[int]().union(*(one.classes for one in tagged))
+    if found.masks.as_they_are or len(wrong) < MASKS_ENOUGH:
+        return
+    keep = "--first-label 1 packs them as they are"
+    if found.masks.settled:  # by options, which say what the numbers are
+        keep = "leave out --masks to pack the tags alone"
+    if len(drawn) == 1 < len(named):
+        said.refuse(
+            f"all masks hold label {min(drawn)} alone, {found.classes[min(drawn) - 1]}, yet their "
+            f"images are tagged with {len(named)} classes, first {wrong[0].id}",
+            f"masks need a number for each class, in the order of the classes; {keep}",
+        )
+    elif len(wrong) > len(tagged) / 2:
+        said.refuse(
+            f"{len(wrong)} of {len(tagged)} masks of tagged images lack a tag of the image and "
+            f"hold another class, first {wrong[0].id}",
+            "look whether --classes lists the names in the masks' order, label 1 first; "
+            f"--mask-values says what numbers stand for; {keep}",
         )
 
 

@@ -19,6 +19,7 @@ IGNORE_NAMES = frozenset({"ignore", "ignored", "__ignore__", "void", "unlabeled"
 
 _BYTE = r"(\d{1,3})"
 _LABELMAP = re.compile(rf"(.+?):{_BYTE},{_BYTE},{_BYTE}(?::.*)?")
+_UNCOLOURED = re.compile(r"([^:]+)::[^:]*:[^:]*")  # a labelmap's line of a class without colour
 _NAME_FIRST = re.compile(rf"(.+?)[,;\t]\s*{_BYTE}[,;\t]\s*{_BYTE}[,;\t]\s*{_BYTE}\s*")
 _COLOUR_FIRST = re.compile(rf"{_BYTE}[ ,;\t]+{_BYTE}[ ,;\t]+{_BYTE}[ ,;\t]+(.+)")
 _NUMBER_FIRST = re.compile(r"(\d{1,5})[,;:\t]\s*(.+)")
@@ -123,9 +124,10 @@ def read_values(path: Path) -> NamedValues:
         WsssError: a line of none of these; a value twice; no lines.
     """
     pairs: list[tuple[int | Colour, str]] = []
-    labelmap = False
-    for place, line in enumerate(read_lines(path)):
-        if line.startswith("#") and not _HEX.match(line):
+    names: list[str] = []  # of the lines of a labelmap
+    for place, line in enumerate(_lines(path)):
+        if found_name := _UNCOLOURED.fullmatch(line):
+            names.append(found_name.group(1).strip())
             continue
         found = _parsed(line)
         if found is None:
@@ -135,16 +137,15 @@ def read_values(path: Path) -> NamedValues:
                 f"{path}: line {line!r} names no number or colour",
                 "a line is name:r,g,b as in CVAT's labelmap.txt, or number,name, or VALUE=NAME",
             )
-        labelmap |= _LABELMAP.fullmatch(line) is not None
         pairs.append(found)
+        if _LABELMAP.fullmatch(line):
+            names.append(found[1])
+    pairs += enumerate(names)
     if not pairs:
         raise WsssError(f"{path}: names no numbers or colours")
     twice = _twice(key for key, _ in pairs)
     if twice is not None:
         raise WsssError(f"{path}: {_said(twice)} is named twice", "give each class its own")
-    if labelmap:
-        lines = [(number, name) for number, (_, name) in enumerate(pairs)]
-        pairs = [*pairs, *lines]
     return _named(pairs, str(path), of_file=True)
 
 
@@ -158,13 +159,18 @@ def labelmap_beside(masks: Path) -> NamedValues | None:
         WsssError: as `read_values`.
     """
     for folder in (masks, masks.parent):
-        if (folder / LABELMAP).is_file():
-            found = read_values(folder / LABELMAP)
-            expected = ["background", *found.classes]
-            lines = [found.numbers[place].lower() for place in range(len(found.numbers))]
-            same = lines == [name.lower() for name in expected]
+        path = folder / LABELMAP
+        if path.is_file() and any(map(_LABELMAP.fullmatch, _lines(path))):  # others are called so
+            found = read_values(path)
+            expected = dict(enumerate(["background", *found.classes]))
+            same = {k: _plain(v) for k, v in found.numbers.items()} == expected
             return found if same else NamedValues({}, found.colours, found.source, True)
     return None
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a file that are no remarks."""
+    return [line for line in read_lines(path) if not line.startswith("#") or _HEX.match(line)]
 
 
 def voc_colours() -> NamedValues:
@@ -239,6 +245,10 @@ def _value(text: str) -> int | Colour | None:
 def _is_pair(text: str) -> bool:
     value, equals, _ = text.rpartition("=")
     return bool(equals) and _value(value.strip()) is not None
+
+
+def _plain(name: str) -> str:
+    return "background" if name.lower() in BACKGROUND_NAMES else name
 
 
 def _is_no_class(name: str) -> bool:

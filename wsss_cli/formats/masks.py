@@ -18,6 +18,7 @@ from .mask_values import NamedValues, labelmap_beside, parse_values
 from .sample import Collection, MaskFacts, Problem, Sample, need_class_order
 
 EXTENSIONS = (".png", ".tif", ".tiff", ".gif", ".bmp")  # the first is preferred
+NOT_UNDERSTOOD = ("holds label", "holds the number", "holds the colour", "is in colours")
 LOSSY = (".jpg", ".jpeg", ".webp")
 
 
@@ -45,6 +46,13 @@ class MaskOptions:
 
 
 USUAL = MaskOptions()
+
+
+def values_hint(reasons: Iterable[str]) -> str:
+    """What may help where masks were not understood; empty where all were."""
+    if any(text in reason for reason in reasons for text in NOT_UNDERSTOOD):
+        return "--mask-values says what numbers and colours of masks stand for"
+    return ""
 
 
 class Masks:
@@ -179,6 +187,7 @@ class Masks:
             self.table(found.classes),
             self._given,
             self.named is not None or self.options.first is not None,
+            self.options.first == 1,
             tuple(sorted(set(files) - self._used)),
         )
         added = {key: value for key, value in notes.items() if value is not None}

@@ -122,10 +122,9 @@ def _check(
     from .check import check_all
     from .sample import Problem
 
-    total = len(found.samples) + len(found.problems)
     bad = list(found.problems)
     if on_error is OnError.stop:
-        _refuse(bad, total, name)  # before an hour of decoding
+        _refuse(bad, found, name)  # before an hour of decoding
     if len(found.classes) > MAX_CLASSES and any(s.mask is not None for s in found.samples):
         raise WsssError(
             f"{name}: {len(found.classes)} classes, and masks can number {MAX_CLASSES}",
@@ -141,24 +140,37 @@ def _check(
         else:
             verdicts[sample.id] = result
     if on_error is OnError.stop:
-        _refuse(bad, total, name)
+        _refuse(bad, found, name)
     for problem in bad:
         warn(f"{name}: skipped {problem.id}: {problem.reason}")
     return verdicts, bad
 
 
-def _refuse(problems: Sequence[Problem], total: int, name: str) -> None:
+def _refuse(problems: Sequence[Problem], found: Collection, name: str) -> None:
+    """
+    Raises:
+        WsssError: there are problems. --on-error skip is a way out where it would leave something
+            to learn from.
+    """
+    from .masks import values_hint
+
     if not problems:
         return
     named = "; ".join(f"{problem.id}: {problem.reason}" for problem in problems[:SHOWN])
     rest = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
     ways = list(dict.fromkeys(problem.hint for problem in problems if problem.hint))[:SHOWN]
-    skip = "--on-error skip leaves them out and lists them"
-    if len(problems) >= total:
-        skip = "" if ways else "all images fail, so the fault is likely in how they are read"
+    ways.append(values_hint(problem.reason for problem in problems))
+    total = len(found.samples) + len(found.problems)
+    bad = {problem.id for problem in problems}
+    tagged = any(sample.tags for sample in found.samples)
+    left = any(sample.tags for sample in found.samples if sample.id not in bad)
+    if left or (not tagged and 2 * len(bad) <= total):
+        rule = "--on-error skip leaves them out and lists them"
+    else:
+        rule = "no image with a tag would be left, so look for a common cause"
     raise WsssError(
         f"{name}: {len(problems)} of {total} images cannot be packed: {named}{rest}",
-        "; ".join(part for part in (*ways, "nothing is written", skip) if part),
+        "; ".join(part for part in (*ways, "nothing is written", rule) if part),
     )
 
 

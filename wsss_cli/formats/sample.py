@@ -59,12 +59,14 @@ class MaskFacts:
         table: what their numbers and colours stand for.
         given: whether a folder of masks was asked for.
         settled: whether options or a file say what the numbers stand for.
+        as_they_are: whether an option says that numbers are what they are, whatever the tags say.
         unused: files in the folder that are no image's mask.
     """
 
     table: ValueTable = PLAIN
     given: bool = False
     settled: bool = False
+    as_they_are: bool = False
     unused: tuple[Path, ...] = ()
 
 

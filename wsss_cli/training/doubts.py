@@ -22,7 +22,7 @@ def doubt_tags(data: DatasetReader, ids: Sequence[str]) -> None:
     counts = Counter(index for image_id in ids for index in data.tags(image_id).tolist())
     held = [counts[index] for index in range(len(data.classes))]
     for text in unteachable(data.classes, held, len(ids)):
-        warn(f"{data.path}: of the images to train on, {text}")
+        warn(f"{data.path}: in training, {text}")
 
 
 def doubt_labels(labels: Artifact, ids: Sequence[str], speaks: bool = True) -> None:
