@@ -35,7 +35,7 @@ def test_whole_numbers() -> None:
         ('["cat", "dog"]', ["cat", "dog"]),
         ("[]", []),
         ("[ ]", []),
-        ("()", None),
+        ("()", []),
         ("('cat',)", ["cat"]),
         ("{'cat', 'dog'}", ["cat", "dog"]),
         ("set()", []),

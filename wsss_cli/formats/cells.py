@@ -49,7 +49,7 @@ def as_list(cell: str) -> list[str] | None:
     (['cat', 'dog'], ['cat'], [], None)
     """
     wrapped = _WRAPPED.fullmatch(cell)
-    if wrapped is None and cell in ("set()", "frozenset()"):
+    if cell == "()":
         return []
     text = wrapped[1].strip() if wrapped is not None else cell
     if not text and wrapped is not None:

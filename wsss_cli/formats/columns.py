@@ -85,8 +85,8 @@ def _find_columns(table: Table, named: Named) -> Table:
         return told if told is not None else next((place[n] for n in names if n in place), None)
 
     file, label = find(FILE_COLUMNS, told_file), find(LABEL_COLUMNS, told_label)
-    passed = set() if file is None else _index_columns(table)
     file = _of_images(table) if file is None else file
+    passed = _index_columns(table) - {file}
     label = None if label == file else label
     mask, split = find(MASK_COLUMNS), find(SPLIT_COLUMNS)
     # A class may be called "mask" or "set": yes and no are neither paths nor splits.

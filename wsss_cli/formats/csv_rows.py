@@ -30,7 +30,11 @@ def read_cells(path: Path, known: Container[str]) -> tuple[list[list[str]], list
     """
     text = read_text(path, "save it as CSV in UTF-8")
     _refuse_json(path, text)
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text, known)
+    told = re.match(r'"?sep=([^"\s\w])"?\s*[\r\n]', text, re.I)  # as Excel begins some
+    if told is not None:
+        delimiter, text = told[1], "\n" + re.split("\r\n?|\n", text, maxsplit=1)[1]
+    else:
+        delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text, known)
     rows, lines = [], []
     # strict: a quote left open, or one in the midst of a cell, would take rows for one cell.
     reader = csv.reader(
@@ -71,7 +75,7 @@ def _refuse_json(path: Path, text: str) -> None:
 def _delimiter(text: str, known: Container[str]) -> str:
     """The mark of the first line between whose cells stand names of columns or of images."""
     first = next((line for line in re.split("\r\n?|\n", text) if line.strip()), "")
-    there = [mark for mark in ",\t;" if mark in first]
+    there = [mark for mark in ",\t;|" if mark in first]
 
     def score(mark: str) -> int:
         cells = [cell.strip().strip('"').lower() for cell in first.split(mark)]

@@ -83,7 +83,8 @@ class ImageFolder:
         image.
 
         Raises:
-            LookupError: no such image, or several of them; or what the file is instead.
+            LookupError: no such image, or several of them; or what the file is instead. A second
+                argument is what may help.
         """
         first: LookupError | None = None
         plain, source = origin(name)
@@ -137,21 +138,21 @@ class ImageFolder:
         return found[0]
 
     def _missing(self, last: str, source: str | None, first: LookupError) -> LookupError:
-        """Why there is no image of this name."""
-        stem = stem_of(loose(last))
-        for path in self._others:
-            if stem in (loose(path.name), stem_of(loose(path.name))):
-                kind = kind_of_name(path.name)
-                assert kind is not None
-                relative = os.path.relpath(path, self.root)
-                return LookupError(f"{relative} is {kind[0]}: {kind[1]}")
+        """Why there is no image of this name, and as a second argument what may help."""
+        name, stem = loose(last), stem_of(loose(last))
+        of_stem = [path for path in self._others if stem == stem_of(loose(path.name))]
+        for path in sorted(of_stem, key=lambda path: loose(path.name) != name):
+            kind = kind_of_name(path.name)
+            assert kind is not None
+            relative = os.path.relpath(path, self.root)
+            return LookupError(f"{relative} is {kind[0]}: {kind[1]}")
         kind = kind_of_name(last)
         if kind is not None:
             return LookupError(f"no such file, and its name is that of {kind[0]}: {kind[1]}")
         if source is not None:
             return LookupError(
-                f"{source}, and no image under {self.root} ends like it; "
-                "names are relative to the image folder"
+                f"{source}, and no image under {self.root} ends like it",
+                "names are needed that are relative to the folder of the images",
             )
         return first
 

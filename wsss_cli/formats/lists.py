@@ -35,7 +35,7 @@ def read_text(path: Path, hint: str | None = None) -> str:
         raise WsssError(f"{path}: {err.strerror or err}") from err
     kind = kind_of_bytes(content)
     if kind is not None:
-        raise WsssError(f"{path}: is {kind[0]}, not plain text", kind[1] or hint)
+        raise WsssError(f"{path}: is {kind[0]}, not plain text", kind[1] or None)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as err:
@@ -121,7 +121,8 @@ def read_lists(
                 path = _find_line(line, folder)
                 image_id = folder.id_of(path)
             except LookupError as err:
-                problems.append(Problem(line, f"{err.args[0]} (listed in {file.name})"))
+                reason, *hint = err.args
+                problems.append(Problem(line, f"{reason} (listed in {file.name})", *hint))
                 continue
             ids.append(image_id)
             paths[image_id] = path

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import WsssError
-from .tags import MARKS, examine, twin_of, words_of
+from .tags import examine, marks_of, twin_of, words_of
 
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -224,10 +224,11 @@ def _way_out(tag: str, classes: tuple[str, ...], lone: bool, separator: str | No
     twin = twin_of(tag, classes)
     if twin is not None:
         return f"the list has {twin!r}: write them alike"
-    for mark in MARKS if separator == "asked" else ():
+    for mark in marks_of([tag]):
         words = words_of(tag, mark)
         if len(words) > 1 and set(words) <= set(classes):
-            return f"--separator {mark!r} splits {tag!r}"
+            split = f"--separator {mark!r} splits {tag!r}"
+            return split if separator == "asked" else f"{tag!r} seems to be several"
     return f"--negative {tag!r} if it says that there is none of the classes" if lone else None
 
 

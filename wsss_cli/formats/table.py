@@ -168,7 +168,10 @@ def _samples(
             mask = _mask_of(table, row, folder, path, masks)
             tags = tuple(dict.fromkeys(table.tags(row)))
         except (LookupError, ValueError) as err:
-            problems.append(Problem(name or "''", f"{err.args[0]} (line {line})", hint))
+            reason, *way = err.args
+            if isinstance(err, LookupError):
+                way = way or [hint]
+            problems.append(Problem(name or "''", f"{reason} (line {line})", *way))
             continue
         if table.is_left_out(row):
             unknown.add(image_id)
@@ -186,8 +189,8 @@ def _samples(
             f"{table.path}: {len(twice)} images listed twice, first {twice[0]}",
             "one row a tag is --layout rows; an image is in one split, by one name",
         )
-    if samples or table.header is None:
-        problems = [replace(problem, hint=None) for problem in problems]
+    if samples or table.header is None:  # then it is not the column
+        problems = [p if p.hint != hint else replace(p, hint=None) for p in problems]
     return list(samples.values()), problems, unknown
 
 

@@ -73,7 +73,7 @@ def read_via(
             image_id = folder.id_of(image)
             tags = _tags(entry, of_regions, of_images)
         except LookupError as err:
-            problems.append(Problem(entry.name or "''", err.args[0]))
+            problems.append(Problem(entry.name or "''", *err.args))
             continue
         mask = masks / f"{folder.stem(image)}.png" if masks is not None else None
         mask = mask if mask is not None and mask.is_file() else None
