@@ -193,3 +193,18 @@ def test_a_separator_that_is_told_splits_rows_too(images: ImageFolder) -> None:
     assert (found.layout, found.separator) == ("rows", " ")
     assert found.tags(found.rows[0]) == ["x", "y"]
     assert parse(images, text, "rows").separator is None
+
+
+def test_a_second_index_of_pandas_is_passed_over_too(images: ImageFolder) -> None:
+    found = told(images, "Unnamed: 0,Unnamed: 0.1,file,x\n0,7,a.jpg,1\n1,8,b.jpg,0\n")
+    assert found.class_names == ("x",)
+
+
+@pytest.mark.parametrize("name", ["Confidence", "present"])
+def test_labels_that_are_said_to_be_absent_are_not_taken(images: ImageFolder, name: str) -> None:
+    text = f"ImageID,Source,LabelName,{name}\na,v,/m/01,1\na,v,/m/02,{{}}\n"
+    with pytest.raises(WsssError, match=f"'{name}' holds 0 \\(line 3\\), which may say that"):
+        told(images, text.format("0"), label="LabelName")
+    found = told(images, text.format("0.5"), label="LabelName")
+    assert [found.tags(row) for row in found.rows] == [["/m/01"], ["/m/02"]]
+    assert told(images, f"file,{name},x\na.jpg,0,1\nb.jpg,1,1\n").class_names == (name, "x")

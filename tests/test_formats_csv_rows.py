@@ -99,3 +99,12 @@ def test_excel_says_the_delimiter_first(tmp_path: Path, first: str) -> None:
 def test_a_bar_is_a_delimiter_where_it_parts_known_names(tmp_path: Path) -> None:
     assert cells(tmp_path, "filename|labels\na.jpg|cat\n")[0] == ["filename", "labels"]
     assert cells(tmp_path, "a.jpg,cat|dog\n")[0] == ["a.jpg", "cat|dog"]
+
+
+def test_rows_in_a_cell_are_not_lost(tmp_path: Path) -> None:
+    text = 'filename,labels,note\na.jpg,cat,"open\nb.jpg,dog,"\nc.jpg,cat,x\n'
+    with pytest.raises(WsssError, match=r"the row that begins in line 2 holds rows itself") as err:
+        cells(tmp_path, text)
+    assert err.value.hint == "a quote is left open there"
+    noted = 'filename,note,labels\na.jpg,"seen\nby me, twice",cat\n'
+    assert cells(tmp_path, noted)[1] == ["a.jpg", "seen\nby me, twice", "cat"]

@@ -145,3 +145,10 @@ def test_a_word_for_nothing_is_said_where_it_is_always_alone(name: str) -> None:
 
 def test_words() -> None:
     assert words_of(" a ;; b", ";") == ["a", "b"]
+
+
+def test_zero_of_zero_and_one_may_say_that_there_is_nothing() -> None:
+    (remark,) = said("0", "1", lone=("0", "1"))
+    assert "--negative '0'" in remark
+    assert said("0", "1", "2", lone=("0", "1", "2")) == []
+    assert "--negative 'False'" in said("False", "True", lone=("False", "True"))[0]

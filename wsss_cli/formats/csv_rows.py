@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 from collections.abc import Container
 from pathlib import Path
 
 from ..errors import WsssError
 from .cells import flag
-from .files import EXTENSIONS, ImageFolder
+from .files import ImageFolder
 from .lists import read_text
+from .names import is_image
 
 
 def read_cells(path: Path, known: Container[str]) -> tuple[list[list[str]], list[int]]:
@@ -44,6 +44,7 @@ def read_cells(path: Path, known: Container[str]) -> tuple[list[list[str]], list
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
+                _refuse_swallowed(path, cells, delimiter, last + 1)
                 rows.append([cell.strip() for cell in cells])
                 lines.append(reader.line_num)
             last = reader.line_num
@@ -56,6 +57,20 @@ def read_cells(path: Path, known: Container[str]) -> tuple[list[list[str]], list
     if not rows:
         raise WsssError(f"{path}: holds no rows")
     return _without_empty_end(rows), lines
+
+
+def _refuse_swallowed(path: Path, cells: list[str], delimiter: str, line: int) -> None:
+    """
+    Raises:
+        WsssError: a cell holds lines that begin with the name of an image, as rows do.
+    """
+    for cell in cells:
+        inner = [one.split(delimiter) for one in cell.splitlines()[1:]]
+        if any(len(parts) > 1 and is_image(parts[0].strip()) for parts in inner):
+            raise WsssError(
+                f"{path}: a cell of the row that begins in line {line} holds rows itself",
+                "a quote is left open there",
+            )
 
 
 def _refuse_json(path: Path, text: str) -> None:
@@ -79,7 +94,7 @@ def _delimiter(text: str, known: Container[str]) -> str:
 
     def score(mark: str) -> int:
         cells = [cell.strip().strip('"').lower() for cell in first.split(mark)]
-        return sum(cell in known or os.path.splitext(cell)[1] in EXTENSIONS for cell in cells)
+        return sum(cell in known or is_image(cell) for cell in cells)
 
     return max(there, key=score, default=",")  # of equals, the first
 
@@ -92,7 +107,7 @@ def _without_empty_end(rows: list[list[str]]) -> list[list[str]]:
 def is_header(first: list[str], folder: ImageFolder) -> bool:
     """Whether the first row names columns and is not about an image already."""
     cell, others = first[0], first[1:]
-    if Path(cell).suffix.lower() in EXTENSIONS:
+    if is_image(cell):
         return False
     if others and all(flag(other) is not None for other in others):
         return False

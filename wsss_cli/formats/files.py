@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
 from ..artifacts import ledger
 from ..errors import WsssError
 from .kinds import kind_of_name
-from .names import EXTENSIONS, loose, origin, stem_of
+from .names import EXTENSIONS, is_image, loose, origin, stem_of
 from .sample import Problem
 
 NO_IMAGE = "no such image"  # what is said of a name that nothing more is known of
@@ -218,8 +218,8 @@ class ImageFolder:
     def _files(self) -> dict[str, list[Path]]:
         if self._index is None:
             self._index = {}
-            for path in _walk(self.root):
-                if path.suffix.lower() not in EXTENSIONS:
+            for path in walk(self.root, lambda name: is_image(name) or bool(kind_of_name(name))):
+                if not is_image(path.name):
                     self._others.append(path)
                     continue
                 relative = unicodedata.normalize("NFC", os.path.relpath(path, self.root))
@@ -255,10 +255,14 @@ def bad_id(image_id: str) -> str | None:
     return None
 
 
-def _walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """Files below a folder that may be images, of formats read or not.
+def walk(
+    folder: Path,
+    wanted: Callable[[str], bool] = is_image,
+    above: frozenset[str] = frozenset(),
+) -> Iterator[Path]:
+    """Files below a folder whose names are wanted, links followed but not in circles.
 
-    Links are followed, but not in circles. Hidden names are left out.
+    Hidden names are left out.
     """
     real = os.path.realpath(folder)
     if real in above:
@@ -269,10 +273,6 @@ def _walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            yield from _walk(Path(entry.path), above | {real})
-        elif _may_be_image(entry.name) and entry.is_file():
+            yield from walk(Path(entry.path), wanted, above | {real})
+        elif wanted(entry.name) and entry.is_file():
             yield Path(entry.path)
-
-
-def _may_be_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in EXTENSIONS or kind_of_name(name) is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -15,7 +14,7 @@ from ..artifacts import ledger
 from ..errors import WsssError
 from .files import NO_IMAGE, ImageFolder
 from .kinds import kind_of_bytes
-from .names import EXTENSIONS
+from .names import is_image
 from .sample import NOT_CLASSES, Problem
 
 
@@ -152,7 +151,7 @@ def _find_line(line: str, folder: ImageFolder) -> Path:
         with suppress(LookupError):
             return folder.find(name)
     errors = []
-    for name in _names(readings[-1:] if _is_image(readings[-1]) else readings, folder):
+    for name in _names(readings[-1:] if is_image(readings[-1]) else readings, folder):
         try:
             return folder.search(name)
         except LookupError as err:
@@ -166,12 +165,8 @@ def _readings(line: str) -> list[str]:
     if not rest:
         return [line]
     # "my photo.jpg" is not "my" with something behind it.
-    whole = not _is_image(name) and _is_image(line) and "/" not in rest[0]
+    whole = not is_image(name) and is_image(line) and "/" not in rest[0]
     return [line] if whole else [line, name]
-
-
-def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
 def _names(readings: Iterable[str], folder: ImageFolder) -> list[str]:

@@ -19,7 +19,7 @@ _SELDOM = (";", "|", ",")  # in names of classes
 MISSING = frozenset({"nan", "none", "null", "<na>", "n/a", "na", "nat", "undefined"})
 NOTHING = frozenset({
     "no finding", "no findings", "nothing", "empty", "normal", "healthy", "negative", "clear",
-    "no object", "no objects", "unlabeled", "unlabelled",
+    "no object", "no objects", "unlabeled", "unlabelled", "no", "false", "absent",
 })  # fmt: skip
 _PART = re.compile(r"^[\[{'\"]|^\([^)]*$|^[^\[]*\]$|^[^{]*\}$|^[^(]*\)$")
 _KEEP = "--classes FILE lists the classes, one per line, where it is one"
@@ -86,7 +86,7 @@ def examine(counts: Mapping[str, int], lone: Iterable[str], separator: str | Non
         f"the tag {name!r} ({_images(counts[name])}) is never there with another: if it says that "
         f"an image shows none of the classes, --negative {name!r} keeps it as background only"
         for name in lone
-        if alike(name) in NOTHING
+        if alike(name) in NOTHING or (name == "0" and set(counts) == {"0", "1"})
     ]
     return said if separator == "told" else [*said, *_several(counts, separator)]
 
