@@ -34,8 +34,10 @@ class ImageFolder:
             raise WsssError(f"{root}: no such folder", hint)
         self.root = root
         self._index: dict[str, list[Path]] | None = None
-        self._names: dict[str, list[Path]] = {}  # by their last part, as `stem_of` has it
+        # By the last part of the name, as `stem_of` has it: images, and the folders they are in.
+        self._names: dict[str, list[tuple[Path, list[str]]]] = {}
         self._others: list[Path] = []  # files that hold images in formats that are not read
+        self._unread: dict[str, list[Path]] = {}  # the same by the last part of their name
         self._folders: set[str] = set()
         self._renamed: dict[str, Path] = {}  # what `search` found beyond `find`
         self._left_out: dict[Path, tuple[str, ...]] = {}
@@ -110,13 +112,13 @@ class ImageFolder:
     def _by_end(self, parts: list[str], foreign: bool) -> Path | None:
         """The one image that ends most like these parts of a path, if any does."""
         *above, last = [loose(part) for part in parts]
-        root = loose(self.root.resolve().name)
         best: dict[Path, tuple[int, bool]] = {}  # to how many folders agree, and whether all do
-        for path in self._named().get(stem_of(last), []):
-            *inside, _ = [loose(part) for part in path.relative_to(self.root).parts]
-            pairs = zip(reversed(above), reversed([root, *inside]), strict=False)
+        depth: dict[Path, int] = {}
+        for path, inside in self._named().get(stem_of(last), []):
+            pairs = zip(reversed(above), reversed(inside), strict=False)
             alike = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
-            best[path] = alike, above == inside
+            best[path] = alike, above == inside[1:]
+            depth[path] = len(inside) - 1
         found = [path for path, alike in best.items() if alike == max(best.values())]
         for same in (lambda path: path.name == parts[-1], lambda path: loose(path.name) == last):
             found = [path for path in found if same(path)] or found
@@ -126,9 +128,8 @@ class ImageFolder:
         if not found:
             return None
         alike = best[found[0]][0]
-        depth = len(found[0].relative_to(self.root).parts) - 1
         left_out = tuple(above[: len(above) - alike])
-        if not (foreign or alike == len(above) or alike >= depth):
+        if not (foreign or alike == len(above) or alike >= depth[found[0]]):
             return None  # of a name that is relative, one end or the other holds
         if left_out and left_out[-1] in self._folders:
             return None
@@ -140,8 +141,10 @@ class ImageFolder:
     def _missing(self, last: str, source: str | None, first: LookupError) -> LookupError:
         """Why there is no image of this name, and as a second argument what may help."""
         name, stem = loose(last), stem_of(loose(last))
-        of_stem = [path for path in self._others if stem == stem_of(loose(path.name))]
-        for path in sorted(of_stem, key=lambda path: loose(path.name) != name):
+        if not self._unread:
+            for path in self._others:
+                self._unread.setdefault(stem_of(loose(path.name)), []).append(path)
+        for path in sorted(self._unread.get(stem, []), key=lambda path: loose(path.name) != name):
             kind = kind_of_name(path.name)
             assert kind is not None
             relative = os.path.relpath(path, self.root)
@@ -228,12 +231,14 @@ class ImageFolder:
                     self._index.setdefault(key, []).append(path)
         return self._index
 
-    def _named(self) -> dict[str, list[Path]]:
-        """Images by the last part of their name, without extension and in small letters."""
+    def _named(self) -> dict[str, list[tuple[Path, list[str]]]]:
         if not self._names:
+            root = self.root.resolve().name
             for path in sorted({path for found in self._files().values() for path in found}):
-                self._names.setdefault(stem_of(loose(path.name)), []).append(path)
-                self._folders.update(map(loose, path.relative_to(self.root).parts[:-1]))
+                inside = path.relative_to(self.root).parts[:-1]
+                folders = [loose(part) for part in (root, *inside)]
+                self._names.setdefault(stem_of(loose(path.name)), []).append((path, folders))
+                self._folders.update(folders[1:])
         return self._names
 
 

@@ -123,7 +123,8 @@ def _several(counts: Mapping[str, int], separator: str | None) -> list[str]:
         sure, example = _verdict(counts, found, mark)
         if example is None:
             continue
-        other = next(one for one in (";", "|", "#") if not any(one in tag for tag in counts))
+        free = (one for one in ";|#" if not any(one in tag for tag in counts))
+        other = next(free, "<>")
         way = _SPLIT.format(mark, other) if separator == "asked" else _KEEP
         text = (
             f"{_tags(len(found))} several, such as {example!r} ({_images(counts[example])}), "
