@@ -343,3 +343,17 @@ def test_names_of_another_machine(folder: Path) -> None:
     (problem,) = found.problems
     assert problem.reason.startswith("a Windows path, and no image under")
     assert "relative to the folder of the images" in str(problem.hint)
+
+
+def test_a_comma_in_a_name_is_said(folder: Path) -> None:
+    text = "filename;labels\na.jpg;sofa, couch\nb.jpg;sofa, couch\nc.v2.PNG;cat\n"
+    found = read(folder, text)
+    assert found.classes == ("cat", "couch", "sofa")
+    assert found.remarks == (
+        "'sofa' and 'couch' are always together: if they are one name with a comma, "
+        "--separator ';' keeps it",
+    )
+    found = read(folder, text, separator=";")
+    assert found.classes == ("cat", "sofa, couch")
+    assert found.remarks == ("no cell of tags holds the separator ';', so each is one tag",)
+    assert read(folder, text, separator=",").remarks == ()

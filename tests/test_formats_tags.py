@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wsss_cli.errors import WsssError
-from wsss_cli.formats.tags import alike, examine, twin_of, words_of
+from wsss_cli.formats.tags import alike, examine, inseparable, twin_of, words_of
 
 COCO = (
     "person", "bicycle", "car", "traffic light", "fire hydrant", "stop sign", "parking meter",
@@ -60,7 +60,7 @@ def test_the_way_out_is_what_the_reader_has() -> None:
     )
     assert said("cat", "dog", "cat dog", separator="told") == []
     err = refused("cat", "dog", "cat dog", separator=None)
-    assert err.hint == "--classes FILE lists the classes, one per line, where it is one"
+    assert err.hint == "if it is a class, list all classes with --classes FILE, one per line"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_tags_that_may_be_several_are_said(tags: tuple[str, ...], example: str) 
     ],
 )
 def test_names_of_several_words_are_names(tags: tuple[str, ...]) -> None:
-    assert said(*tags) == []
+    assert examine(dict.fromkeys(tags, 2), [], "asked") == []
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_two_spellings_of_a_name_are_refused(a: str, b: str) -> None:
     assert alike(a) == alike(b)
     err = refused("yak", a, b)
     assert str(err) == f"the tags {a!a} (1 image) and {b!a} (1 image) are two spellings of one name"
-    assert "--classes FILE lists both" in str(err.hint)
+    assert "list all with --classes FILE" in str(err.hint)
     assert (twin_of(a, ["yak", b]), twin_of(a, ["yak", a])) == (b, None)
 
 
@@ -152,3 +152,19 @@ def test_zero_of_zero_and_one_may_say_that_there_is_nothing() -> None:
     assert "--negative '0'" in remark
     assert said("0", "1", "2", lone=("0", "1", "2")) == []
     assert "--negative 'False'" in said("False", "True", lone=("False", "True"))[0]
+
+
+def test_tags_that_hardly_repeat_are_said() -> None:
+    counts = {f"caption {number}": 1 for number in range(9)} | {"x": 2}
+    assert examine(counts, [], "told") == []  # 9 of 10
+    counts |= {f"more {number}": 1 for number in range(10)}
+    (remark,) = examine(counts, [], "told")
+    assert remark == (
+        "19 of 20 tags are on one image only, such as 'caption 0': are these classes?"
+    )
+
+
+def test_tags_that_are_always_together() -> None:
+    assert inseparable([("a", "b"), ("a", "b")]) == ("a", "b")
+    for tagged in ([("a", "b")], [("a", "b"), ("a", "b"), ("a",)], [("a", "b"), ("b", "a")], []):
+        assert inseparable(tagged) is None

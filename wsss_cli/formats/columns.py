@@ -71,6 +71,9 @@ def parse_table(
     if layout == "labels" and separator is None:
         cells = [row[table.label] for row in table.rows if not row[table.label].startswith("[")]
         separator = next((mark for mark in SEPARATORS if any(mark in c for c in cells)), None)
+    elif separator is not None and not any(separator in row[table.label] for row in table.rows):
+        remark = f"no cell of tags holds the separator {separator!r}, so each is one tag"
+        table = replace(table, remarks=(remark,))
     return replace(table, layout=layout, separator=separator)
 
 

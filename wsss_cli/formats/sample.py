@@ -227,8 +227,8 @@ def _way_out(tag: str, spelled: Mapping[str, str], lone: bool, separator: str | 
     for mark in marks_of([tag]):
         words = words_of(tag, mark)
         if len(words) > 1 and all(alike(word) in spelled for word in words):
-            split = f"--separator {mark!r} splits {tag!r}"
-            return split if separator == "asked" else f"{tag!r} seems to be several"
+            split = f"--separator {mark!r} splits what is several tags"
+            return split if separator == "asked" else "some seem to be several tags"
     return f"--negative {tag!r} if it says that there is none of the classes" if lone else None
 
 

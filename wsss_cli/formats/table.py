@@ -22,6 +22,7 @@ from .files import ImageFolder
 from .lists import read_lists
 from .reading import TAGGED, Asked, Reader
 from .sample import Collection, Problem, Sample, collect, need_class_order
+from .tags import inseparable
 
 
 class Layout(str, enum.Enum):
@@ -143,10 +144,17 @@ def read_table(
     if unknown:
         notes["left_out"] = sum(sample.id in unknown for sample in samples)
         samples = [sample for sample in samples if sample.id not in unknown]
+    remarks = [*table.remarks, *folder.remarks()]
+    pair = inseparable(sample.tags for sample in samples)
+    if separator is None and table.separator == "," and pair is not None:
+        remarks.append(
+            f"{pair[0]!r} and {pair[1]!r} are always together: if they are one name with a comma, "
+            "--separator ';' keeps it"
+        )
     found = table.class_names or sorted({tag for sample in samples for tag in sample.tags})
     return collect(
         samples, found, classes, names, notes, problems,
-        source=str(path), negative=negative, remarks=[*table.remarks, *folder.remarks()],
+        source=str(path), negative=negative, remarks=remarks,
         separator="asked" if separator is None and not onehot else "told",
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import WsssError
 
@@ -22,7 +22,8 @@ NOTHING = frozenset({
     "no object", "no objects", "unlabeled", "unlabelled", "no", "false", "absent",
 })  # fmt: skip
 _PART = re.compile(r"^[\[{'\"]|^\([^)]*$|^[^\[]*\]$|^[^{]*\}$|^[^(]*\)$")
-_KEEP = "--classes FILE lists the classes, one per line, where it is one"
+_KEEP = "if it is a class, list all classes with --classes FILE, one per line"
+_MANY = 10  # tags, from which on it is odd that hardly any is on two images
 _SPLIT = "--separator {!r} splits tags there, and another, such as --separator {!r}, keeps them"
 
 
@@ -88,7 +89,28 @@ def examine(counts: Mapping[str, int], lone: Iterable[str], separator: str | Non
         for name in lone
         if alike(name) in NOTHING or (name == "0" and set(counts) == {"0", "1"})
     ]
+    single = sum(count == 1 for count in counts.values())
+    if len(counts) >= _MANY and single > 0.9 * len(counts):
+        said.append(
+            f"{single} of {len(counts)} tags are on one image only, such as "
+            f"{min(counts, key=lambda name: counts[name])!r}: are these classes?"
+        )
     return said if separator == "told" else [*said, *_several(counts, separator)]
+
+
+def inseparable(tagged: Iterable[Sequence[str]]) -> tuple[str, str] | None:
+    """Two tags that stand behind one another on several images, and nowhere else.
+
+    >>> inseparable([("sofa", "couch"), ("cat", "sofa", "couch"), ("cat",)])
+    ('sofa', 'couch')
+    """
+    tagged = list(tagged)
+    counts = Counter(tag for tags in tagged for tag in tags)
+    pairs = Counter(pair for tags in tagged for pair in zip(tags, tags[1:], strict=False))
+    for (a, b), count in pairs.items():
+        if count > 1 and count == counts[a] == counts[b]:
+            return a, b
+    return None
 
 
 def _images(count: int) -> str:
@@ -107,7 +129,7 @@ def _refuse_twins(counts: Mapping[str, int]) -> None:
             a, b = (f"{one!a} ({_images(counts[one])})" for one in (other, name))
             raise WsssError(
                 f"the tags {a} and {b} are two spellings of one name",
-                "write them alike; --classes FILE lists both, one per line, where they are two",
+                "write them alike; if they are two classes, list all with --classes FILE",
             )
 
 
