@@ -7,6 +7,7 @@ is refused, what is likely is said. The names that the user lists are taken as t
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections import Counter
@@ -75,7 +76,9 @@ def examine(counts: Mapping[str, int], lone: Iterable[str], separator: str | Non
     """
     for name in counts:
         if _PART.search(name):
-            raise WsssError(f"the tag {name!r} looks like a part of a list", _KEEP)
+            raise WsssError(
+                f"the tag {name!r} looks like a part of a list or of quoted text", _KEEP
+            )
         if name.casefold() in MISSING or (name.isascii() and not re.search(r"\w", name)):
             raise WsssError(
                 f"the tag {name!r} ({_images(counts[name])}) is no class but says that there is "
@@ -106,7 +109,7 @@ def inseparable(tagged: Iterable[Sequence[str]]) -> tuple[str, str] | None:
     """
     tagged = list(tagged)
     counts = Counter(tag for tags in tagged for tag in tags)
-    pairs = Counter(pair for tags in tagged for pair in zip(tags, tags[1:], strict=False))
+    pairs = Counter(pair for tags in tagged for pair in itertools.pairwise(tags))
     for (a, b), count in pairs.items():
         if count > 1 and count == counts[a] == counts[b]:
             return a, b
