@@ -108,3 +108,12 @@ def test_rows_in_a_cell_are_not_lost(tmp_path: Path) -> None:
     assert err.value.hint == "a quote is left open there"
     noted = 'filename,note,labels\na.jpg,"seen\nby me, twice",cat\n'
     assert cells(tmp_path, noted)[1] == ["a.jpg", "seen\nby me, twice", "cat"]
+
+
+def test_spaces_around_quotes_are_no_matter(tmp_path: Path) -> None:
+    text = ' "filename" , "labels"\n"a.jpg" ,"cat, ""x"" " \n"b.jpg","dog" \n'
+    assert cells(tmp_path, text) == [
+        ["filename", "labels"],
+        ["a.jpg", 'cat, "x"'],
+        ["b.jpg", "dog"],
+    ]

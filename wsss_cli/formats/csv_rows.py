@@ -35,8 +35,28 @@ def read_cells(path: Path, known: Container[str]) -> tuple[list[list[str]], list
         delimiter, text = told[1], "\n" + re.split("\r\n?|\n", text, maxsplit=1)[1]
     else:
         delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text, known)
-    rows, lines = [], []
     # strict: a quote left open, or one in the midst of a cell, would take rows for one cell.
+    spaced = (
+        re.compile(rf'"[ \t]+(?={re.escape(delimiter)}|[\r\n]|$)') if delimiter != "\t" else None
+    )
+    try:
+        rows, lines = _parse(path, text, delimiter)
+    except WsssError:
+        if spaced is None or not spaced.search(text):
+            raise
+        rows, lines = _parse(path, spaced.sub('"', text), delimiter)  # "cat" , "dog"
+    if not rows:
+        raise WsssError(f"{path}: holds no rows")
+    return _without_empty_end(rows), lines
+
+
+def _parse(path: Path, text: str, delimiter: str) -> tuple[list[list[str]], list[int]]:
+    """Rows that are not blank, and the line in which each ends.
+
+    Raises:
+        WsssError: quotes that do not fit.
+    """
+    rows, lines = [], []
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
     )
@@ -54,9 +74,7 @@ def read_cells(path: Path, known: Container[str]) -> tuple[list[list[str]], list
             f"{path}: not a CSV file ({reason}, in the row that begins in line {last + 1})",
             'a quote within quotes is written twice: "a ""b"" c"',
         ) from err
-    if not rows:
-        raise WsssError(f"{path}: holds no rows")
-    return _without_empty_end(rows), lines
+    return rows, lines
 
 
 def _refuse_swallowed(path: Path, cells: list[str], delimiter: str, line: int) -> None:
