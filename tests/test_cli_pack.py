@@ -585,5 +585,7 @@ def test_paths_of_another_machine_are_found_and_said(pack: Run, table: Path) -> 
     csv_of(table, "filepath,labels\nC:\\data\\photos\\a.JPG,cat\n\\\\nas\\x\\b c.png,dog\n")
     result = pack("--csv", table, "--images", "photos")
     assert result.code == 0
-    assert "2 images have another name: 'C:\\data\\photos\\a.JPG' is a.jpg" in result.err
+    assert (
+        "2 names are not those of files: 'C:\\data\\photos\\a.JPG' is taken for a.jpg" in result.err
+    )
     assert classes_of() == {"a": ["cat"], "b c": ["dog"]}

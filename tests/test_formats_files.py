@@ -140,7 +140,7 @@ def sites(tmp_path: Path) -> ImageFolder:
 )
 def test_an_image_is_found_by_the_end_of_its_name(sites: ImageFolder, name: str, file: str) -> None:
     assert sites.search(name) == sites.root / file
-    assert sites.remarks() == [f"1 image has another name: '{name}' is {file}"]
+    assert sites.remarks() == [f"1 name is not that of a file: '{name}' is taken for {file}"]
 
 
 @pytest.mark.parametrize(

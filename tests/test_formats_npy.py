@@ -156,7 +156,7 @@ def test_names_of_images_in_other_spellings(tmp_path: Path, images: Path) -> Non
         ("sub/ü", (VOC_CLASSES[1],)),
     ]
     assert found.problems == ()
-    assert found.remarks[0].startswith("2 images have another name: ")
+    assert found.remarks[0].startswith("2 names are not those of files: ")
     (tmp_path / "list").write_text("b.c\nsub/ü\n")
     found = read_npy(tmp_path / "x.npy", images, {"s": tmp_path / "list"})
     assert [sample.id for sample in found.samples] == ["b.c", "sub/ü"]

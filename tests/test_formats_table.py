@@ -339,7 +339,9 @@ def test_names_of_another_machine(folder: Path) -> None:
     text = "filename,label\nC:\\data\\a.JPG,x\nD:\\y\\sub\\d e.jpg,y\nE:\\gone.jpg,y\n"
     found = read(folder, text)
     assert tags(found) == {"a": ("x",), "sub/d e": ("y",)}
-    assert found.remarks == ("2 images have another name: 'C:\\data\\a.JPG' is a.jpg",)
+    assert found.remarks == (
+        "2 names are not those of files: 'C:\\data\\a.JPG' is taken for a.jpg",
+    )
     (problem,) = found.problems
     assert problem.reason.startswith("a Windows path, and no image under")
     assert "relative to the folder of the images" in str(problem.hint)

@@ -68,6 +68,14 @@ def as_list(cell: str) -> list[str] | None:
     return [_text(item) for item in re.findall(_ITEM, body, re.S)]
 
 
+def looks_like_list(cell: str) -> bool:
+    """Whether `as_list` reads a cell or refuses it."""
+    try:
+        return as_list(cell) is not None
+    except ValueError:
+        return True
+
+
 def _text(item: str) -> str:
     try:
         if item[0] not in "\"'":

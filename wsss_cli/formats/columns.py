@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import WsssError
-from .cells import Named, Table, flag, is_whole_number
+from .cells import Named, Table, flag, is_whole_number, looks_like_list
 from .csv_rows import even_out, is_header, read_cells
 from .files import ImageFolder
 from .lists import refuse_twice
@@ -69,7 +69,7 @@ def parse_table(
         raise no_labels(table)
     _refuse_absent(table)
     if layout == "labels" and separator is None:
-        cells = [row[table.label] for row in table.rows if not row[table.label].startswith("[")]
+        cells = [row[table.label] for row in table.rows if not looks_like_list(row[table.label])]
         separator = next((mark for mark in SEPARATORS if any(mark in c for c in cells)), None)
     elif separator is not None and not any(separator in row[table.label] for row in table.rows):
         remark = f"no cell of tags holds the separator {separator!r}, so each is one tag"

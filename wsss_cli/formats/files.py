@@ -165,8 +165,13 @@ class ImageFolder:
         if self._renamed:
             name, path = next(iter(self._renamed.items()))
             relative = os.path.relpath(path, self.root)
-            images = "image has" if len(self._renamed) == 1 else "images have"
-            said.append(f"{len(self._renamed)} {images} another name: '{name}' is {relative}")
+            count = len(self._renamed)
+            names = (
+                "1 name is not that of a file"
+                if count == 1
+                else f"{count} names are not those of files"
+            )
+            said.append(f"{names}: '{name}' is taken for {relative}")
         if self._whole and self._others:
             kind = kind_of_name(self._others[0].name)
             assert kind is not None
