@@ -647,6 +647,7 @@ def test_a_file_that_changes_meanwhile_is_noticed(
         (["--voc", ".", "--separator", ";"], "--separator does not go with --voc"),
         (["--npy", "x.npy"], "--npy needs --images"),
         (["--csv", "tags.csv", "--separator", ""], "--separator is empty"),
+        (["--csv", "tags.csv", "--layout", "onehot", "--label-column", "x"], "does not go with"),
         (["--csv", "tags.csv", "--split", "=x"], "give NAME or NAME=FILE"),
         (["--csv", "tags.csv", "--split", "x="], "give NAME or NAME=FILE"),
         (["--csv", "tags.csv", "--split", "x", "--split", "x=y"], "each name once"),
@@ -700,3 +701,90 @@ def test_hostile_npy(pack: Run, tmp_path: Path) -> None:
     assert result.code == 3
     assert "refused" in result.err
     assert not (tmp_path / "ran").exists()
+
+
+# What tables say in other ways, and what was not meant as it was read
+
+
+def csv_of(table: Path, text: str) -> Path:
+    table.write_text(text, encoding="utf-8")
+    return table
+
+
+def classes_of(path: str = "data.h5") -> dict[str, list[str]]:
+    with open_dataset(path) as data:
+        return {i: [data.classes[tag] for tag in data.tags(i).tolist()] for i in data.ids}
+
+
+def test_classes_are_listed_with_their_images(pack: Run, table: Path) -> None:
+    result = pack("--csv", table, "--images", "photos")
+    assert "pack: images of each class: 'cat' 2, 'dog' 2\n" in result.err
+
+
+def test_tags_with_spaces_need_a_word(pack: Run, table: Path) -> None:
+    csv_of(table, "image_name,tags\na,cat dog\nb c,cat\nd,dog\n")
+    result = pack("--csv", table, "--images", "photos")
+    assert result.code == 3
+    assert result.err.splitlines() == [
+        f"wsss: error: {table}: 1 tag seems to be several, such as 'cat dog' (1 image), which ' ' "
+        "would part",
+        "wsss: hint: --separator ' ' splits tags there, and another, such as --separator ';', "
+        "keeps them",
+    ]
+    assert nothing_written(table.parent)
+    assert pack("--csv", table, "--images", "photos", "--separator", " ").code == 0
+    assert classes_of() == {"a": ["cat", "dog"], "b c": ["cat"], "d": ["dog"]}
+    assert pack("--csv", table, "--images", "photos", "--separator", ";", "--force").code == 0
+    assert classes_of()["a"] == ["cat dog"]
+
+
+def test_a_negative_is_background_only(pack: Run, table: Path, tmp_path: Path) -> None:
+    csv_of(table, "Photo,Finding Labels,n\na,cat|dog,1\nb c,No Finding,2\nd,,3\n")
+    arguments = ["--csv", table, "--images", "photos", "--label-column", "Finding Labels"]
+    result = pack(*arguments)
+    assert result.code == 0
+    assert "wsss: warning" in result.err
+    assert "--negative 'No Finding' keeps it as background only" in result.err
+    result = pack(*arguments, "--negative", "No Finding", "--force")
+    assert result.code == 0
+    assert "warning" not in result.err
+    assert "2 images without a tag, background only" in result.err
+    assert classes_of() == {"a": ["cat", "dog"], "b c": [], "d": []}
+    (tmp_path / "c.txt").write_text("cat\ndog\n")
+    result = pack(*arguments, "--classes", "c.txt", "--force")
+    assert result.code == 3
+    assert "wsss: hint: --negative 'No Finding' if it says that there is none" in result.err
+    assert pack(*arguments, "--classes", "c.txt", "--negative", "No Finding", "--force").code == 0
+    assert classes_of()["b c"] == []
+    assert pack("--demo", 1, "--negative", "x", "-o", "e.h5").code == 2
+
+
+def test_onehot_tables_with_other_columns(pack: Run, table: Path, tmp_path: Path) -> None:
+    csv_of(table, ",id,filename,age,cat,dog\n0,90,a,20,1,-1\n1,91,b c,21,0,1\n")
+    arguments = ["--csv", table, "--images", "photos"]
+    result = pack(*arguments)
+    assert result.code == 3
+    assert "'id' holds more than 0 and 1 ('90' in line 2)" in result.err
+    (tmp_path / "c.txt").write_text("cat\ndog\n")
+    arguments += ["--classes", "c.txt"]
+    result = pack(*arguments)
+    assert result.code == 3
+    assert "'dog' holds -1 (line 2)" in result.err
+    assert "--minus-one absent, present or skip" in result.err
+    assert pack(*arguments, "--minus-one", "absent").code == 0
+    assert classes_of() == {"a": ["cat"], "b c": ["dog"]}
+    result = pack(*arguments, "--minus-one", "skip", "--force")
+    assert "minus_one skip, left_out 1; 2 classes" in result.err
+    assert list(classes_of()) == ["b c"]
+    assert pack(*arguments, "--minus-one", "maybe").code == 2
+    assert pack(*arguments, "--layout", "onehot", "--label-column", "age").code == 2
+
+
+def test_paths_of_another_machine_are_found_and_said(pack: Run, table: Path) -> None:
+    csv_of(table, "filepath,labels\nC:\\data\\photos\\a.JPG,cat\n\\\\nas\\x\\b c.png,dog\n")
+    result = pack("--csv", table, "--images", "photos")
+    assert result.code == 0
+    assert (
+        "2 names are not those of files: 'C:\\data\\photos\\a.JPG' is taken for a.jpg" in result.err
+    )
+    assert classes_of() == {"a": ["cat"], "b c": ["dog"]}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wsss_cli.formats.cells import Named, Table, as_list, flag, is_whole_number
+from wsss_cli.formats.cells import Named, Table, as_list, flag, is_whole_number, looks_like_list
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_whole_numbers() -> None:
         ('["cat", "dog"]', ["cat", "dog"]),
         ("[]", []),
         ("[ ]", []),
-        ("()", None),
+        ("()", []),
         ("('cat',)", ["cat"]),
         ("{'cat', 'dog'}", ["cat", "dog"]),
         ("set()", []),
@@ -124,3 +124,9 @@ def test_columns_of_flags() -> None:
     assert not made.is_flags(0)
     assert [made.name_of(1), table(("a",), header=None).name_of(1)] == ["cat", "column 2"]
     assert Named() == Named(label=None, image=None, minus_one=None, classes=None, more=())
+
+
+def test_what_is_looked_at_as_a_list() -> None:
+    assert [looks_like_list(cell) for cell in ("['a']", "[a", "{'a'}", "('a',)", "(a)", "a;b")] == [
+        True, True, True, True, False, False,
+    ]  # fmt: skip

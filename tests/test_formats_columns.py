@@ -128,3 +128,83 @@ def test_files_that_cannot_be_read(images: ImageFolder) -> None:
     with pytest.raises(WsssError, match="not UTF-8 text") as caught:
         parse_table(images.root / "latin.csv", images)
     assert caught.value.hint == "save it as CSV in UTF-8"
+
+
+def told(images: ImageFolder, text: str, **named: str) -> Table:
+    return parse(images, text, "auto", None, Named(**named))
+
+
+def test_columns_are_told_by_the_user(images: ImageFolder) -> None:
+    text = "Id,Photo,Target,age\n1,a.jpg,x;y,3\n2,b.jpg,,4\n"
+    found = told(images, text, label="Target", image="Photo")
+    assert (found.file, found.label, found.class_columns) == (1, 2, (0, 3))
+    assert (found.layout, found.separator) == ("labels", ";")
+    found = told(images, "Photo,Target\na.jpg,x\na.jpg,y\n", label="Target")
+    assert found.layout == "rows"
+    found = told(
+        images, "a,Target\na,1\nb,0\n", label="Target"
+    )  # a header, whatever the first cell
+    assert (found.header, found.label) == (("a", "Target"), 1)
+    assert [found.tags(row) for row in found.rows] == [["1"], ["0"]]
+    with pytest.raises(WsssError, match="has no column 'target'") as caught:
+        told(images, text, label="target")
+    assert caught.value.hint == "it has: Id, Photo, Target, age"
+    with pytest.raises(WsssError, match="has no header, so no column 'Target'"):
+        told(images, "a.jpg,x\n", label="Target")
+
+
+@pytest.mark.parametrize("name", ["Image Name", "image-path", "FILE_NAME", "Image Index"])
+def test_columns_are_known_in_any_spelling(images: ImageFolder, name: str) -> None:
+    found = told(images, f"x,{name},Class Name\n0,a.jpg,cat\n")
+    assert (found.file, found.label) == (1, 2)
+
+
+def test_a_column_of_image_files_is_taken_where_no_name_is_known(images: ImageFolder) -> None:
+    assert told(images, "Nr,Foto,labels\n7,a.jpg,x\n8,b.JPG,y\n").file == 1
+    assert told(images, "Nr,Foto,labels\n7,a,x\n8,b,y\n").file == 0
+
+
+@pytest.mark.parametrize("index", ["", "Unnamed: 0"])
+def test_pandas_index_is_passed_over(images: ImageFolder, index: str) -> None:
+    for name in ("filename", "Foto"):
+        found = told(images, f"{index},{name},x,y\n0,a.jpg,1,0\n1,b.jpg,0,1\n")
+        assert (found.file, found.class_names) == (1, ("x", "y"))
+    found = told(images, f"{index},filename,labels\n0,a.jpg,x\n1,b.jpg,y\n")
+    assert (found.file, found.label, found.layout) == (1, 2, "labels")
+    found = told(images, f"{index},x,y\na.jpg,1,0\nb.jpg,0,1\n")  # the names are the index
+    assert (found.file, found.class_names) == (0, ("x", "y"))
+
+
+def test_a_table_of_one_column_is_not_parted(images: ImageFolder) -> None:
+    with pytest.raises(WsssError, match="has no column of labels") as caught:
+        told(images, "filename labels\na.jpg x\n")
+    assert str(caught.value.hint).startswith("it has one column; commas, tabs or semicolons")
+    with pytest.raises(WsssError, match="has no column of labels") as caught:
+        told(images, "Foto,Art\na.jpg,x\n")
+    assert caught.value.hint == (
+        "--label-column NAME names it; it has: Foto, Art; "
+        "'Art' holds more than 0 and 1 ('x' in line 2)"
+    )
+
+
+def test_a_separator_that_is_told_splits_rows_too(images: ImageFolder) -> None:
+    text = "file,label\na.jpg,x y\na.jpg,z\n"
+    found = parse(images, text, "rows", " ")
+    assert (found.layout, found.separator) == ("rows", " ")
+    assert found.tags(found.rows[0]) == ["x", "y"]
+    assert parse(images, text, "rows").separator is None
+
+
+def test_a_second_index_of_pandas_is_passed_over_too(images: ImageFolder) -> None:
+    found = told(images, "Unnamed: 0,Unnamed: 0.1,file,x\n0,7,a.jpg,1\n1,8,b.jpg,0\n")
+    assert found.class_names == ("x",)
+
+
+@pytest.mark.parametrize("name", ["Confidence", "present"])
+def test_labels_that_are_said_to_be_absent_are_not_taken(images: ImageFolder, name: str) -> None:
+    text = f"ImageID,Source,LabelName,{name}\na,v,/m/01,1\na,v,/m/02,{{}}\n"
+    with pytest.raises(WsssError, match=f"'{name}' holds 0 \\(line 3\\), which may say that"):
+        told(images, text.format("0"), label="LabelName")
+    found = told(images, text.format("0.5"), label="LabelName")
+    assert [found.tags(row) for row in found.rows] == [["/m/01"], ["/m/02"]]
+    assert told(images, f"file,{name},x\na.jpg,0,1\nb.jpg,1,1\n").class_names == (name, "x")

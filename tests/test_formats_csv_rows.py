@@ -87,3 +87,33 @@ def test_rows_are_made_equally_long(tmp_path: Path) -> None:
     assert even_out(tmp_path, rows, [1, 2, 3], 2, True) == (("a", "x"), ("b", ""), ("c", "y,z"))
     with pytest.raises(WsssError, match="1 of 3 rows do not have 2 cells, first in line 3"):
         even_out(tmp_path, rows, [1, 2, 3], 2, False)
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;"])
+def test_excel_says_the_delimiter_first(tmp_path: Path, first: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"{first}\nFoto;Klasse, gut\na.jpg;cat\n")
+    assert read_cells(path, KNOWN) == ([["Foto", "Klasse, gut"], ["a.jpg", "cat"]], [2, 3])
+
+
+def test_a_bar_is_a_delimiter_where_it_parts_known_names(tmp_path: Path) -> None:
+    assert cells(tmp_path, "filename|labels\na.jpg|cat\n")[0] == ["filename", "labels"]
+    assert cells(tmp_path, "a.jpg,cat|dog\n")[0] == ["a.jpg", "cat|dog"]
+
+
+def test_rows_in_a_cell_are_not_lost(tmp_path: Path) -> None:
+    text = 'filename,labels,note\na.jpg,cat,"open\nb.jpg,dog,"\nc.jpg,cat,x\n'
+    with pytest.raises(WsssError, match=r"the row that begins in line 2 holds rows itself") as err:
+        cells(tmp_path, text)
+    assert err.value.hint == "a quote is left open there"
+    noted = 'filename,note,labels\na.jpg,"seen\nby me, twice",cat\n'
+    assert cells(tmp_path, noted)[1] == ["a.jpg", "seen\nby me, twice", "cat"]
+
+
+def test_spaces_around_quotes_are_no_matter(tmp_path: Path) -> None:
+    text = ' "filename" , "labels"\n"a.jpg" ,"cat, ""x"" " \n"b.jpg","dog" \n'
+    assert cells(tmp_path, text) == [
+        ["filename", "labels"],
+        ["a.jpg", 'cat, "x"'],
+        ["b.jpg", "dog"],
+    ]

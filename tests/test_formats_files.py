@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wsss_cli.errors import WsssError
-from wsss_cli.formats.files import ImageFolder, bad_id
+from wsss_cli.formats.files import ImageFolder, bad_id, walk
 
 
 @pytest.mark.parametrize("image_id", ["a", "a.b", "a b", "x/y.z/w", "日本/ü", "..a", "-", "a..b"])
@@ -140,7 +140,7 @@ def sites(tmp_path: Path) -> ImageFolder:
 )
 def test_an_image_is_found_by_the_end_of_its_name(sites: ImageFolder, name: str, file: str) -> None:
     assert sites.search(name) == sites.root / file
-    assert sites.remarks() == [f"1 image has another name: '{name}' is {file}"]
+    assert sites.remarks() == [f"1 name is not that of a file: '{name}' is taken for {file}"]
 
 
 @pytest.mark.parametrize(
@@ -194,3 +194,20 @@ def test_files_that_are_not_read_are_named_for_what_they_are(sites: ImageFolder)
     sites.all_by_id()
     (remark,) = sites.remarks()
     assert remark.startswith("2 files are no images that are read, first scan.dcm, a DICOM file")
+
+
+def test_a_number_that_lost_its_zeros_is_found(tmp_path: Path) -> None:
+    for name in ("000139.jpg", "007.png", "07.png"):
+        (tmp_path / name).touch()
+    folder = ImageFolder(tmp_path)
+    assert folder.search("139").name == folder.search("139.jpg").name == "000139.jpg"
+    assert folder.search("007").name == "007.png"
+    with pytest.raises(LookupError, match=r"2 images are called 7, among them 007\.png and 07"):
+        folder.search("7")
+
+
+def test_a_folder_is_walked_for_images_unless_told(folder: ImageFolder) -> None:
+    assert len(list(walk(folder.root))) == 6
+    assert [path.name for path in walk(folder.root, lambda name: name.endswith("txt"))] == [
+        "notes.txt"
+    ]

@@ -115,3 +115,37 @@ def test_lines_without_an_image_are_problems_and_images_twice_are_refused(
     (tmp_path / "list.txt").write_text("a\na.jpg\n")
     with pytest.raises(WsssError, match="1 images listed twice, first a"):
         read_lists({"s": tmp_path / "list.txt"}, folder)
+
+
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        ("my photo.jpg", "my photo.jpg"),
+        ("my photo", "my photo.jpg"),
+        ("my photo.JPG", "my photo.jpg"),
+        ("my.jpg 1", "my.jpg"),
+        ("my 1", "my.jpg"),
+        ("my.JPG masks/other.png", "my.jpg"),
+        ("/photos/my.jpg /masks/my.png", "my.jpg"),
+        (r"C:\photos\my.jpg", "my.jpg"),
+        ("my lost.jpg", None),  # not "my" with something behind it
+        ("lost.jpg other.png", None),
+    ],
+)
+def test_a_line_is_a_name_or_has_something_behind_it(
+    tmp_path: Path, line: str, file: str | None
+) -> None:
+    for name in ("photos/my.jpg", "photos/my photo.jpg", "photos/other.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "list").write_text(line)
+    paths, _, problems = read_lists({"s": tmp_path / "list"}, ImageFolder(tmp_path / "photos"))
+    assert [path.name for path in paths.values()] == ([file] if file else [])
+    assert len(problems) == (not file)
+
+
+def test_a_list_that_is_another_kind_of_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes(b"PK\x03\x04 xl/workbook.xml")
+    for read in (read_lines, read_json, read_classes):
+        with pytest.raises(WsssError, match=r"list: is an Excel workbook \(\.xlsx\), not plain"):
+            read(tmp_path / "list")

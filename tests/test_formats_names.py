@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wsss_cli.formats.names import EXTENSIONS, loose, origin, stem_of
+from wsss_cli.formats.names import EXTENSIONS, is_image, loose, origin, stem_of
 
 
 def test_a_name_is_compared_in_small_letters_and_one_form() -> None:
@@ -13,10 +13,26 @@ def test_a_name_is_compared_in_small_letters_and_one_form() -> None:
 
 @pytest.mark.parametrize(
     ("name", "stem"),
-    [("a.jpg", "a"), ("a.b.tiff", "a.b"), ("a.heic", "a"), ("a.v2", "a.v2"), ("a", "a")],
+    [
+        ("a.jpg", "a"),
+        ("a.b.tiff", "a.b"),
+        ("a.heic", "a"),
+        ("a.v2", "a.v2"),
+        ("a", "a"),
+        ("00139.jpg", "139"),
+        ("139", "139"),
+        ("000", "0"),
+        ("0a", "0a"),
+    ],
 )
 def test_only_extensions_of_images_are_taken_off(name: str, stem: str) -> None:
     assert stem_of(name) == stem
+
+
+def test_names_of_images() -> None:
+    assert [is_image(name) for name in ("a.JPG", "x/b.c.png", "a", "a.heic")] == [
+        True, True, False, False,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

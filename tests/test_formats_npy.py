@@ -144,3 +144,30 @@ def test_odd_numbers_and_keys(tmp_path: Path, images: Path, table: Any, said: st
 def test_a_number_too_long_to_print_is_no_image(tmp_path: Path, images: Path) -> None:
     found = read_npy(npy(tmp_path / "x.npy", wrapped({10**5000: vector()}, 4)), images)
     assert [problem.reason for problem in found.problems] == ["no such image"]
+
+
+def test_names_of_images_in_other_spellings(tmp_path: Path, images: Path) -> None:
+    table = {r"C:\voc\images\sub\ü.jpg": vector(1), "b.c.PNG": vector(2), 2007000032: vector(3)}
+    np.save(tmp_path / "x.npy", table)
+    found = read_npy(tmp_path / "x.npy", images)
+    assert [(sample.id, sample.tags) for sample in found.samples] == [
+        ("2007_000032", (VOC_CLASSES[3],)),
+        ("b.c", (VOC_CLASSES[2],)),
+        ("sub/ü", (VOC_CLASSES[1],)),
+    ]
+    assert found.problems == ()
+    assert found.remarks[0].startswith("2 names are not those of files: ")
+    (tmp_path / "list").write_text("b.c\nsub/ü\n")
+    found = read_npy(tmp_path / "x.npy", images, {"s": tmp_path / "list"})
+    assert [sample.id for sample in found.samples] == ["b.c", "sub/ü"]
+    np.save(tmp_path / "x.npy", {"b.c": vector(1), "b.c.jpg": vector(2)})
+    with pytest.raises(WsssError, match=r"'b\.c' and 'b\.c\.jpg' are both image 'b\.c'"):
+        read_npy(tmp_path / "x.npy", images)
+
+
+def test_one_of_the_classes_may_be_negative(tmp_path: Path, images: Path) -> None:
+    table = {"b.c": vector(2, count=3), 2007000032: vector(0, count=3)}
+    np.save(tmp_path / "x.npy", table)
+    found = read_npy(tmp_path / "x.npy", images, classes=("cat", "dog", "none"), negative=("none",))
+    assert found.classes == ("cat", "dog")
+    assert [sample.tags for sample in found.samples] == [("cat",), ()]

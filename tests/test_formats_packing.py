@@ -149,3 +149,23 @@ def test_masks_number_254_classes_at_most(tmp_path: Path) -> None:
     masked = Collection(names, (tagged, Sample("b", IMAGE, (), MASK)))
     with pytest.raises(WsssError, match="t: 255 classes, and masks can number 254"):
         packed(masked, tmp_path / "e.h5")
+
+
+def test_what_helps_comes_before_leaving_images_out(tmp_path: Path) -> None:
+    problems = [
+        Problem(str(n), "gone", hint) for n, hint in enumerate(["look", None, "look", "ask"])
+    ]
+    with pytest.raises(WsssError) as caught:
+        packed(Collection(("cat", "dog"), SAMPLES, problems=tuple(problems)), tmp_path / "d.h5")
+    assert str(caught.value.hint).startswith("look; ask; nothing is written; --on-error skip")
+
+
+def test_remarks_are_said_even_where_nothing_is_packed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = Collection(("cat", "dog"), SAMPLES, remarks=("odd", "odder"))
+    packed(found, tmp_path / "d.h5")
+    assert capsys.readouterr().err.startswith("wsss: warning: t: odd\nwsss: warning: t: odder\n")
+    with pytest.raises(WsssError):
+        packed(Collection((), (), problems=(Problem("p", "gone"),), remarks=("odd",)), tmp_path)
+    assert "t: odd\n" in capsys.readouterr().err

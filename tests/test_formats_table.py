@@ -291,3 +291,89 @@ def test_values_that_name_the_classes_settle_their_order(folder: Path) -> None:
     assert found.masks.table.numbers == {9: 1, 8: 3}
     with pytest.raises(WsssError, match="in which order they number the classes"):
         read(folder, text)
+
+
+def test_a_list_in_a_cell_is_its_tags(folder: Path) -> None:
+    text = 'filename,labels\na.jpg,"[\'cat\', \'dog\']"\nb.jpg,[]\nc.v2,"[""dog""]"\n'
+    for separator in (None, ","):
+        found = read(folder, text, separator=separator)
+        assert tags(found) == {"a": ("cat", "dog"), "b": (), "c.v2": ("dog",)}
+        assert found.notes["separator"] == separator
+    found = read(folder, "filename,labels\na.jpg,\"['cat', None]\"\nb.jpg,x\n")
+    (problem,) = found.problems
+    assert problem.reason == (
+        "\"['cat', None]\" looks like a list, but is none of quoted names (line 2)"
+    )
+
+
+def test_tags_that_are_several_are_refused_unless_it_is_said(folder: Path) -> None:
+    text = "filename,labels\na.jpg,cat dog\nb.jpg,cat\nc.v2.PNG,dog\n"
+    with pytest.raises(WsssError, match=r"tags\.csv: 1 tag seems to be several, such as 'cat dog'"):
+        read(folder, text)
+    assert read(folder, text, separator=" ").classes == ("cat", "dog")
+    assert read(folder, text, separator=";").classes == ("cat", "cat dog", "dog")
+    assert read(folder, text, classes=("cat", "cat dog", "dog")).problems == ()
+
+
+def test_columns_that_are_named(folder: Path) -> None:
+    text = "Nr,Foto,Finding Labels\n1,a,x|y\n2,b,No Finding\n"
+    found = read(
+        folder, text, label_column="Finding Labels", image_column="Foto", negative=("No Finding",)
+    )
+    assert tags(found) == {"a": ("x", "y"), "b": ()}
+    assert found.classes == ("x", "y")
+    assert found.notes["negative"] == ["No Finding"]
+    found = read(folder, text, label_column="Finding Labels")
+    assert {problem.hint for problem in found.problems} == {
+        "--image-column NAME names the column of the images; here it is 'Nr'"
+    }
+
+
+def test_minus_one_may_leave_images_out(folder: Path) -> None:
+    (folder / "own.txt").write_text("a\nb\n")
+    text = "filename,x,y\na.jpg,1,-1\nb.jpg,1,0\nc.v2.PNG,-1,1\n"
+    assert tags(read(folder, text, minus_one="absent")) == {
+        "a": ("x",), "b": ("x",), "c.v2": ("y",),
+    }  # fmt: skip
+    assert tags(read(folder, text, minus_one="present"))["a"] == ("x", "y")
+    found = read(folder, text, minus_one="skip", splits={"own": folder / "own.txt"})
+    assert tags(found) == {"b": ("x",)}
+    assert (found.problems, found.notes["left_out"]) == ((), 1)
+    found = read(folder, text, minus_one="skip")
+    assert (list(tags(found)), found.notes["left_out"]) == (["b"], 2)
+
+
+def test_a_onehot_column_may_be_negative(folder: Path) -> None:
+    text = "filename,clean,x,y\na.jpg,1,0,0\nb.jpg,0,1,0\nc.v2.PNG,1,0,1\n"
+    for classes in (None, ("x", "y")):
+        found = read(folder, text, negative=("clean",), classes=classes)
+        assert (found.classes, tags(found)) == (("x", "y"), {"a": (), "b": ("x",)})
+        assert found.problems == (
+            Problem("c.v2", "has the tag 'clean', which is negative, and 'y'"),
+        )
+
+
+def test_names_of_another_machine(folder: Path) -> None:
+    text = "filename,label\nC:\\data\\a.JPG,x\nD:\\y\\sub\\d e.jpg,y\nE:\\gone.jpg,y\n"
+    found = read(folder, text)
+    assert tags(found) == {"a": ("x",), "sub/d e": ("y",)}
+    assert found.remarks == (
+        "2 names are not those of files: 'C:\\data\\a.JPG' is taken for a.jpg",
+    )
+    (problem,) = found.problems
+    assert problem.reason.startswith("a Windows path, and no image under")
+    assert "relative to the folder of the images" in str(problem.hint)
+
+
+def test_a_comma_in_a_name_is_said(folder: Path) -> None:
+    text = "filename;labels\na.jpg;sofa, couch\nb.jpg;sofa, couch\nc.v2.PNG;cat\n"
+    found = read(folder, text)
+    assert found.classes == ("cat", "couch", "sofa")
+    assert found.remarks == (
+        "'sofa' and 'couch' are always together: if they are one name with a comma, "
+        "--separator ';' keeps it",
+    )
+    found = read(folder, text, separator=";")
+    assert found.classes == ("cat", "sofa, couch")
+    assert found.remarks == ("no cell of tags holds the separator ';', so each is one tag",)
+    assert read(folder, text, separator=",").remarks == ()

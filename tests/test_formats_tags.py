@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wsss_cli.errors import WsssError
-from wsss_cli.formats.tags import alike, examine, twin_of, words_of
+from wsss_cli.formats.tags import alike, examine, inseparable, twin_of, words_of
 
 COCO = (
     "person", "bicycle", "car", "traffic light", "fire hydrant", "stop sign", "parking meter",
@@ -33,7 +33,10 @@ def refused(*tags: str, separator: str | None = "asked") -> WsssError:
         ("0 2", "1"),  # numbers of classes
         ("0,2", "1"),
         ("haze primary", "primary haze"),
-        ("a b", "a c", "b c", "a b c", "a d", "b d", "c d", "b c d"),
+        ("clear primary", "haze primary", "clear primary water", "haze primary water"),
+        ("cat", "dog", "cat and dog"),
+        ("cat", "dog", "cat:dog"),
+        ("cat", "dog", "cat\\dog"),
         ("cat", "dog", "cat|dog"),
         ("cat", "dog", "cat, dog"),
         ("cat", "dog", "cat/dog"),
@@ -43,19 +46,21 @@ def refused(*tags: str, separator: str | None = "asked") -> WsssError:
 )
 def test_tags_of_tags_are_refused(tags: tuple[str, ...]) -> None:
     err = refused(*tags)
-    assert "seem to be several, such as" in str(err)
+    assert " to be several, such as " in str(err)
     assert "--separator" in str(err.hint)
 
 
 def test_the_way_out_is_what_the_reader_has() -> None:
     err = refused("cat", "dog", "cat dog", "dog;")
-    assert str(err) == "1 tag with ' ' seem to be several, such as 'cat dog' (1 image)"
+    assert (
+        str(err) == "1 tag seems to be several, such as 'cat dog' (1 image), which ' ' would part"
+    )
     assert err.hint == (
         "--separator ' ' splits tags there, and another, such as --separator '|', keeps them"
     )
     assert said("cat", "dog", "cat dog", separator="told") == []
     err = refused("cat", "dog", "cat dog", separator=None)
-    assert err.hint == "--classes FILE lists the classes, one per line, where it is one"
+    assert err.hint == "if it is a class, list all classes with --classes FILE, one per line"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +74,8 @@ def test_the_way_out_is_what_the_reader_has() -> None:
 )
 def test_tags_that_may_be_several_are_said(tags: tuple[str, ...], example: str) -> None:
     (remark,) = said(*tags)
-    assert f"seem to be several, such as {example!r} (1 image); --separator" in remark
+    assert f" to be several, such as {example!r} (1 image), which " in remark
+    assert "--separator" in remark
 
 
 @pytest.mark.parametrize(
@@ -86,7 +92,7 @@ def test_tags_that_may_be_several_are_said(tags: tuple[str, ...], example: str) 
     ],
 )
 def test_names_of_several_words_are_names(tags: tuple[str, ...]) -> None:
-    assert said(*tags) == []
+    assert examine(dict.fromkeys(tags, 2), [], "asked") == []
 
 
 @pytest.mark.parametrize(
@@ -106,7 +112,7 @@ def test_two_spellings_of_a_name_are_refused(a: str, b: str) -> None:
     assert alike(a) == alike(b)
     err = refused("yak", a, b)
     assert str(err) == f"the tags {a!a} (1 image) and {b!a} (1 image) are two spellings of one name"
-    assert "--classes FILE lists both" in str(err.hint)
+    assert "list all with --classes FILE" in str(err.hint)
     assert (twin_of(a, ["yak", b]), twin_of(a, ["yak", a])) == (b, None)
 
 
@@ -114,14 +120,16 @@ def test_names_that_differ_are_no_twins() -> None:
     assert said("cat", "cats", "10", "100", "1.5", "15", "c", "c2", "c 1") == []
 
 
-@pytest.mark.parametrize("name", ["nan", "NaN", "None", "null", "NULL", "<NA>", "N/A"])
+@pytest.mark.parametrize("name", ["nan", "NaN", "None", "null", "NULL", "<NA>", "N/A", "-", "?"])
 def test_what_stands_for_nothing_is_no_class(name: str) -> None:
     err = refused("cat", name)
     assert str(err).startswith(f"the tag {name!r} (1 image) is no class")
     assert f"--negative {name!r}" in str(err.hint)
 
 
-@pytest.mark.parametrize("name", ["['cat'", "'dog']", "{cat", "dog]", '"cat"', "'cat'"])
+@pytest.mark.parametrize(
+    "name", ["['cat'", "'dog']", "{cat", "dog]", '"cat"', "'cat'", "(cat", "dog)", "''"]
+)
 def test_parts_of_lists_are_no_classes(name: str) -> None:
     assert "looks like a part of a list" in str(refused("yak", name, separator="told"))
     assert said("cat [old]", "yak (small)") == []
@@ -137,3 +145,26 @@ def test_a_word_for_nothing_is_said_where_it_is_always_alone(name: str) -> None:
 
 def test_words() -> None:
     assert words_of(" a ;; b", ";") == ["a", "b"]
+
+
+def test_zero_of_zero_and_one_may_say_that_there_is_nothing() -> None:
+    (remark,) = said("0", "1", lone=("0", "1"))
+    assert "--negative '0'" in remark
+    assert said("0", "1", "2", lone=("0", "1", "2")) == []
+    assert "--negative 'False'" in said("False", "True", lone=("False", "True"))[0]
+
+
+def test_tags_that_hardly_repeat_are_said() -> None:
+    counts = {f"caption {number}": 1 for number in range(9)} | {"x": 2}
+    assert examine(counts, [], "told") == []  # 9 of 10
+    counts |= {f"more {number}": 1 for number in range(10)}
+    (remark,) = examine(counts, [], "told")
+    assert remark == (
+        "19 of 20 tags are on one image only, such as 'caption 0': are these classes?"
+    )
+
+
+def test_tags_that_are_always_together() -> None:
+    assert inseparable([("a", "b"), ("a", "b")]) == ("a", "b")
+    for tagged in ([("a", "b")], [("a", "b"), ("a", "b"), ("a",)], [("a", "b"), ("b", "a")], []):
+        assert inseparable(tagged) is None

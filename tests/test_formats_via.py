@@ -329,3 +329,14 @@ def test_the_shared_sample(name: str) -> None:
 
 def test_nothing_is_named_by_default() -> None:
     assert Options().attribute is None
+
+
+def test_tags_are_looked_at_as_in_any_source(folder: Path) -> None:
+    twins = project(entry("a.jpg", region(kind="cat")), entry("b c.png", region(kind="Cat")))
+    with pytest.raises(WsssError, match=r"via\.json: the tags 'Cat' \(1 image\) and 'cat'"):
+        read(folder, twins)
+    assert read(folder, twins, classes=("cat", "Cat")).problems == ()
+    none = project(entry("a.jpg", region(kind="cat")), entry("b c.png", region(kind="nothing")))
+    (remark,) = read(folder, none).remarks
+    assert remark.startswith("the tag 'nothing' (1 image) is never there with another")
+    assert tags(read(folder, none, negative=("nothing",))) == {"a": ("cat",), "b c": ()}

@@ -237,3 +237,22 @@ def test_masks_of_another_folder(kit: Path, tmp_path: Path) -> None:
     (other / "2007_000003.png").write_bytes(encode_mask(np.zeros((2, 3), np.uint8)))
     found = read_voc(kit, masks=other)
     assert [sample.mask for sample in found.samples] == [None, None, other / "2007_000003.png"]
+
+
+def test_a_negative_name_is_no_class(kit: Path) -> None:
+    add(kit, "2007_000003", annotation("nothing"))
+    found = read_voc(kit, negative=("nothing",))
+    assert (found.classes, tags(found)["2007_000003"]) == (VOC_CLASSES, ())
+    assert found.problems == ()
+
+
+def test_images_in_formats_that_are_not_read_are_said(tmp_path: Path) -> None:
+    add(tmp_path, "a", annotation("cat"))
+    (tmp_path / "JPEGImages" / "b.HEIC").touch()
+    found = read_voc(tmp_path)
+    assert list(tags(found)) == ["a"]
+    (remark,) = found.remarks
+    assert remark.startswith("1 files are no images that are read, first b.HEIC, a HEIF photograph")
+    write_list(tmp_path, "train", "b")
+    (problem,) = read_voc(tmp_path).problems
+    assert problem.reason.startswith("b.HEIC is a HEIF photograph: convert it to JPEG or PNG")

@@ -49,7 +49,7 @@ def as_list(cell: str) -> list[str] | None:
     (['cat', 'dog'], ['cat'], [], None)
     """
     wrapped = _WRAPPED.fullmatch(cell)
-    if wrapped is None and cell in ("set()", "frozenset()"):
+    if cell == "()":
         return []
     text = wrapped[1].strip() if wrapped is not None else cell
     if not text and wrapped is not None:
@@ -66,6 +66,14 @@ def as_list(cell: str) -> list[str] | None:
         raise ValueError(f"{_shown(cell)} looks like a list, but is none of quoted names")
     # Each item is read by itself: to Python, 'cat' 'dog', as NumPy writes them, is one text.
     return [_text(item) for item in re.findall(_ITEM, body, re.S)]
+
+
+def looks_like_list(cell: str) -> bool:
+    """Whether `as_list` reads a cell or refuses it."""
+    try:
+        return as_list(cell) is not None
+    except ValueError:
+        return True
 
 
 def _text(item: str) -> str:

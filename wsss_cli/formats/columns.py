@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import WsssError
-from .cells import Named, Table, is_whole_number
+from .cells import Named, Table, flag, is_whole_number, looks_like_list
 from .csv_rows import even_out, is_header, read_cells
-from .files import EXTENSIONS, ImageFolder
+from .files import ImageFolder
 from .lists import refuse_twice
+from .names import is_image
 from .onehot import no_labels, onehot, place_of
 
 LAYOUTS = ("auto", "labels", "onehot", "rows")
@@ -27,7 +28,8 @@ LABEL_COLUMNS = (
 MASK_COLUMNS = ("mask", "mask_path", "segmentation")
 SPLIT_COLUMNS = ("split", "subset", "set")
 _KNOWN = frozenset({*FILE_COLUMNS, *LABEL_COLUMNS, *MASK_COLUMNS, *SPLIT_COLUMNS})
-_UNNAMED = re.compile(r"(unnamed: \d+(\.\d+)?)?", re.I)  # pandas' own name of an index column
+_UNNAMED = re.compile(r"(unnamed: \d+(\.\d+)?)?", re.I)  # as pandas calls the number of a row
+_CERTAINTY = ("confidence", "present", "presence", "is_present", "verified")
 
 
 def parse_table(
@@ -65,9 +67,13 @@ def parse_table(
         raise WsssError(f"{path}: --minus-one is of tables with a column per class")
     if table.label is None:
         raise no_labels(table)
+    _refuse_absent(table)
     if layout == "labels" and separator is None:
-        cells = [row[table.label] for row in table.rows if not row[table.label].startswith("[")]
+        cells = [row[table.label] for row in table.rows if not looks_like_list(row[table.label])]
         separator = next((mark for mark in SEPARATORS if any(mark in c for c in cells)), None)
+    elif separator is not None and not any(separator in row[table.label] for row in table.rows):
+        remark = f"no cell of tags holds the separator {separator!r}, so each is one tag"
+        table = replace(table, remarks=(remark,))
     return replace(table, layout=layout, separator=separator)
 
 
@@ -85,8 +91,8 @@ def _find_columns(table: Table, named: Named) -> Table:
         return told if told is not None else next((place[n] for n in names if n in place), None)
 
     file, label = find(FILE_COLUMNS, told_file), find(LABEL_COLUMNS, told_label)
-    passed = set() if file is None else _index_columns(table)
     file = _of_images(table) if file is None else file
+    passed = _index_columns(table) - {file}
     label = None if label == file else label
     mask, split = find(MASK_COLUMNS), find(SPLIT_COLUMNS)
     # A class may be called "mask" or "set": yes and no are neither paths nor splits.
@@ -107,18 +113,35 @@ def _index_columns(table: Table) -> set[int]:
     passed = set()
     for column, name in enumerate(table.header):
         cells = [row[column] for row in table.rows]
-        numbered = (
-            column == 0 and len(set(cells)) == len(cells) and all(map(is_whole_number, cells))
-        )
+        numbered = len(set(cells)) == len(cells) and all(map(is_whole_number, cells))
+        numbered = numbered and (column == 0 or name != "")
         if _UNNAMED.fullmatch(name) and (numbered or not any(cells)):
             passed.add(column)
     return passed
 
 
+def _refuse_absent(table: Table) -> None:
+    """
+    Raises:
+        WsssError: a column beside the labels says of some that they are not there, as those that
+            people verified for Open Images do.
+    """
+    for column in table.class_columns if table.header is not None else ():
+        name = table.name_of(column)
+        if name.lower() in _CERTAINTY:
+            for row, line in zip(table.rows, table.lines, strict=True):
+                if row[column] and flag(row[column]) == 0:
+                    raise WsssError(
+                        f"{table.path}: {name!r} holds {row[column]} (line {line}), which may say "
+                        "that the label is not there",
+                        "leave such rows out; or the column, if it says something else",
+                    )
+
+
 def _of_images(table: Table) -> int:
     """The first column that holds names of image files; else the first."""
     for column in range(len(table.rows[0])):
-        if all(Path(row[column]).suffix.lower() in EXTENSIONS for row in table.rows):
+        if all(is_image(row[column]) for row in table.rows):
             return column
     return 0
 

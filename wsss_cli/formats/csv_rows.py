@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 from collections.abc import Container
 from pathlib import Path
 
 from ..errors import WsssError
 from .cells import flag
-from .files import EXTENSIONS, ImageFolder
+from .files import ImageFolder
 from .lists import read_text
+from .names import is_image
 
 
 def read_cells(path: Path, known: Container[str]) -> tuple[list[list[str]], list[int]]:
@@ -30,9 +30,33 @@ def read_cells(path: Path, known: Container[str]) -> tuple[list[list[str]], list
     """
     text = read_text(path, "save it as CSV in UTF-8")
     _refuse_json(path, text)
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text, known)
-    rows, lines = [], []
+    told = re.match(r'"?sep=([^"\s\w])"?\s*[\r\n]', text, re.I)  # as Excel begins some
+    if told is not None:
+        delimiter, text = told[1], "\n" + re.split("\r\n?|\n", text, maxsplit=1)[1]
+    else:
+        delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text, known)
     # strict: a quote left open, or one in the midst of a cell, would take rows for one cell.
+    spaced = (
+        re.compile(rf'"[ \t]+(?={re.escape(delimiter)}|[\r\n]|$)') if delimiter != "\t" else None
+    )
+    try:
+        rows, lines = _parse(path, text, delimiter)
+    except WsssError:
+        if spaced is None or not spaced.search(text):
+            raise
+        rows, lines = _parse(path, spaced.sub('"', text), delimiter)  # "cat" , "dog"
+    if not rows:
+        raise WsssError(f"{path}: holds no rows")
+    return _without_empty_end(rows), lines
+
+
+def _parse(path: Path, text: str, delimiter: str) -> tuple[list[list[str]], list[int]]:
+    """Rows that are not blank, and the line in which each ends.
+
+    Raises:
+        WsssError: quotes that do not fit.
+    """
+    rows, lines = [], []
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
     )
@@ -40,6 +64,7 @@ def read_cells(path: Path, known: Container[str]) -> tuple[list[list[str]], list
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
+                _refuse_swallowed(path, cells, delimiter, last + 1)
                 rows.append([cell.strip() for cell in cells])
                 lines.append(reader.line_num)
             last = reader.line_num
@@ -49,9 +74,21 @@ def read_cells(path: Path, known: Container[str]) -> tuple[list[list[str]], list
             f"{path}: not a CSV file ({reason}, in the row that begins in line {last + 1})",
             'a quote within quotes is written twice: "a ""b"" c"',
         ) from err
-    if not rows:
-        raise WsssError(f"{path}: holds no rows")
-    return _without_empty_end(rows), lines
+    return rows, lines
+
+
+def _refuse_swallowed(path: Path, cells: list[str], delimiter: str, line: int) -> None:
+    """
+    Raises:
+        WsssError: a cell holds lines that begin with the name of an image, as rows do.
+    """
+    for cell in cells:
+        inner = [one.split(delimiter) for one in cell.splitlines()[1:]]
+        if any(len(parts) > 1 and is_image(parts[0].strip()) for parts in inner):
+            raise WsssError(
+                f"{path}: a cell of the row that begins in line {line} holds rows itself",
+                "a quote is left open there",
+            )
 
 
 def _refuse_json(path: Path, text: str) -> None:
@@ -71,11 +108,11 @@ def _refuse_json(path: Path, text: str) -> None:
 def _delimiter(text: str, known: Container[str]) -> str:
     """The mark of the first line between whose cells stand names of columns or of images."""
     first = next((line for line in re.split("\r\n?|\n", text) if line.strip()), "")
-    there = [mark for mark in ",\t;" if mark in first]
+    there = [mark for mark in ",\t;|" if mark in first]
 
     def score(mark: str) -> int:
         cells = [cell.strip().strip('"').lower() for cell in first.split(mark)]
-        return sum(cell in known or os.path.splitext(cell)[1] in EXTENSIONS for cell in cells)
+        return sum(cell in known or is_image(cell) for cell in cells)
 
     return max(there, key=score, default=",")  # of equals, the first
 
@@ -88,7 +125,7 @@ def _without_empty_end(rows: list[list[str]]) -> list[list[str]]:
 def is_header(first: list[str], folder: ImageFolder) -> bool:
     """Whether the first row names columns and is not about an image already."""
     cell, others = first[0], first[1:]
-    if Path(cell).suffix.lower() in EXTENSIONS:
+    if is_image(cell):
         return False
     if others and all(flag(other) is not None for other in others):
         return False

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
 from ..artifacts import ledger
 from ..errors import WsssError
 from .kinds import kind_of_name
-from .names import EXTENSIONS, loose, origin, stem_of
+from .names import EXTENSIONS, is_image, loose, origin, stem_of
 from .sample import Problem
 
 NO_IMAGE = "no such image"  # what is said of a name that nothing more is known of
@@ -34,8 +34,10 @@ class ImageFolder:
             raise WsssError(f"{root}: no such folder", hint)
         self.root = root
         self._index: dict[str, list[Path]] | None = None
-        self._names: dict[str, list[Path]] = {}  # by their last part, as `stem_of` has it
+        # By the last part of the name, as `stem_of` has it: images, and the folders they are in.
+        self._names: dict[str, list[tuple[Path, list[str]]]] = {}
         self._others: list[Path] = []  # files that hold images in formats that are not read
+        self._unread: dict[str, list[Path]] = {}  # the same by the last part of their name
         self._folders: set[str] = set()
         self._renamed: dict[str, Path] = {}  # what `search` found beyond `find`
         self._left_out: dict[Path, tuple[str, ...]] = {}
@@ -83,7 +85,8 @@ class ImageFolder:
         image.
 
         Raises:
-            LookupError: no such image, or several of them; or what the file is instead.
+            LookupError: no such image, or several of them; or what the file is instead. A second
+                argument is what may help.
         """
         first: LookupError | None = None
         plain, source = origin(name)
@@ -109,13 +112,13 @@ class ImageFolder:
     def _by_end(self, parts: list[str], foreign: bool) -> Path | None:
         """The one image that ends most like these parts of a path, if any does."""
         *above, last = [loose(part) for part in parts]
-        root = loose(self.root.resolve().name)
         best: dict[Path, tuple[int, bool]] = {}  # to how many folders agree, and whether all do
-        for path in self._named().get(stem_of(last), []):
-            *inside, _ = [loose(part) for part in path.relative_to(self.root).parts]
-            pairs = zip(reversed(above), reversed([root, *inside]), strict=False)
+        depth: dict[Path, int] = {}
+        for path, inside in self._named().get(stem_of(last), []):
+            pairs = zip(reversed(above), reversed(inside), strict=False)
             alike = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
-            best[path] = alike, above == inside
+            best[path] = alike, above == inside[1:]
+            depth[path] = len(inside) - 1
         found = [path for path, alike in best.items() if alike == max(best.values())]
         for same in (lambda path: path.name == parts[-1], lambda path: loose(path.name) == last):
             found = [path for path in found if same(path)] or found
@@ -125,9 +128,8 @@ class ImageFolder:
         if not found:
             return None
         alike = best[found[0]][0]
-        depth = len(found[0].relative_to(self.root).parts) - 1
         left_out = tuple(above[: len(above) - alike])
-        if not (foreign or alike == len(above) or alike >= depth):
+        if not (foreign or alike == len(above) or alike >= depth[found[0]]):
             return None  # of a name that is relative, one end or the other holds
         if left_out and left_out[-1] in self._folders:
             return None
@@ -137,21 +139,23 @@ class ImageFolder:
         return found[0]
 
     def _missing(self, last: str, source: str | None, first: LookupError) -> LookupError:
-        """Why there is no image of this name."""
-        stem = stem_of(loose(last))
-        for path in self._others:
-            if stem in (loose(path.name), stem_of(loose(path.name))):
-                kind = kind_of_name(path.name)
-                assert kind is not None
-                relative = os.path.relpath(path, self.root)
-                return LookupError(f"{relative} is {kind[0]}: {kind[1]}")
+        """Why there is no image of this name, and as a second argument what may help."""
+        name, stem = loose(last), stem_of(loose(last))
+        if not self._unread:
+            for path in self._others:
+                self._unread.setdefault(stem_of(loose(path.name)), []).append(path)
+        for path in sorted(self._unread.get(stem, []), key=lambda path: loose(path.name) != name):
+            kind = kind_of_name(path.name)
+            assert kind is not None
+            relative = os.path.relpath(path, self.root)
+            return LookupError(f"{relative} is {kind[0]}: {kind[1]}")
         kind = kind_of_name(last)
         if kind is not None:
             return LookupError(f"no such file, and its name is that of {kind[0]}: {kind[1]}")
         if source is not None:
             return LookupError(
-                f"{source}, and no image under {self.root} ends like it; "
-                "names are relative to the image folder"
+                f"{source}, and no image under {self.root} ends like it",
+                "names are needed that are relative to the folder of the images",
             )
         return first
 
@@ -161,8 +165,13 @@ class ImageFolder:
         if self._renamed:
             name, path = next(iter(self._renamed.items()))
             relative = os.path.relpath(path, self.root)
-            images = "image has" if len(self._renamed) == 1 else "images have"
-            said.append(f"{len(self._renamed)} {images} another name: '{name}' is {relative}")
+            count = len(self._renamed)
+            names = (
+                "1 name is not that of a file"
+                if count == 1
+                else f"{count} names are not those of files"
+            )
+            said.append(f"{names}: '{name}' is taken for {relative}")
         if self._whole and self._others:
             kind = kind_of_name(self._others[0].name)
             assert kind is not None
@@ -217,8 +226,8 @@ class ImageFolder:
     def _files(self) -> dict[str, list[Path]]:
         if self._index is None:
             self._index = {}
-            for path in walk(self.root):
-                if path.suffix.lower() not in EXTENSIONS:
+            for path in walk(self.root, lambda name: is_image(name) or bool(kind_of_name(name))):
+                if not is_image(path.name):
                     self._others.append(path)
                     continue
                 relative = unicodedata.normalize("NFC", os.path.relpath(path, self.root))
@@ -227,12 +236,14 @@ class ImageFolder:
                     self._index.setdefault(key, []).append(path)
         return self._index
 
-    def _named(self) -> dict[str, list[Path]]:
-        """Images by the last part of their name, without extension and in small letters."""
+    def _named(self) -> dict[str, list[tuple[Path, list[str]]]]:
         if not self._names:
+            root = self.root.resolve().name
             for path in sorted({path for found in self._files().values() for path in found}):
-                self._names.setdefault(stem_of(loose(path.name)), []).append(path)
-                self._folders.update(map(loose, path.relative_to(self.root).parts[:-1]))
+                inside = path.relative_to(self.root).parts[:-1]
+                folders = [loose(part) for part in (root, *inside)]
+                self._names.setdefault(stem_of(loose(path.name)), []).append((path, folders))
+                self._folders.update(folders[1:])
         return self._names
 
 
@@ -254,10 +265,14 @@ def bad_id(image_id: str) -> str | None:
     return None
 
 
-def walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """Files below a folder that may be images, of formats read or not.
+def walk(
+    folder: Path,
+    wanted: Callable[[str], bool] = is_image,
+    above: frozenset[str] = frozenset(),
+) -> Iterator[Path]:
+    """Files below a folder whose names are wanted, links followed but not in circles.
 
-    Links are followed, but not in circles. Hidden names are left out.
+    Hidden names are left out.
     """
     real = os.path.realpath(folder)
     if real in above:
@@ -268,10 +283,6 @@ def walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            yield from walk(Path(entry.path), above | {real})
-        elif _may_be_image(entry.name) and entry.is_file():
+            yield from walk(Path(entry.path), wanted, above | {real})
+        elif wanted(entry.name) and entry.is_file():
             yield Path(entry.path)
-
-
-def _may_be_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in EXTENSIONS or kind_of_name(name) is not None

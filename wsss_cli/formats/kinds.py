@@ -25,6 +25,7 @@ _NAMED: tuple[tuple[tuple[str, ...], str, str], ...] = (
 )  # fmt: skip
 _OF_NAME = {extension: (what, way) for names, what, way in _NAMED for extension in names}
 _HEADS = (
+    (b"\xff\xfe\x00\x00", "UTF-32 text", "save it as CSV UTF-8"),
     (b"\xff\xfe", "UTF-16 text, which Excel calls Unicode text", "save it as CSV UTF-8"),
     (b"\xfe\xff", "UTF-16 text, which Excel calls Unicode text", "save it as CSV UTF-8"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls)", "save it as CSV UTF-8"),

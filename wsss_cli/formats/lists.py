@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -16,7 +15,7 @@ from ..artifacts.inputs import contents
 from ..errors import WsssError
 from .files import NO_IMAGE, ImageFolder
 from .kinds import kind_of_bytes
-from .names import EXTENSIONS
+from .names import is_image
 from .sample import NOT_CLASSES, Problem
 
 
@@ -36,7 +35,7 @@ def read_text(path: Path, hint: str | None = None) -> str:
         raise WsssError(f"{path}: {err.strerror or err}") from err
     kind = kind_of_bytes(content)
     if kind is not None:
-        raise WsssError(f"{path}: is {kind[0]}, not plain text", kind[1] or hint)
+        raise WsssError(f"{path}: is {kind[0]}, not plain text", kind[1] or None)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as err:
@@ -122,7 +121,8 @@ def read_lists(
                 path = _find_line(line, folder)
                 image_id = folder.id_of(path)
             except LookupError as err:
-                problems.append(Problem(line, f"{err.args[0]} (listed in {file.name})"))
+                reason, *hint = err.args
+                problems.append(Problem(line, f"{reason} (listed in {file.name})", *hint))
                 continue
             ids.append(image_id)
             paths[image_id] = path
@@ -152,7 +152,7 @@ def _find_line(line: str, folder: ImageFolder) -> Path:
         with suppress(LookupError):
             return folder.find(name)
     errors = []
-    for name in _names(readings[-1:] if _is_image(readings[-1]) else readings, folder):
+    for name in _names(readings[-1:] if is_image(readings[-1]) else readings, folder):
         try:
             return folder.search(name)
         except LookupError as err:
@@ -166,12 +166,8 @@ def _readings(line: str) -> list[str]:
     if not rest:
         return [line]
     # "my photo.jpg" is not "my" with something behind it.
-    whole = not _is_image(name) and _is_image(line) and "/" not in rest[0]
+    whole = not is_image(name) and is_image(line) and "/" not in rest[0]
     return [line] if whole else [line, name]
-
-
-def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
 def _names(readings: Iterable[str], folder: ImageFolder) -> list[str]:

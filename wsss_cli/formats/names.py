@@ -15,19 +15,27 @@ EXTENSIONS = frozenset({
 })  # fmt: skip
 
 
+def is_image(name: str) -> bool:
+    """Whether a name has the extension of an image that is read."""
+    return os.path.splitext(name)[1].lower() in EXTENSIONS
+
+
 def loose(name: str) -> str:
     """A name in which small and large letters, and ways of composing them, are alike."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 def stem_of(name: str) -> str:
-    """A name in small letters without its extension, if that is one of images.
+    """A name in small letters without its extension, if that is one of images, for comparing.
 
-    >>> stem_of("a.b.heic"), stem_of("a.b")
-    ('a.b', 'a.b')
+    A number has no zeros in front: tables lose them where they take names for numbers.
+
+    >>> stem_of("a.b.heic"), stem_of("a.b"), stem_of("00139.jpg")
+    ('a.b', 'a.b', '139')
     """
     stem, extension = os.path.splitext(name)
-    return stem if extension in EXTENSIONS or kind_of_name(name) is not None else name
+    stem = stem if extension in EXTENSIONS or kind_of_name(name) is not None else name
+    return re.sub(r"^0+(?=\d+$)", "", stem)
 
 
 def origin(name: str) -> tuple[str, str | None]:

@@ -60,10 +60,13 @@ def read_npy(
         raise WsssError(f"{path}: labels {count} classes, {len(names)} are named")
     label_images = Masks(masks, mask_options)
     folder = ImageFolder(images, "--images names the folder of the images")
-    paths, splits_of, problems = _choose(path, vectors, folder, splits or {})
+    images_of, problems = _images(path, vectors, folder)
+    splits_of, problems = _choose(path, images_of, folder, splits or {}, problems)
     samples = []
-    for image_id, image in paths.items():
-        tags = tuple(names[index] for index in np.flatnonzero(vectors[image_id]))
+    for image_id, (name, image) in images_of.items():
+        if splits and image_id not in splits_of:
+            continue
+        tags = tuple(names[index] for index in np.flatnonzero(vectors[name]))
         samples.append(Sample(image_id, image, tags, None, splits_of.get(image_id, ())))
     samples, more = label_images.attach(samples, folder)
     return label_images.settle(
@@ -74,34 +77,54 @@ def read_npy(
     )  # fmt: skip
 
 
+def _images(
+    path: Path, vectors: Mapping[str, np.ndarray], folder: ImageFolder
+) -> tuple[dict[str, tuple[str, Path]], list[Problem]]:
+    """The name that the dict has for an image, and its file, by id; problems.
+
+    Raises:
+        WsssError: two names are of one image.
+    """
+    found: dict[str, tuple[str, Path]] = {}
+    problems = []
+    for name in vectors:
+        try:
+            image = folder.search(name)
+            image_id = folder.id_of(image)
+        except LookupError as err:
+            problems.append(Problem(name, *err.args))
+            continue
+        if image_id in found:
+            raise WsssError(
+                f"{path}: {found[image_id][0]!a} and {name!a} are both image {image_id!a}"
+            )
+        found[image_id] = name, image
+    return found, problems
+
+
 def _choose(
     path: Path,
-    vectors: Mapping[str, np.ndarray],
+    images: Mapping[str, tuple[str, Path]],
     folder: ImageFolder,
     splits: Mapping[str, Path | None],
-) -> tuple[dict[str, Path], dict[str, tuple[str, ...]], list[Problem]]:
-    """Image paths by id, split names by id, problems."""
+    problems: list[Problem],
+) -> tuple[dict[str, tuple[str, ...]], list[Problem]]:
+    """Split names by id, and the problems that are left where splits choose.
+
+    Raises:
+        WsssError: a split without a list.
+    """
     absent = [name for name, file in splits.items() if file is None]
     if absent:
         raise WsssError(
             f"{path}: has no split '{absent[0]}'", "--split NAME=FILE names a list of ids"
         )
-    if splits:
-        files = {name: file for name, file in splits.items() if file is not None}
-        paths, splits_of, problems = read_lists(files, folder)
-    else:
-        paths, splits_of, problems = {}, {}, []
-        for image_id in vectors:
-            try:
-                image = folder.search(image_id)
-                paths[folder.id_of(image)] = image
-            except LookupError as err:
-                problems.append(Problem(image_id, err.args[0]))
-    unlabelled = [image_id for image_id in paths if image_id not in vectors]
-    problems += [Problem(image_id, f"no labels in {path.name}") for image_id in unlabelled]
-    for image_id in unlabelled:
-        del paths[image_id]
-    return paths, splits_of, problems
+    if not splits:
+        return {}, problems
+    files = {name: file for name, file in splits.items() if file is not None}
+    _, splits_of, unlisted = read_lists(files, folder)
+    unlabelled = [image_id for image_id in splits_of if image_id not in images]
+    return splits_of, [*unlisted, *(Problem(i, f"no labels in {path.name}") for i in unlabelled)]
 
 
 def _vectors(path: Path) -> dict[str, np.ndarray]:

@@ -31,29 +31,36 @@ def columns_of(table: Table) -> str:
 
 def no_labels(table: Table) -> WsssError:
     """Why a table says nothing of tags: what stands in the way, or that nothing is there."""
-    flags = [column for column in table.class_columns if table.is_flags(column)]
-    if flags and table.header is not None:
-        return _stranger(table, next(c for c in table.class_columns if c not in flags))
+    others = [column for column in table.class_columns if not table.is_flags(column)]
     if table.header is None:
         return WsssError(
             f"{table.path}: has no column of labels",
             "its rows are an image and its labels, or an image and a 0 or 1 for each class; "
             "a first row with the columns' names tells them apart",
         )
+    if others and len(others) < len(table.class_columns):
+        return _stranger(table, others[0])
+    hint = f"--label-column NAME names it; it has: {columns_of(table)}"
+    if len(table.rows[0]) == 1:
+        hint = "it has one column; commas, tabs or semicolons stand between the cells of a row"
     return WsssError(
         f"{table.path}: has no column of labels that is known by its name",
-        f"--label-column NAME names it; it has: {columns_of(table)}",
+        f"{hint}; {_more(table, others[0])}" if others else hint,
     )
+
+
+def _more(table: Table, column: int) -> str:
+    """What a column holds that is no column of a class."""
+    cells = zip(table.rows, table.lines, strict=True)
+    cell, line = next((row[column], line) for row, line in cells if flag(row[column]) is None)
+    return f"{table.name_of(column)!r} holds more than 0 and 1 ({cell[:40]!r} in line {line})"
 
 
 def _stranger(table: Table, column: int) -> WsssError:
     """Of a column that cannot be that of a class."""
-    cells = zip(table.rows, table.lines, strict=True)
-    cell, line = next((row[column], line) for row, line in cells if flag(row[column]) is None)
     hint = "--classes FILE names the columns that are classes, one per line; others are left alone"
     return WsssError(
-        f"{table.path}: {table.name_of(column)!r} holds more than 0 and 1 ({cell[:40]!r} in line "
-        f"{line}), so is not the column of a class",
+        f"{table.path}: {_more(table, column)}, so is not the column of a class",
         f"{hint}; --label-column NAME names a column of tags" if table.header else None,
     )
 

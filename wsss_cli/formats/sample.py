@@ -5,14 +5,14 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Collection as Collection_
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..core.mask_values import PLAIN, ValueTable
 from ..errors import WsssError
-from .tags import MARKS, examine, twin_of, words_of
+from .tags import alike, examine, marks_of, twin_of, words_of
 
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -234,22 +234,23 @@ def _known(
             bad.append((sample.id, strange[0]))
         else:
             kept.append(sample)
-    hints = {tag: _way_out(tag, classes, lone, separator) for tag, lone in alone.items()}
+    spelled = {alike(name): name for name in classes}
+    hints = {tag: _way_out(tag, spelled, lone, separator) for tag, lone in alone.items()}
     return kept, [
         Problem(image_id, f"tag '{tag}' is not among the classes", hints[tag])
         for image_id, tag in bad
     ]
 
 
-def _way_out(tag: str, classes: tuple[str, ...], lone: bool, separator: str | None) -> str | None:
-    """What may help where a tag is not among the classes that the user lists."""
-    twin = twin_of(tag, classes)
-    if twin is not None:
-        return f"the list has {twin!r}: write them alike"
-    for mark in MARKS if separator == "asked" else ():
+def _way_out(tag: str, spelled: Mapping[str, str], lone: bool, separator: str | None) -> str | None:
+    """What may help where a tag is not among the classes that the user lists, by `alike`."""
+    if alike(tag) in spelled:
+        return f"the list has {spelled[alike(tag)]!r}: write them alike"
+    for mark in marks_of([tag]):
         words = words_of(tag, mark)
-        if len(words) > 1 and set(words) <= set(classes):
-            return f"--separator {mark!r} splits {tag!r}"
+        if len(words) > 1 and all(alike(word) in spelled for word in words):
+            split = f"--separator {mark!r} splits what is several tags"
+            return split if separator == "asked" else "some seem to be several tags"
     return f"--negative {tag!r} if it says that there is none of the classes" if lone else None
 
 

@@ -23,6 +23,7 @@ from .lists import read_lists
 from .masks import USUAL, MaskOptions, Masks
 from .reading import TAGGED, Asked, Reader
 from .sample import Collection, Problem, Sample, collect
+from .tags import inseparable
 
 
 class Layout(str, enum.Enum):
@@ -150,12 +151,19 @@ def read_table(
     if unknown:
         notes["left_out"] = sum(sample.id in unknown for sample in samples)
         samples = [sample for sample in samples if sample.id not in unknown]
+    remarks = [*table.remarks, *folder.remarks()]
+    pair = inseparable(sample.tags for sample in samples)
+    if separator is None and table.separator == "," and pair is not None:
+        remarks.append(
+            f"{pair[0]!r} and {pair[1]!r} are always together: if they are one name with a comma, "
+            "--separator ';' keeps it"
+        )
     tags = {tag for sample in samples for tag in sample.tags if tag not in negative}
     found = table.class_names or sorted(tags)
     return label_images.settle(
         collect(
             samples, label_images.classes(found), classes, names, notes, problems,
-            source=str(path), negative=negative, remarks=[*table.remarks, *folder.remarks()],
+            source=str(path), negative=negative, remarks=remarks,
             separator="asked" if separator is None and not onehot else "told",
         )
     )  # fmt: skip
@@ -178,7 +186,10 @@ def _samples(
             mask = _mask_of(table, row, masks)
             tags = tuple(dict.fromkeys(table.tags(row)))
         except (LookupError, ValueError) as err:
-            problems.append(Problem(name or "''", f"{err.args[0]} (line {line})", hint))
+            reason, *way = err.args
+            if isinstance(err, LookupError):
+                way = way or [hint]
+            problems.append(Problem(name or "''", f"{reason} (line {line})", *way))
             continue
         if table.is_left_out(row):
             unknown.add(image_id)
@@ -196,8 +207,8 @@ def _samples(
             f"{table.path}: {len(twice)} images listed twice, first {twice[0]}",
             "one row a tag is --layout rows; an image is in one split, by one name",
         )
-    if samples or table.header is None:
-        problems = [replace(problem, hint=None) for problem in problems]
+    if samples or table.header is None:  # then it is not the column
+        problems = [p if p.hint != hint else replace(p, hint=None) for p in problems]
     return list(samples.values()), problems, unknown
 
 

@@ -7,21 +7,24 @@ is refused, what is likely is said. The names that the user lists are taken as t
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import WsssError
 
-MARKS = (" ", ";", "|", ",", "/", "+", "&", "_", "-")  # what may stand between two tags
-_SELDOM = ";|,"  # in names of classes
+_USUAL = (";", "|", ",", " ")  # marks between two tags, the likeliest first
+_SELDOM = (";", "|", ",")  # in names of classes
 MISSING = frozenset({"nan", "none", "null", "<na>", "n/a", "na", "nat", "undefined"})
 NOTHING = frozenset({
     "no finding", "no findings", "nothing", "empty", "normal", "healthy", "negative", "clear",
-    "no object", "no objects", "unlabeled", "unlabelled",
+    "no object", "no objects", "unlabeled", "unlabelled", "no", "false", "absent",
 })  # fmt: skip
-_KEEP = "--classes FILE lists the classes, one per line, where it is one"
+_PART = re.compile(r"^[\[{'\"]|^\([^)]*$|^[^\[]*\]$|^[^{]*\}$|^[^(]*\)$")
+_KEEP = "if it is a class, list all classes with --classes FILE, one per line"
+_MANY = 10  # tags, from which on it is odd that hardly any is on two images
 _SPLIT = "--separator {!r} splits tags there, and another, such as --separator {!r}, keeps them"
 
 
@@ -42,6 +45,18 @@ def twin_of(name: str, others: Iterable[str]) -> str | None:
     return next((one for one in others if one != name and alike(one) == alike(name)), None)
 
 
+def marks_of(tags: Iterable[str]) -> list[str]:
+    """What may stand between two tags: whatever is no letter and no digit, and "and".
+
+    >>> marks_of(["cat & dog", "cat/dog"])
+    [' ', '&', '/', ' and ']
+    """
+    held = {letter for tag in tags for letter in tag if not letter.isalnum()}
+    others = sorted(held.difference(_USUAL))
+    usual = [mark for mark in _USUAL if mark in held]
+    return [*usual, *others, *([" and "] if " " in held else [])]
+
+
 def words_of(tag: str, mark: str) -> list[str]:
     """The parts between which a mark stands."""
     return [word.strip() for word in tag.split(mark) if word.strip()]
@@ -60,22 +75,45 @@ def examine(counts: Mapping[str, int], lone: Iterable[str], separator: str | Non
         WsssError: what is all but certainly wrong.
     """
     for name in counts:
-        if name.casefold() in MISSING:
+        if _PART.search(name):
+            raise WsssError(
+                f"the tag {name!r} looks like a part of a list or of quoted text", _KEEP
+            )
+        if name.casefold() in MISSING or (name.isascii() and not re.search(r"\w", name)):
             raise WsssError(
                 f"the tag {name!r} ({_images(counts[name])}) is no class but says that there is "
                 "none, or that it is not known",
                 f"--negative {name!r} keeps such images as background only; {_KEEP}",
             )
-        if re.match(r"[\[{'\"]", name) or re.search(r"^[^\[{]*[\]}]$", name):
-            raise WsssError(f"the tag {name!r} looks like a part of a list", _KEEP)
     _refuse_twins(counts)
     said = [
         f"the tag {name!r} ({_images(counts[name])}) is never there with another: if it says that "
         f"an image shows none of the classes, --negative {name!r} keeps it as background only"
         for name in lone
-        if alike(name) in NOTHING
+        if alike(name) in NOTHING or (name == "0" and set(counts) == {"0", "1"})
     ]
+    single = sum(count == 1 for count in counts.values())
+    if len(counts) >= _MANY and single > 0.9 * len(counts):
+        said.append(
+            f"{single} of {len(counts)} tags are on one image only, such as "
+            f"{min(counts, key=lambda name: counts[name])!r}: are these classes?"
+        )
     return said if separator == "told" else [*said, *_several(counts, separator)]
+
+
+def inseparable(tagged: Iterable[Sequence[str]]) -> tuple[str, str] | None:
+    """Two tags that stand behind one another on several images, and nowhere else.
+
+    >>> inseparable([("sofa", "couch"), ("cat", "sofa", "couch"), ("cat",)])
+    ('sofa', 'couch')
+    """
+    tagged = list(tagged)
+    counts = Counter(tag for tags in tagged for tag in tags)
+    pairs = Counter(pair for tags in tagged for pair in itertools.pairwise(tags))
+    for (a, b), count in pairs.items():
+        if count > 1 and count == counts[a] == counts[b]:
+            return a, b
+    return None
 
 
 def _images(count: int) -> str:
@@ -94,7 +132,7 @@ def _refuse_twins(counts: Mapping[str, int]) -> None:
             a, b = (f"{one!a} ({_images(counts[one])})" for one in (other, name))
             raise WsssError(
                 f"the tags {a} and {b} are two spellings of one name",
-                "write them alike; --classes FILE lists both, one per line, where they are two",
+                "write them alike; if they are two classes, list all with --classes FILE",
             )
 
 
@@ -104,26 +142,27 @@ def _several(counts: Mapping[str, int], separator: str | None) -> list[str]:
     Raises:
         WsssError: what certainly is.
     """
-    likely = []
-    for mark in MARKS:
+    likely: list[str] = []
+    for mark in marks_of(counts):
         found = _held(counts, mark)
         sure, example = _verdict(counts, found, mark)
         if example is None:
             continue
-        other = next(one for one in (";", "|", "#") if not any(one in tag for tag in counts))
+        free = (one for one in ";|#" if not any(one in tag for tag in counts))
+        other = next(free, "<>")
         way = _SPLIT.format(mark, other) if separator == "asked" else _KEEP
         text = (
-            f"{_tags(len(found))} with {mark!r} seem to be several, such as {example!r} "
-            f"({_images(counts[example])})"
+            f"{_tags(len(found))} several, such as {example!r} ({_images(counts[example])}), "
+            f"which {mark!r} would part"
         )
         if sure:
             raise WsssError(text, way)
         likely.append(f"{text}; {way}")
-    return likely
+    return likely[:1]
 
 
 def _tags(count: int) -> str:
-    return "1 tag" if count == 1 else f"{count} tags"
+    return "1 tag seems to be" if count == 1 else f"{count} tags seem to be"
 
 
 def _held(counts: Mapping[str, int], mark: str) -> dict[str, list[str]]:
@@ -138,8 +177,8 @@ def _verdict(
     """Whether it is certain that tags were meant to be split, and one of them if it is likely.
 
     Certain: all words of all of them are tags of their own, or numbers; one has the words of
-    another in another order; or there are few words in many of them. Likely: it is so of one; a
-    word that ends one begins another; or a mark that names of classes seldom have.
+    another in another order; or they have no more words than there are of them, and a word that
+    ends one stands before the end of another, as the words of names do not. Likely: any of these.
     """
     if not held:
         return False, None
@@ -147,21 +186,17 @@ def _verdict(
     if len(apart) == len(held):
         return True, apart[0]
     numbers = [tag for tag, words in held.items() if all(map(str.isdigit, words))]
-    if numbers and mark in " ;|,":
+    if numbers and mark in _USUAL:
         return True, numbers[0]
     turned = Counter(tuple(sorted(words)) for words in held.values())
     for tag, words in held.items():
         if turned[tuple(sorted(words))] > 1:
             return True, tag
-    vocabulary = {word for words in held.values() for word in words}
-    if len(held) >= 4 and 2 * len(vocabulary) <= len(held):
-        return True, next(iter(held))
-    if apart:
-        return False, apart[0]
     last = {words[-1] for words in held.values()}
-    for tag, words in held.items():
-        if mark == " " and last.intersection(words[:-1]):
-            return False, tag
-    if mark in _SELDOM or len(held) > len(vocabulary):
-        return False, next(iter(held))
-    return False, None
+    moved = [tag for tag, words in held.items() if last.intersection(words[:-1])]
+    more = len(held) - len({word for words in held.values() for word in words})
+    if moved and more >= 0:
+        return True, moved[0]
+    if apart or more > 0 or mark in _SELDOM:
+        return False, apart[0] if apart else next(iter(held))
+    return False, moved[0] if moved and mark == " " else None

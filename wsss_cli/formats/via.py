@@ -75,7 +75,7 @@ def read_via(
             image_id = folder.id_of(image)
             tags = _tags(entry, of_regions, of_images)
         except LookupError as err:
-            problems.append(Problem(entry.name or "''", err.args[0]))
+            problems.append(Problem(entry.name or "''", *err.args))
             continue
         samples.append(Sample(image_id, image, tags))
     refuse_twice(str(path), "images", [sample.id for sample in samples])
