@@ -26,6 +26,7 @@ class Backbone(nn.Module):
             output stride.
         output_stride, dilated: what `build_backbone` was asked for.
         frozen_stages: how many stages, counted from the image, get no gradient.
+        origin: where in a file of other people's its weights were found, in words; mostly "".
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Backbone(nn.Module):
         self.output_stride = self.strides[-1]
         self.dilated = dilated
         self.frozen_stages = 0
+        self.origin = ""
         self._paths = tuple(tuple(paths) for paths in stages)
 
     @property
