@@ -124,8 +124,20 @@ class Network:
         try:
             model, looked = method.card.look(network, outputs, method.options)
         except ValueError as err:
-            raise WsssError(f"{weights.path}: {err}") from None
+            raise WsssError(f"{weights.path}: {err}", _way_out(str(err))) from None
         return model, looked | record
+
+
+def _way_out(reason: str) -> str | None:
+    """What to do where a network cannot be looked into."""
+    from ..nets.gradient import ONE_SIZE
+
+    if reason != ONE_SIZE:
+        return None
+    return (
+        "as a plain ViT's, its layers give no map that grows with the image; swin_t, "
+        "convnext_tiny, resnet50 and all convolutional networks of torchvision do"
+    )
 
 
 def _state_dict(path: Path, network: str) -> StateDict:
