@@ -32,8 +32,8 @@ def settled(
     floats = sum(not span.whole for span in spans)
     if 0 < floats < len(spans):
         raise WsssError(
-            f"{name}: {floats} images hold floats and {len(spans) - floats} integers of more than 8 "
-            "bits, and one range is for all",
+            f"{name}: {floats} images hold floats and {len(spans) - floats} integers of more than "
+            "8 bits, and one range is for all",
             "save them as numbers of one kind",
         )
     found = reduce(or_, spans)
