@@ -43,7 +43,7 @@ def test_a_range_maps_all_kinds_of_numbers(values: np.ndarray, order: str) -> No
     data = tiff(values, 2 if values.ndim == 3 else 1, order=order)
     _, span = examine(data)
     assert span is not None
-    assert (span.low, span.high) == (low, high)
+    assert (span.low, span.high, span.whole) == (low, high, values.dtype != np.float32)
     found = decode_image(data, Reading(range=(low, high)))
     np.testing.assert_array_equal(found, ranged(values, low, high))
     inner = (low + (high - low) / 4, high - (high - low) / 4)  # what lies outside is clipped

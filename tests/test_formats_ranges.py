@@ -50,3 +50,10 @@ def test_a_range_is_taken_and_auto_finds_it() -> None:
 def test_a_range_that_no_value_lies_in(ends: tuple) -> None:
     with pytest.raises(WsssError, match="none of it within --range"):
         settled(DIM, Reading(range=ends), False, "t")
+
+
+def test_floats_and_integers_have_no_range_in_common() -> None:
+    mixed = [*DIM, Span(0, 1, None, whole=False)]
+    for auto in (True, False):
+        with pytest.raises(WsssError, match="1 images hold floats and 2 integers"):
+            settled(mixed, AS_IT_IS, auto, "t")

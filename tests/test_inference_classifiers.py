@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,8 @@ from wsss_cli.artifacts import CAM, open_artifact, open_dataset
 from wsss_cli.core.cam import View, fuse_views
 from wsss_cli.core.gradcam import gradient_maps
 from wsss_cli.core.images import to_input
+from wsss_cli.errors import WsssError
+from wsss_cli.inference.classifiers import Network
 
 ONE = ("--scales", "1", "--no-flip")
 
@@ -53,7 +57,8 @@ def test_torchvisions_classifier_by_hand(foreign: Path, tiny_data: Path) -> None
     command = ["make-cam", "-w", foreign, "--network", "mobilenet_v3_small", "--outputs", listed]
     result = wsss(*command, "--data", tiny_data, "-o", out, *ONE)
     assert result.exit_code == 0, result.stderr
-    assert result.stderr == f"make-cam: 6 items -> {out}\n"
+    read = f"make-cam: {foreign}: its 'model' is read"
+    assert result.stderr == f"{read}\nmake-cam: 6 items -> {out}\n"
     model = zoo.mobilenet_v3_small(num_classes=5).eval()
     model.load_state_dict(torch.load(foreign, weights_only=True)["model"])
     with open_dataset(tiny_data) as reader:
@@ -143,3 +148,35 @@ def test_options_of_the_other_kind(weights: Path, foreign: Path, tiny_data: Path
         result = wsss("make-cam", "--data", tiny_data, "-o", out, *options)
         assert result.exit_code == code, result.stderr
         assert message in result.stderr
+
+
+def test_where_weights_were_found_is_recorded(foreign: Path, tiny_data: Path) -> None:
+    out = tiny_data.with_name("cam.h5")
+    listed = names(tiny_data.parent, "blue", "green", "red", "sky", "")
+    command = ["make-cam", "-w", foreign, "--network", "mobilenet_v3_small", "--outputs", listed]
+    assert wsss(*command, "--data", tiny_data, "-o", out, *ONE).exit_code == 0
+    with open_artifact(out, CAM) as found:
+        assert found.params["found"] == "its 'model' is read"
+
+
+def test_a_misspelled_network_lists_the_nearest(foreign: Path, tiny_data: Path) -> None:
+    command = ["make-cam", "-w", foreign, "--data", tiny_data, "--network", "mobilenet_v3smal"]
+    result = wsss(*command)
+    assert result.exit_code == 2
+    assert "torchvision has no such classifier" in result.stderr
+    assert "hint: mobilenet_v3_small, " in result.stderr
+
+
+def test_a_network_of_one_image_size_says_what_works(foreign: Path, tiny_data: Path) -> None:
+    """As a plain ViT is, without its 86 million parameters."""
+
+    class Card:
+        def look(self, *args: object) -> None:
+            raise ValueError("it takes images of one size only")
+
+    chosen: Any = SimpleNamespace(card=Card(), options=None)
+    trained: Any = SimpleNamespace(path=Path("w.pth"))
+    with pytest.raises(WsssError, match=r"w\.pth: it takes images of one size only") as caught:
+        Network().model(trained, chosen, None, None, lambda *_: None)
+    assert "plain ViT" in str(caught.value.hint)
+    assert "swin_t, convnext_tiny, resnet50" in str(caught.value.hint)

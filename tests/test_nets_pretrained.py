@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.error import URLError
@@ -107,29 +108,45 @@ def test_a_hostile_file_runs_no_code(tmp_path: Path, zipped: bool) -> None:
         torch.save({"conv1.weight": Bomb(proof)}, path)
     else:
         path.write_bytes(pickle.dumps({"conv1.weight": Bomb(proof)}, protocol=2))
-    with pytest.raises(WsssError, match=r"not plain tensors .* none was run"):
+    with pytest.raises(WsssError, match=r"evil.pth: holds more than tensors.*was not read"):
         load_backbone_weights(build_backbone("tiny"), path)
     assert not proof.exists()
 
 
 def test_files_that_are_no_weights(tmp_path: Path) -> None:
     backbone = build_backbone("tiny")
-    with pytest.raises(WsssError, match=r"none\.pth: No such file or directory"):
+    with pytest.raises(WsssError, match=r"none\.pth: no such file"):
         load_backbone_weights(backbone, tmp_path / "none.pth")
-    with pytest.raises(WsssError, match="Is a directory"):
+    with pytest.raises(WsssError, match="is a folder"):
         load_backbone_weights(backbone, tmp_path)
     cut = tmp_path / "cut.pth"
     torch.save(filled(), cut)
     cut.write_bytes(cut.read_bytes()[:5000])
-    for path, content in ((cut, None), (tmp_path / "t.pth", b"hello"), (tmp_path / "e.pth", b"")):
-        if content is not None:
-            path.write_bytes(content)
-        with pytest.raises(WsssError, match="not plain tensors"):
+    (tmp_path / "t.pth").write_bytes(b"hello")
+    for path, reason in ((cut, "not a weights file"), (tmp_path / "t.pth", "not a weights file")):
+        with pytest.raises(WsssError, match=reason):
             load_backbone_weights(backbone, path)
     for value in ([1, 2], {1: torch.ones(1)}, torch.ones(2)):
         torch.save(value, tmp_path / "other.pth")
         with pytest.raises(WsssError, match="holds no state dict"):
             load_backbone_weights(backbone, tmp_path / "other.pth")
+
+
+def test_checkpoints_of_other_programs(tmp_path: Path) -> None:
+    state = {f"model.{key}": value for key, value in filled().items()}
+    torch.save({"state_dict": state, "args": Namespace(lr=1)}, tmp_path / "last.ckpt")
+    backbone = build_backbone("tiny")
+    load_backbone_weights(backbone, tmp_path / "last.ckpt")
+    assert_filled(backbone)
+    assert backbone.origin == "its 'state_dict' is read; 'model.' taken off the names"
+
+
+def test_of_plain_files_and_of_ours_nothing_is_said(tmp_path: Path) -> None:
+    state = {f"backbone.{k}": v for k, v in filled().items()} | {"head.weight": torch.ones(2)}
+    for source in (filled(), {"kind": "wsss/cls", "state_dict": state}):
+        backbone = build_backbone("tiny")
+        load_backbone_weights(backbone, source)
+        assert backbone.origin == ""
 
 
 def test_imagenet_comes_from_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:

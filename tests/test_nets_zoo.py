@@ -17,13 +17,18 @@ from wsss_cli.nets.zoo import AUXILIARY, classifier_names, load_classifier, stat
 
 
 def test_state_dicts_in_their_wrappings() -> None:
-    state = {"a": torch.ones(1)}
-    assert state_of(state) == state
-    assert state_of({"state_dict": state, "epoch": 3}) == state
-    assert state_of({"model": {"module.a": state["a"]}}) == state
-    for nothing in ({}, {"a": 1}, [], {"state_dict": 3}):
-        with pytest.raises(ValueError, match="no state dict"):
-            state_of(nothing)
+    state = zoo.resnet18(num_classes=2).state_dict()
+    held = {"state_dict": {f"model.{key}": value for key, value in state.items()}}
+    assert state_of(held, "resnet18").tensors.keys() == state.keys()
+    with pytest.raises(ValueError, match="no state dict"):
+        state_of({"state_dict": 3}, "resnet18")
+
+
+def test_a_head_of_other_layers_is_named() -> None:
+    state = zoo.resnet18(num_classes=2).state_dict()
+    state = {key.replace("fc.", "fc.1."): value for key, value in state.items()}
+    with pytest.raises(ValueError, match=r"its last layer, fc, is there; instead it has fc\.1$"):
+        load_classifier("resnet18", state)
 
 
 def test_half_precision_and_no_counters() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import WsssError
-from . import ledger, provenance
+from . import foreign, ledger, provenance
 from .placing import placed
 
 if TYPE_CHECKING:
@@ -166,10 +166,20 @@ def _check_types(weights: Weights, version: Any) -> None:
     provenance.check_records(weights.inputs, weights.data)
 
 
-def read_torch(path: Path) -> Any:
-    """`torch.load` restricted to tensors and plain values, with errors of one line."""
+def read_torch(path: Path, others: bool = False) -> Any:
+    """`torch.load` restricted to tensors and plain values, with errors of one line.
+
+    Args:
+        path: the file.
+        others: whether it may be of other people's making, with objects beside its tensors that
+            are of no use here (`foreign.NAMES`).
+
+    Raises:
+        WsssError: it cannot be read, is of another kind, which is named, or needs code to load.
+    """
     import pickle
     import warnings
+    from contextlib import nullcontext
 
     import torch
 
@@ -178,16 +188,22 @@ def read_torch(path: Path) -> Any:
         reason = "is a folder" if path.is_dir() else "no such file"
         raise WsssError(f"{path}: {reason}")
     try:
-        with warnings.catch_warnings():
+        if known := foreign.stranger(path):
+            raise WsssError(f"{path}: {known[0]}", known[1])
+        with warnings.catch_warnings(), foreign.stand_ins() if others else nullcontext():
             warnings.simplefilter("ignore")  # of odd pickles; what cannot be read is said below
             return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
+    except pickle.UnpicklingError as err:
+        name = foreign.forbidden(err)
         raise WsssError(
-            f"{path}: holds more than tensors and plain values, and was not read",
-            "weights that need code to load are refused",
+            f"{path}: holds more than tensors and plain values, and was not read"
+            + (f": {name} would have to run code" if name else ""),
+            foreign.WAY_OUT,
         ) from None
     except PermissionError:
         raise WsssError(f"{path}: permission denied") from None
+    except WsssError:
+        raise
     except Exception as err:  # torch raises many kinds for damaged files
         reason = (str(err).splitlines() or [type(err).__name__])[0]
         raise WsssError(f"{path}: not a weights file ({reason})") from None

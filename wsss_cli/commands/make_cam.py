@@ -87,6 +87,8 @@ def run(
     with open_dataset(data, trained) as reader:
         wanted = wanted_ids(reader, split, ids)
         model, looked = network.model(trained, method, reader, place, classifier)
+        if "found" in looked:
+            log(f"{NAME}: {trained.path}: {looked['found']}", quiet)
         with create(
             out,
             CAM,

@@ -56,8 +56,14 @@ def _plus_plus(features: Tensor, gradients: Tensor) -> Tensor:
 
     a = g^2 / (2 g^2 + sum A g^3) is 1 / (2 + sum A g) where g is not 0, which spares the small
     constant of published code: beside squares of gradients it would not be small. Only g > 0
-    counts. The derivation takes features that are rectified; of others the sum is, so that the
-    denominator stays positive.
+    counts. The derivation takes features that are rectified. Of others the sum may be negative, and
+    published code then divides by what passes through 0: one feature near there outweighs all
+    others, and gradients larger by 1 % give another map. Here such a sum counts as 0.
+
+    >>> import torch
+    >>> features = torch.tensor([1.0, -2.01]).view(1, 2, 1, 1)
+    >>> _plus_plus(features, torch.ones(1, 2, 1, 1)).flatten()  # 1 / (2 - 2.01) would be -100
+    tensor([0.3333, 0.5000])
     """
     positive = gradients.relu()
     total = features.sum(dim=(2, 3), keepdim=True).relu()

@@ -77,11 +77,13 @@ class Span:
     low: float
     high: float
     full: int | None
+    whole: bool = True
 
     def __or__(self, other: Span) -> Span:
         """Of both together."""
         full = None if None in (self.full, other.full) else max(self.full or 0, other.full or 0)
-        return Span(min(self.low, other.low), max(self.high, other.high), full)
+        low, high = min(self.low, other.low), max(self.high, other.high)
+        return Span(low, high, full, self.whole and other.whole)
 
     @property
     def unclear(self) -> bool:

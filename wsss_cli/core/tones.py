@@ -91,7 +91,7 @@ class Pixels:
             raise BadImage(NOT_FINITE)
         full = 2**12 - 1 if self._bits == 12 and self._unsigned else 2**16 - 1
         fixed = whole and low >= 0 and high <= full
-        return Span(float(low), float(high), full if fixed else None)
+        return Span(float(low), float(high), full if fixed else None, bool(whole))
 
     def _narrow(self, box: Box) -> tuple[np.ndarray, np.ndarray | None]:
         part = self._part(self._image, box)

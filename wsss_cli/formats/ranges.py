@@ -24,10 +24,18 @@ def settled(
 
     Raises:
         WsssError: no range is given, and the bits' own would leave less than half of the grey
-            levels or does not exist; or one is given that no value lies in.
+            levels or does not exist; or one is given that no value lies in; or some images hold
+            integers and others floats, which no range can serve.
     """
     if not spans:
         return reading, None
+    floats = sum(not span.whole for span in spans)
+    if 0 < floats < len(spans):
+        raise WsssError(
+            f"{name}: {floats} images hold floats and {len(spans) - floats} integers of more than "
+            "8 bits, and one range is for all",
+            "save them as numbers of one kind",
+        )
     found = reduce(or_, spans)
     if auto:
         high = found.high if found.high > found.low else found.low + 1

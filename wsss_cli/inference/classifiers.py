@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,11 +27,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StateDict:
-    """Weights of a torchvision classifier, as an input of an artifact."""
+    """Weights of a torchvision classifier, as an input of an artifact.
+
+    Attributes:
+        said: where in the file they were found, in words; "" where it holds nothing else.
+    """
 
     path: Path
     run: str
     tensors: Mapping[str, Tensor] = field(repr=False)
+    said: str = ""
     kind: str = "torch/state-dict"
     data: dict[str, str] | None = None
 
@@ -105,37 +111,57 @@ class Network:
         Raises:
             WsssError: weights, layer or outputs that do not fit.
         """
-        outputs, record = None, {}
+        outputs: list[list[int]] | None = None
+        record: dict[str, Any] = {}
         if isinstance(weights, StateDict):
             assert self.network is not None
             network, count = _torchvision(weights, self.network, place)
             outputs = _outputs(self.outputs, count, weights.path, data)
             record = {"network": self.network, "outputs": outputs}
+            if weights.said:
+                record["found"] = weights.said
         else:
             network = ours(weights, place)
         try:
             model, looked = method.card.look(network, outputs, method.options)
         except ValueError as err:
-            raise WsssError(f"{weights.path}: {err}") from None
+            raise WsssError(f"{weights.path}: {err}", _way_out(str(err))) from None
         return model, looked | record
 
 
+def _way_out(reason: str) -> str | None:
+    """What to do where a network cannot be looked into."""
+    from ..nets.gradient import ONE_SIZE
+
+    if reason != ONE_SIZE:
+        return None
+    return (
+        "as a plain ViT's, its layers give no map that grows with the image; swin_t, "
+        "convnext_tiny, resnet50 and all convolutional networks of torchvision do"
+    )
+
+
 def _state_dict(path: Path, network: str) -> StateDict:
+    from ..artifacts.foreign import WAY_OUT
     from ..artifacts.weights import MADE_BY, read_torch
     from ..nets.zoo import classifier_names, state_of
 
-    if network not in classifier_names():
+    names = classifier_names()
+    if network not in names:
+        near = difflib.get_close_matches(network, names, n=3, cutoff=0.5) or ["resnet50"]
         raise UsageError(
-            f"--network {network}: torchvision has no such classifier", "resnet50, for example"
+            f"--network {network}: torchvision has no such classifier",
+            f"{', '.join(near)}, for example",
         )
-    found = read_torch(path)
+    found = read_torch(path, others=True)
     if isinstance(found, dict) and found.get("kind") in list(MADE_BY):
         raise WsssError(f"{path}: holds {found['kind']}", "weights of wsss's go without --network")
     try:
-        tensors = state_of(found)
+        state = state_of(found, network)
     except ValueError as err:
-        raise WsssError(f"{path}: {err}") from None
-    return StateDict(path, hashlib.sha256(contents(path)).hexdigest()[:16], tensors)
+        raise WsssError(f"{path}: {err}", WAY_OUT) from None
+    run = hashlib.sha256(contents(path)).hexdigest()[:16]
+    return StateDict(path, run, state.tensors, state.said)
 
 
 def _torchvision(weights: StateDict, network: str, place: Place) -> tuple[Any, int]:

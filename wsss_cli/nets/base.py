@@ -28,6 +28,7 @@ class Backbone(nn.Module):
         finer: stride and channels of the maps that `forward` gives before the five if asked to,
             the image first.
         frozen_stages: how many stages, counted from the image, get no gradient.
+        origin: where in a file of other people's its weights were found, in words; mostly "".
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Backbone(nn.Module):
         self.finer = ((1, 3), *([] if inner is None else [inner[1:]]))
         self._inner = 0 if inner is None else inner[0]
         self.frozen_stages = 0
+        self.origin = ""
         self._paths = tuple(tuple(paths) for paths in stages)
 
     @property

@@ -17,6 +17,7 @@ from ..machine.precision import full_precision
 from .classifier import Classifier
 
 SIDES = (256, 512)  # of the images that a network's geometry is found on; nothing is computed
+ONE_SIZE = "it takes images of one size only"
 LEAST_CELLS = 3  # of an image, so that convolutions without padding have something to do
 
 
@@ -189,5 +190,5 @@ def _map_sides(model: nn.Module, side: int) -> dict[str, tuple[int, int]]:
         try:
             ghost(torch.empty(1, 3, side, side, device="meta"))
         except (AssertionError, ValueError, RuntimeError):
-            raise ValueError("it takes images of one size only") from None
+            raise ValueError(ONE_SIZE) from None
     return shapes

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from ..artifacts import ledger
+from ..artifacts.weights import MADE_BY, read_torch
 from ..errors import WsssError
 from .base import Backbone
 from .names import BACKBONE_FACTS
+from .states import State, find_state
 
 IMAGENET, RANDOM = "imagenet", "random"
 CLASSIFIER_KEYS = ("classifier.", "fc.")  # torchvision's ImageNet heads
-OWN_PREFIX = "backbone."  # in the state dict of our networks
 HINT_FILE = "give --backbone-weights FILE with a torchvision state dict, or `random`"
 
 
@@ -27,20 +26,21 @@ def load_backbone_weights(backbone: Backbone, source: str | Path | Mapping[str, 
         backbone: changed in place.
         source: 'imagenet' for torchvision's first published weights (IMAGENET1K_V1, which the
             papers used), downloaded into the torch hub cache; 'random' to keep the
-            initialisation; a path to a torchvision state dict or to weights of ours; or such a
-            state dict itself. Half precision becomes float32. Keys of an ImageNet classifier
-            are ignored; of a whole network of ours ('backbone.' keys) only the backbone is taken.
+            initialisation; a path to a torchvision state dict, as it is or in a checkpoint
+            (`states.find_state`), or to weights of ours; or what such a file holds. Half
+            precision becomes float32. Keys of an ImageNet classifier are ignored; of a larger
+            network only the backbone is taken. `backbone.origin` says where it was found.
 
     Raises:
         WsssError: unreadable file, one that needs code to run, download failed, or keys and
             shapes that are not exactly the backbone's.
     """
     if isinstance(source, Mapping):
-        _load(backbone, source, "the given weights")
+        backbone.origin = _load(backbone, source, "the given weights")
     elif source == IMAGENET:
         _load(backbone, _imagenet(backbone.name), f"ImageNet weights of {backbone.name}")
     elif source != RANDOM:
-        _load(backbone, _read(Path(source)), str(source))
+        backbone.origin = _load(backbone, _read(Path(source)), str(source))
 
 
 def all_entries(backbone: Backbone, source: str | Path | Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -60,11 +60,7 @@ def all_entries(backbone: Backbone, source: str | Path | Mapping[str, Tensor]) -
         found = _imagenet(backbone.name)
     elif not isinstance(source, Mapping):
         found = _read(Path(source))
-    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
-        found = found["state_dict"]
-    if not isinstance(found, Mapping):
-        return {}
-    return {key: value for key, value in found.items() if isinstance(value, Tensor)}
+    return _found(backbone, found, "the given weights").everything
 
 
 def _imagenet(name: str) -> Mapping[str, Tensor]:
@@ -85,36 +81,29 @@ def _imagenet(name: str) -> Mapping[str, Tensor]:
         ) from error
 
 
-def _read(path: Path) -> Mapping[str, Tensor]:
-    ledger.read(path)
+def _read(path: Path) -> Any:
     try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise WsssError(f"{path}: {error.strerror}", HINT_FILE) from error
-    with stream:
-        try:
-            # weights_only: a pickle that names anything but tensors and plain values is refused
-            return torch.load(stream, map_location="cpu", weights_only=True)
-        except Exception as error:  # a damaged file can raise nearly anything
-            raise WsssError(
-                f"{path}: not plain tensors (damaged, or would have to run code); none was run",
-                HINT_FILE,
-            ) from error
+        return read_torch(path, others=True)
+    except WsssError as error:
+        error.hint = error.hint or HINT_FILE
+        raise
 
 
-def _backbone_entries(source: Any, label: str) -> dict[str, Any]:
-    """The backbone's own entries of a state dict, or of a weights file of ours."""
-    if isinstance(source, Mapping) and isinstance(source.get("state_dict"), Mapping):
-        source = source["state_dict"]
-    if not isinstance(source, Mapping) or not all(isinstance(key, str) for key in source):
-        raise WsssError(f"{label}: holds no state dict", HINT_FILE)
-    if any(key.startswith(OWN_PREFIX) for key in source):
-        return {k[len(OWN_PREFIX) :]: v for k, v in source.items() if k.startswith(OWN_PREFIX)}
-    return {k: v for k, v in source.items() if not k.startswith(CLASSIFIER_KEYS)}
+def _found(backbone: Backbone, source: Any, label: str) -> State:
+    """The backbone's tensors in what a file holds, with those of a classifier.
+
+    Raises:
+        WsssError: there are none, or they are there twice.
+    """
+    try:
+        return find_state(source, backbone.state_dict())
+    except ValueError as error:
+        raise WsssError(f"{label}: {error}", HINT_FILE) from None
 
 
-def _load(backbone: Backbone, source: Any, label: str) -> None:
-    given = _backbone_entries(source, label)
+def _load(backbone: Backbone, source: Any, label: str) -> str:
+    state = _found(backbone, source, label)
+    given = {k: v for k, v in state.tensors.items() if not k.startswith(CLASSIFIER_KEYS)}
     wanted = backbone.state_dict()
     # files from before PyTorch 0.4.1 lack the batch counters, which nothing of ours reads
     missing = [k for k in wanted if k not in given and not k.endswith("num_batches_tracked")]
@@ -136,6 +125,8 @@ def _load(backbone: Backbone, source: Any, label: str) -> None:
             f"is it of another network than {backbone.name}? See --backbone",
         )
     backbone.load_state_dict({key: given.get(key, value) for key, value in wanted.items()})
+    ours = isinstance(source, Mapping) and source.get("kind") in list(MADE_BY)
+    return "" if ours else state.said
 
 
 def _fits(value: Any, like: Tensor) -> bool:

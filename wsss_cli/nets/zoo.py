@@ -6,6 +6,7 @@ import re
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -13,9 +14,8 @@ import torchvision.models as zoo
 from torch import Tensor, nn
 
 from ..core.images import IMAGENET_MEAN, IMAGENET_STD
+from .states import State, find_state
 
-WRAPPED = "module."  # before each key, where DistributedDataParallel was saved
-NESTED = ("state_dict", "model")  # of a checkpoint that holds more
 # Ported from TensorFlow: torchvision builds them so for published weights, and otherwise only
 # if told to. Heads that only training uses are in some of their files.
 PORTED = {"transform_input": True, "aux_logits": False, "init_weights": False}
@@ -29,22 +29,17 @@ def classifier_names() -> list[str]:
     return list(zoo.list_models(module=zoo))
 
 
-def state_of(found: Any) -> dict[str, Tensor]:
-    """The state dict in what a file holds: itself, or in a checkpoint's entry.
+def state_of(found: Any, name: str) -> State:
+    """A classifier's state dict in what a file holds.
+
+    Args:
+        found: what `torch.load` gave.
+        name: one of `classifier_names()`.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, or it is there twice.
     """
-    for name in NESTED:
-        if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
-            found = found[name]
-            break
-    if not isinstance(found, Mapping) or not found:
-        raise ValueError("holds no state dict")
-    if not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in found.items()):
-        raise ValueError("holds no state dict")
-    wrapped = all(key.startswith(WRAPPED) for key in found)
-    return {key[len(WRAPPED) :] if wrapped else key: value for key, value in found.items()}
+    return find_state(found, _shapes(name, 2))
 
 
 def load_classifier(name: str, state: Mapping[str, Tensor]) -> tuple[nn.Module, int]:
@@ -73,7 +68,12 @@ def load_classifier(name: str, state: Mapping[str, Tensor]) -> tuple[nn.Module, 
     head = [key for key in one if one[key] != other[key] and key in state]
     outputs = len(state[head[-1]]) if head and state[head[-1]].dim() else 0
     if outputs < 1:
-        raise ValueError(f"does not fit {name}: no tensor of its last layer is there")
+        last = next(key for key in one if one[key] != other[key]).rpartition(".")[0]
+        strange = [key for key in state if key not in one]
+        instead = f"; instead it has {strange[-1].rpartition('.')[0]}" if strange else ""
+        raise ValueError(
+            f"does not fit {name}: no tensor of its last layer, {last}, is there{instead}"
+        )
     model = _build(name, outputs)
     wanted = model.state_dict()
     # files from before PyTorch 0.4.1 lack the batch counters, which nothing here reads
@@ -93,6 +93,7 @@ def load_classifier(name: str, state: Mapping[str, Tensor]) -> tuple[nn.Module, 
     return model.eval(), outputs
 
 
+@cache
 def _shapes(name: str, outputs: int) -> dict[str, torch.Size]:
     """Of every tensor of such a network."""
     try:

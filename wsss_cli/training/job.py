@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..console import warn
+from ..console import log, warn
 from ..errors import UsageError, WsssError
 from ..machine.devices import resolve_device, resolve_precision
 from ..options.training import Recipe, Setting
@@ -172,6 +172,8 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
     precision = team.share(resolve_precision(setting.precision, team.device).value)
     compute = set_up(plan, recipe, setting, team, precision)
     identity = _identity(job, recipe, setting.seed, precision)
+    if (origin := _origin(job)) and team.leads:
+        log(f"{job.name}: --backbone-weights: {origin}", setting.quiet)
     samples = Samples(job.load, job.ids, setting.seed, job.keyed)
     optimizer = job.optimizer(recipe)
     team.adapt(job.model, compute.shares)
@@ -260,9 +262,16 @@ def _finish(
         save_weights(job.out, **identity, config=job.config, state_dict=weights, history=history)
 
 
+def _origin(job: Job) -> str:
+    """Where the backbone's weights were found in a file of other people's; "" of any other."""
+    return getattr(getattr(job.model, "backbone", None), "origin", "")
+
+
 def _identity(job: Job, recipe: Recipe, seed: int, precision: str) -> dict[str, Any]:
     """What a run is known by: equal for two runs that must end in the same weights."""
-    own = {"seed": seed, "precision": precision}
+    own: dict[str, Any] = {"seed": seed, "precision": precision}
+    if origin := _origin(job):
+        own["weights_found"] = origin
     return {
         "kind": job.kind,
         "params": {**job.params, **asdict(recipe), **own},

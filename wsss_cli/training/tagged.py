@@ -41,7 +41,7 @@ def classifier_head(task: Task, net: Segmenter, classes: list[str], team: Team) 
     source = task.body.weights
     if source in ("imagenet", "random"):
         return None
-    found = read_torch(Path(source))
+    found = read_torch(Path(source), others=True)
     if not isinstance(found, dict) or found.get("kind") != "wsss/cls":
         return None
     weights = load_weights(source, "wsss/cls")
