@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from ..errors import UsageError, WsssError
+from ..errors import UsageError, WsssError, shortage
 from . import ledger, provenance
 from .columns import ColumnReader
 from .schema import SCHEMAS, Schema
@@ -193,7 +193,8 @@ def _open_hdf5(path: Path) -> h5py.File:
             reason = "not an HDF5 file"
         else:
             reason = f"cannot be opened as HDF5 ({text.splitlines()[0]})"
-        raise WsssError(f"{path}: {reason}", "rerun the stage that writes it") from None
+        wrong = WsssError(f"{path}: {reason}", "rerun the stage that writes it")
+        raise shortage(err) or wrong from None
 
 
 def _read_attributes(path: Path, file: h5py.File) -> dict[str, Any]:
@@ -210,7 +211,8 @@ def _read_attributes(path: Path, file: h5py.File) -> dict[str, Any]:
             raise ValueError("ids and n_items disagree")
     except DAMAGE as err:
         reason = (str(err).splitlines() or ["unreadable"])[0]
-        raise WsssError(f"{path}: damaged ({reason})", "rerun the stage that writes it") from None
+        wrong = WsssError(f"{path}: damaged ({reason})", "rerun the stage that writes it")
+        raise shortage(err) or wrong from None
     return found
 
 
@@ -230,4 +232,5 @@ def _check_attributes(found: Mapping[str, Any]) -> None:
 
 def _damaged(path: Path, schema: Schema, err: Exception) -> WsssError:
     reason = (str(err).splitlines() or ["unreadable"])[0]
-    return WsssError(f"{path}: damaged ({reason})", f"rerun `wsss {schema.made_by}`")
+    wrong = WsssError(f"{path}: damaged ({reason})", f"rerun `wsss {schema.made_by}`")
+    return shortage(err) or wrong

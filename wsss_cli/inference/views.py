@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from ..errors import WsssError
+from ..errors import WsssError, short_of_memory
 from .feed import Seen
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def enough_memory(ids: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as err:
-        if isinstance(err, RuntimeError) and "memory" not in str(err).lower():
+        if not short_of_memory(err):
             raise
         several = f" and {len(ids) - 1} more at once" if len(ids) > 1 else ""
         smaller = "a lower --batch-size" if several else "a lower --max-side"

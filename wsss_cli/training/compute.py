@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 
 from ..core.images import batch_to_input
-from ..errors import UsageError, WsssError
+from ..errors import UsageError, WsssError, short_of_memory
 from ..machine.cores import free_cores
 from ..machine.place import Place
 from ..machine.precision import autocast_type
@@ -21,8 +20,6 @@ from ..options.training import Recipe, Setting
 from .data import Key, Plan, Sample, Samples, loader
 from .shares import Shares
 from .team import Team
-
-NO_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ def memory_errors() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as err:
-        if isinstance(err, RuntimeError) and not NO_MEMORY.search(str(err)):
+        if not short_of_memory(err):
             raise
         raise WsssError(
             "not enough memory for a batch",
