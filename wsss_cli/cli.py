@@ -15,12 +15,14 @@ from . import __version__
 from .commands import COMMANDS
 from .errors import INPUT, STANDARD_OUTPUT, WsssError, shortage
 from .machine import ending
+from .machine.cores import wait_politely
 from .options.files import with_ledger
 from .planning.chain import PROGRAM
 
 # oneDNN keeps what it compiled for each shape of a convolution, 1,024 of them unless told, which is
 # memory for nothing where images are of many sizes. A network at all its scales needs about 100.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+wait_politely()
 
 WrongUsage: Any = typer.BadParameter.__base__  # Typer's own copy of Click's class, or Click's
 
