@@ -32,7 +32,8 @@ WORK = {
 }
 MADE = (
     "pack --demo 48 -o data.h5",
-    f"train-cls --data data.h5 {TINY} --output-stride 8 --no-dilated --crop 112 --epochs 1 -o cls.pt",
+    f"train-cls --data data.h5 {TINY} --output-stride 8 --no-dilated --crop 112 --epochs 1 "
+    "-o cls.pt",
     "make-cam --weights cls.pt -o cam.h5",
     "make-seeds --cam cam.h5 --method threshold -o seeds.h5",
     "train-aff --seeds seeds.h5 --backbone tiny --backbone-weights random --crop 64 --epochs 1 "

@@ -106,6 +106,7 @@ def test_our_errors_are_one_line_and_a_hint(monkeypatch: pytest.MonkeyPatch) -> 
         (OSError(24, "Too many open files"), ["wsss: error: too many open files", "wsss: hint: "]),
         (OSError("AF_UNIX path too long"), ["wsss: error: the path of TMPDIR", "wsss: hint: "]),
         (OSError(104, "Connection reset"), ["wsss: error: Connection reset"]),
+        (BrokenPipeError(32, "Broken pipe"), ["wsss: error: Broken pipe"]),
         (OSError(5, "Input/output error", "x.h5"), ["wsss: error: x.h5: Input/output error"]),
     ],
     ids=str,

@@ -50,7 +50,8 @@ class Group(TyperGroup):
         except (ImportError, MemoryError, OSError, RuntimeError) as err:
             if (short := shortage(err)) is not None:
                 raise _told(short) from None
-            if not isinstance(err, OSError) or err.errno == errno.EPIPE:
+            read_enough = isinstance(err, BrokenPipeError) and err.filename == STANDARD_OUTPUT
+            if read_enough or not isinstance(err, OSError):
                 raise
             where = f"{err.filename}: " if err.filename else ""
             raise _told(WsssError(f"{where}{err.strerror or err}")) from None
