@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows lacks the last
 SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
-PATIENCE = 3.0  # seconds for tidying up: with what a busy machine adds, an exit within 5
+PATIENCE = 2.0  # seconds for tidying up: with what a busy machine adds, an exit within 5
 PARENT = "WSSS_PARENT"  # variable with the number of the process that started this one
 SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides it
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
