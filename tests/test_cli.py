@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -96,6 +97,44 @@ def test_our_errors_are_one_line_and_a_hint(monkeypatch: pytest.MonkeyPatch) -> 
         7,
         "wsss: error: x.h5: wrong\nwsss: hint: do this\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "lines"),
+    [
+        (MemoryError(), ["wsss: error: not enough memory", "wsss: hint: fewer --workers"]),
+        (OSError(24, "Too many open files"), ["wsss: error: too many open files", "wsss: hint: "]),
+        (OSError("AF_UNIX path too long"), ["wsss: error: the path of TMPDIR", "wsss: hint: "]),
+        (OSError(104, "Connection reset"), ["wsss: error: Connection reset"]),
+        (BrokenPipeError(32, "Broken pipe"), ["wsss: error: Broken pipe"]),
+        (OSError(5, "Input/output error", "x.h5"), ["wsss: error: x.h5: Input/output error"]),
+    ],
+    ids=str,
+)
+def test_errors_of_the_machine_are_not_laid_at_standard_outputs_door(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, lines: list[str]
+) -> None:
+    import wsss_cli.artifacts
+
+    def fail(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr(wsss_cli.artifacts, "open_artifact", fail)
+    result = CliRunner().invoke(app, ["info", "x.h5"])
+    assert (result.exit_code, result.stdout) == (3, "")
+    said = result.stderr.splitlines()
+    assert len(said) == len(lines)
+    assert all(line.startswith(start) for line, start in zip(said, lines, strict=True)), said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="another shell")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_whoever_has_read_enough_hears_no_complaint(unbuffered: str, tmp_path: Path) -> None:
+    errors = tmp_path / "errors"
+    command = f"{sys.executable} -m wsss_cli --help 2>{errors} | true; cat {errors}"
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 @pytest.mark.parametrize(

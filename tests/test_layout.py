@@ -24,6 +24,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "__main__": "test_training_team starts it, under torchrun",
     "core.pamr_defaults": "numbers only; test_core_pamr runs by them",
     "core.walk_defaults": "numbers only; test_core_pseudo: the defaults are the published ones",
+    "machine.following": "test_machine_ending: no worker outlives its parent",
     "formats.readers": "a list only; test_formats_reading checks each of its cards",
 }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,29 @@ def test_torch_takes_no_more_threads_than_there_are_cores(monkeypatch: pytest.Mo
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
         resolve_device("cpu")
     assert taken == [2]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, {"OMP_WAIT_POLICY": "ACTIVE"}),
+        ({"GOMP_SPINCOUNT": "9"}, {"GOMP_SPINCOUNT": "9"}),
+        ({"KMP_BLOCKTIME": "infinite"}, {"KMP_BLOCKTIME": "infinite"}),
+    ],
+    ids=str,
+)
+def test_threads_wait_politely_unless_the_environment_says_how(
+    given: dict[str, str], expected: dict[str, str]
+) -> None:
+    """In a process of its own, as the program sets it: before torch is there."""
+    clean = {key: value for key, value in os.environ.items() if key not in cores.WAITING}
+    script = (
+        "import os, sys, wsss_cli.cli\n"
+        f"print({{name: os.environ[name] for name in {cores.WAITING!r} if name in os.environ}})\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={**clean, **given}, capture_output=True, text=True
+    )
+    assert done.stdout == f"{expected}\n", done.stderr

@@ -10,11 +10,13 @@ from made import wsss
 
 from wsss_cli.artifacts import CAM, load_weights, open_artifact
 from wsss_cli.errors import UsageError
+from wsss_cli.machine import devices
 from wsss_cli.machine.devices import Precision, TrainPrecision, resolve_precision
 from wsss_cli.machine.precision import (
     _cpu_multiplies_bf16,
     autocast_to,
     autocast_type,
+    emulates_bf16,
     full_precision,
     no_autocast,
     suited_precision,
@@ -39,7 +41,9 @@ def test_a_cpu_is_known_by_its_flags(flags: str, native: bool, tmp_path: Path) -
     description = tmp_path / "cpuinfo"
     description.write_text(f"processor : 0\nflags\t\t: {flags}\nbugs\t: none\n")
     assert _cpu_multiplies_bf16(description) is native
-    assert not _cpu_multiplies_bf16(tmp_path / "none")
+    assert _cpu_multiplies_bf16(tmp_path / "none") is None
+    description.write_text("processor : 0\nFeatures : fp asimd bf16\n")  # of another family
+    assert _cpu_multiplies_bf16(description) is None
 
 
 def test_auto_is_what_the_device_does_well(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,6 +58,32 @@ def test_auto_is_what_the_device_does_well(monkeypatch: pytest.MonkeyPatch) -> N
         assert suited_precision(torch.device("cuda", 0)) == expected
     kinds = [autocast_type(name) for name in ("f32", "bf16", "fp16")]
     assert kinds == [None, torch.bfloat16, torch.float16]
+
+
+def test_bf16_that_is_emulated_is_warned_of_once(
+    tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[bool | None] = [False]
+    monkeypatch.setattr("wsss_cli.machine.precision._cpu_multiplies_bf16", lambda: found[0])
+    options = ["--data", tiny_data, "-o", tiny_data.with_name("cls.pt"), "--force"]
+
+    def said(*precision: str) -> list[str]:
+        devices._warn_once.cache_clear()
+        result = wsss(*TRAIN, *options, *precision)
+        assert result.exit_code == 0, result.stderr
+        return [line for line in result.stderr.splitlines() if "warning" in line]
+
+    (line,) = said("--precision", "bf16")
+    assert line.startswith("wsss: warning: --precision bf16: this processor has no instructions")
+    assert "many times slower than f32" in line
+    assert said("--precision", "auto") == said("--precision", "f32") == []
+    found[0] = None  # cannot be told
+    assert said("--precision", "bf16") == []
+    found[0] = True
+    assert said("--precision", "bf16") == []
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
+    assert emulates_bf16(torch.device("cuda", 0))
+    assert not emulates_bf16(torch.device("mps"))
 
 
 def test_float16_is_for_training_on_cuda(tiny_data: Path) -> None:

@@ -7,6 +7,8 @@ import signal
 import threading
 
 import pytest
+import torch
+from torch import nn
 
 from wsss_cli.training.interrupt import Interrupts
 
@@ -46,18 +48,55 @@ def test_inside_a_part_it_waits_for_the_end() -> None:
     assert done == ["all of it"]
 
 
-def test_a_second_one_does_not_wait_and_tells_that_the_state_is_torn() -> None:
+def test_however_many_come_a_part_is_whole() -> None:
+    done = []
+
     def part(interrupts: Interrupts) -> None:
         with interrupts.whole():
-            send(signal.SIGINT)
-            assert interrupts.pending
-            send(signal.SIGINT)
-            pytest.fail("the second signal waited")
+            send(signal.SIGINT, signal.SIGTERM)
+            done.append("all of it")
 
     with Interrupts() as interrupts:
         with pytest.raises(KeyboardInterrupt):
             part(interrupts)
-        assert interrupts.torn
+        assert not interrupts.torn
+    assert done == ["all of it"]
+
+
+def test_a_step_stops_at_once_and_is_undone() -> None:
+    norm = nn.BatchNorm2d(2)
+    before = {name: tensor.clone() for name, tensor in norm.state_dict().items()}
+
+    def step(interrupts: Interrupts) -> None:
+        with interrupts.step(norm):
+            norm(torch.randn(2, 2, 3, 3))
+            assert not torch.equal(norm.running_mean, before["running_mean"])
+            send(signal.SIGTERM)
+            pytest.fail("the signal waited")
+
+    with Interrupts() as interrupts:
+        with pytest.raises(KeyboardInterrupt):
+            step(interrupts)
+        assert not interrupts.torn
+    assert all(torch.equal(tensor, before[name]) for name, tensor in norm.state_dict().items())
+
+
+def test_a_step_whose_weights_change_is_finished_and_kept() -> None:
+    norm, done = nn.BatchNorm2d(2), []
+
+    def step(interrupts: Interrupts) -> None:
+        with interrupts.step(norm) as change:
+            norm(torch.randn(2, 2, 3, 3))
+            change()
+            send(signal.SIGTERM)
+            done.append("all of it")
+
+    with Interrupts() as interrupts:
+        with pytest.raises(KeyboardInterrupt):
+            step(interrupts)
+        assert not interrupts.torn
+    assert done == ["all of it"]
+    assert int(norm.num_batches_tracked) == 1
 
 
 def test_an_error_inside_a_part_leaves_it_torn() -> None:

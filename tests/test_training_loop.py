@@ -357,7 +357,7 @@ def test_stopped_after_every_step_and_with_any_workers(
     assert_same(found, whole)
 
 
-def test_a_signal_during_a_step_waits_for_its_end(
+def test_a_signal_during_a_step_stops_it_at_once_and_nothing_is_torn(
     whole: tuple[dict[str, Tensor], list[Any]], tmp_path: Path
 ) -> None:
     calls: list[int] = []
@@ -366,31 +366,34 @@ def test_a_signal_during_a_step_waits_for_its_end(
         calls.append(1)
         if len(calls) == 5:
             os.kill(os.getpid(), signal.SIGINT)
+            pytest.fail("the step went on")
         return loss_fn(outputs, batch)
 
     path = tmp_path / "run.partial"
     with pytest.raises(KeyboardInterrupt):
         run(path, loss=loss)
-    assert read_torch(path)["step"] == 5
+    assert read_torch(path)["step"] == 4
     assert_same(run(path), whole)
 
 
-def test_an_impatient_second_signal_keeps_the_state_before_the_step(
-    whole: tuple[dict[str, Tensor], list[Any]], tmp_path: Path
+def test_a_signal_while_weights_change_waits_however_many_come(
+    whole: tuple[dict[str, Tensor], list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []
+    take = torch.optim.SGD.step
 
-    def loss(outputs: Tensor, batch: dict[str, Tensor]) -> Tensor:
+    def stopping(self: torch.optim.SGD, *arguments: Any) -> Any:
         calls.append(1)
         if len(calls) == 5:
             os.kill(os.getpid(), signal.SIGINT)
-            os.kill(os.getpid(), signal.SIGINT)
-        return loss_fn(outputs, batch)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return take(self, *arguments)
 
     path = tmp_path / "run.partial"
+    monkeypatch.setattr(torch.optim.SGD, "step", stopping)
     with pytest.raises(KeyboardInterrupt):
-        run(path, loss=loss)
-    assert read_torch(path)["step"] == 3  # of the first epoch's end
+        run(path)
+    assert read_torch(path)["step"] == 5
     assert_same(run(path), whole)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 from typing import Annotated, Any
@@ -11,14 +13,16 @@ from typer.core import TyperGroup
 
 from . import __version__
 from .commands import COMMANDS
-from .errors import WsssError
+from .errors import INPUT, STANDARD_OUTPUT, WsssError, shortage
 from .machine import ending
+from .machine.cores import wait_politely
 from .options.files import with_ledger
 from .planning.chain import PROGRAM
 
 # oneDNN keeps what it compiled for each shape of a convolution, 1,024 of them unless told, which is
 # memory for nothing where images are of many sizes. A network at all its scales needs about 100.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+wait_politely()
 
 WrongUsage: Any = typer.BadParameter.__base__  # Typer's own copy of Click's class, or Click's
 
@@ -38,14 +42,27 @@ class Group(TyperGroup):
         try:
             return ending.guarded(lambda: super(Group, self).invoke(ctx))
         except WsssError as err:
-            typer.echo(f"wsss: error: {err}", err=True)
-            if err.hint:
-                typer.echo(f"wsss: hint: {err.hint}", err=True)
-            raise typer.Exit(err.exit_code) from None
+            raise _told(err) from None
         except WrongUsage as err:
             if _follows():
                 raise typer.Exit(err.exit_code) from None
             raise
+        except (ImportError, MemoryError, OSError, RuntimeError) as err:
+            if (short := shortage(err)) is not None:
+                raise _told(short) from None
+            read_enough = isinstance(err, BrokenPipeError) and err.filename == STANDARD_OUTPUT
+            if read_enough or not isinstance(err, OSError):
+                raise
+            where = f"{err.filename}: " if err.filename else ""
+            raise _told(WsssError(f"{where}{err.strerror or err}")) from None
+
+
+def _told(err: WsssError) -> typer.Exit:
+    """The end of a command with this error, which is said here."""
+    typer.echo(f"wsss: error: {err}", err=True)
+    if err.hint:
+        typer.echo(f"wsss: hint: {err.hint}", err=True)
+    return typer.Exit(err.exit_code)
 
 
 app = typer.Typer(
@@ -81,15 +98,47 @@ for module in COMMANDS:
     PROGRAM[module.NAME] = module.run
 
 
+class StandardOutput(io.FileIO):
+    """Standard output, whose errors say so: other files have their names."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as err:
+            err.filename = STANDARD_OUTPUT
+            raise
+
+
+def _name_stdout() -> None:
+    stream = sys.stdout
+    if not isinstance(stream, io.TextIOWrapper):
+        return
+    raw = StandardOutput(stream.fileno(), "wb", closefd=False)
+    buffered = not isinstance(stream.buffer, io.RawIOBase)  # else PYTHONUNBUFFERED is set
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(raw) if buffered else raw,
+        encoding=stream.encoding,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
 def entry() -> None:
     """The `wsss` program."""
+    _name_stdout()
     # Ids and class names may hold any letter; a terminal that cannot show one must not stop us.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app(prog_name="wsss")
-    except OSError as err:  # of standard output: stages speak for the files that they open
-        where = err.filename or "standard output"
-        sys.stderr.write(f"wsss: error: {where}: {err.strerror or err}\n")
-        sys.exit(3)
+        try:
+            app(prog_name="wsss")
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as err:  # of standard output, while nothing of a command runs
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would try once more
+        if err.errno == errno.EPIPE:  # whoever read it has seen enough
+            sys.exit(1)
+        sys.stderr.write(f"wsss: error: {STANDARD_OUTPUT}: {err.strerror or err}\n")
+        sys.exit(INPUT)

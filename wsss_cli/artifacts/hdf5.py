@@ -10,7 +10,7 @@ from pathlib import Path
 
 import h5py
 
-from ..errors import NO_MEMORY, WsssError, lacks_memory
+from ..errors import WsssError, shortage
 from .inputs import check_regular
 
 RERUN = "rerun the stage that writes it"
@@ -50,11 +50,17 @@ def reading(path: Path, hint: str = RERUN) -> Iterator[None]:
     try:
         yield
     except (MemoryError, *DAMAGE) as err:
-        if lacks_memory(err):
-            raise WsssError(f"{path}: {NO_MEMORY}") from None
+        if (short := _shortage(path, err)) is not None:
+            raise short from None
         if isinstance(err, OSError) and err.errno:  # of the disk; HDF5's own errors have no number
             raise WsssError(f"{path}: cannot be read ({os.strerror(err.errno)})") from None
         raise WsssError(f"{path}: damaged ({_first_line(err)})", hint) from None
+
+
+def _shortage(path: Path, err: BaseException) -> WsssError | None:
+    """What the machine was short of when a file was to be read, if it was that."""
+    short = shortage(err)
+    return None if short is None else WsssError(f"{path}: {short}", short.hint)
 
 
 def _plain_reason(err: Exception) -> str:
@@ -67,8 +73,8 @@ def _plain_reason(err: Exception) -> str:
 
 def _refusal(path: Path, err: OSError | MemoryError) -> WsssError:
     text = str(err)
-    if lacks_memory(err):
-        return WsssError(f"{path}: {NO_MEMORY}")
+    if (short := _shortage(path, err)) is not None:
+        return short
     number = getattr(err, "errno", None)
     if "unable to lock" in text:  # HDF5_USE_FILE_LOCKING has the last word
         if number in (errno.EAGAIN, errno.EACCES):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..errors import WsssError
+from ..errors import WsssError, shortage
 from . import foreign, ledger, provenance
 from .placing import placed
 
@@ -206,7 +206,7 @@ def read_torch(path: Path, others: bool = False) -> Any:
         raise
     except Exception as err:  # torch raises many kinds for damaged files
         reason = (str(err).splitlines() or [type(err).__name__])[0]
-        raise WsssError(f"{path}: not a weights file ({reason})") from None
+        raise shortage(err) or WsssError(f"{path}: not a weights file ({reason})") from None
 
 
 def write_torch(path: Path, value: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from ..errors import NO_MEMORY, WsssError, lacks_memory
+from ..errors import WsssError, short_of_memory
 from .feed import Seen
 
 if TYPE_CHECKING:
@@ -79,11 +79,11 @@ def enough_memory(ids: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as err:
-        if not lacks_memory(err):
+        if not short_of_memory(err):
             raise
         several = f" and {len(ids) - 1} more at once" if len(ids) > 1 else ""
         smaller = "a lower --batch-size" if several else "a lower --max-side"
         raise WsssError(
-            f"{ids[0]}: {NO_MEMORY} for it{several}",
+            f"{ids[0]}: not enough memory for it{several}",
             f"{smaller} needs less; what is finished is kept",
         ) from err

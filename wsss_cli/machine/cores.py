@@ -1,4 +1,4 @@
-"""How many cores this process may use."""
+"""How many cores this process may use, and how its threads wait for each other on them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,21 @@ from pathlib import Path
 from ..errors import UsageError
 
 OF_PROCESS, CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+
+# What says how OpenMP's threads wait: of the standard, of GNU's library, of Intel's and LLVM's.
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+
+
+def wait_politely() -> None:
+    """Have OpenMP's threads sleep while they wait, unless the environment says how they wait.
+
+    Called before torch is loaded. By itself a thread that waits for another keeps its core busy.
+    Where another process takes a core, one thread lags behind and the others burn what is left;
+    docs/performance.md has figures.
+    """
+    if not any(name in os.environ for name in WAITING):
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        os.environ["KMP_BLOCKTIME"] = "0"  # milliseconds; PASSIVE alone leaves 200 there
 
 
 def free_cores() -> int:

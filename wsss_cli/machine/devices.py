@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
+import functools
 from typing import TYPE_CHECKING, TypeVar
 
+from ..console import warn
 from ..errors import UsageError
 from .cores import free_cores
 from .heap import keep_heap
@@ -85,13 +87,26 @@ def _device(name: str) -> torch.device:
 def resolve_precision(precision: AnyPrecision, device: torch.device) -> AnyPrecision:
     """The precision of a --precision option; `auto` is what the device does well.
 
+    Warns once where bf16 is emulated.
+
     Raises:
         UsageError: not on this device.
     """
-    from .precision import suited_precision
+    from .precision import emulates_bf16, suited_precision
 
     if precision.value == "auto":
         return type(precision)(suited_precision(device))
     if precision.value == "fp16" and device.type != "cuda":
         raise UsageError("--precision fp16: needs a CUDA device", "bf16, f32 and auto do without")
+    if precision.value == "bf16" and emulates_bf16(device):
+        _warn_once(
+            f"--precision bf16: this {'processor' if device.type == 'cpu' else 'GPU'} has no "
+            "instructions for bfloat16 and emulates it, many times slower than f32 "
+            "(auto takes f32 here)"
+        )
     return precision
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+    warn(message)

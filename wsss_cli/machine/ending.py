@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows lacks the last
 SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
-PATIENCE = 3.0  # seconds for tidying up: with what a busy machine adds, an exit within 5
+PATIENCE = 2.0  # seconds for tidying up: with what a busy machine adds, an exit within 5
 PARENT = "WSSS_PARENT"  # variable with the number of the process that started this one
 SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides it
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
@@ -42,6 +42,7 @@ class _State:
 
     owner = 0  # number of the process that `install` was called in; 0: it was not
     body = False  # a command's body runs
+    over = False  # it has run, or a signal came: what fails in tidying up is no news
     came: float | None = None  # when the first signal did
     patience = PATIENCE
     waits: Callable[[], bool] | None = None
@@ -52,9 +53,9 @@ def install() -> None:
     _State.owner = os.getpid()
     for number in _heeded():
         signal.signal(number, _receive)
-    sys.excepthook = _unless_ending(sys.excepthook)
-    sys.unraisablehook = _unless_ending(sys.unraisablehook)
-    threading.excepthook = _unless_ending(threading.excepthook)
+    sys.excepthook = _unless("came", sys.excepthook)
+    sys.unraisablehook = _unless("over", sys.unraisablehook)
+    threading.excepthook = _unless("over", threading.excepthook)
     with contextlib.suppress(OSError):  # no file is left to open: the handler has to do
         _start_watch()
 
@@ -70,11 +71,10 @@ def guarded(body: Callable[[], T]) -> T:
     try:
         return body()
     finally:
-        _State.body = False  # from here on a signal does not raise
+        _State.body, _State.over = False, True  # from here on a signal does not raise
         if _State.came is not None:
             leave()
-        for number in _heeded():  # all is done but the words
-            signal.signal(number, signal.SIG_IGN)
+        _kill_children()  # Python would wait for those that an error has left
 
 
 @contextlib.contextmanager
@@ -112,7 +112,7 @@ def patient(seconds: float) -> Iterator[None]:
 def leave() -> NoReturn:
     """End this process at once, its children before it, so that none has something to say."""
     if threading.current_thread() is threading.main_thread():
-        for number in (*SIGNALS, *([signal.SIGCHLD] if hasattr(signal, "SIGCHLD") else [])):
+        for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError):
         if os.isatty(2):
@@ -147,7 +147,7 @@ def _receive(number: int, frame: FrameType | None) -> None:
         return  # a fork that has not come as far as `follow_parent`
     first = _State.came is None
     if _State.owner:
-        _State.came = _State.came or time.monotonic()
+        _State.came, _State.over = _State.came or time.monotonic(), True
         if not _State.body:
             leave()
     if _State.waits is not None and _State.waits():
@@ -175,7 +175,7 @@ def _watch(reader: int) -> None:
     while not set(got := os.read(reader, 64)) & set(SIGNALS):
         if not got:
             return
-    _State.came = _State.came or time.monotonic()
+    _State.came, _State.over = _State.came or time.monotonic(), True
     while (rest := _State.came + _State.patience - time.monotonic()) > 0:
         time.sleep(rest)
     leave()
@@ -183,10 +183,12 @@ def _watch(reader: int) -> None:
 
 def _kill_children() -> None:
     """End workers and the server that they are forked from."""
-    if "multiprocessing" not in sys.modules:
+    if "multiprocessing" not in sys.modules or not hasattr(signal, "SIGCHLD"):  # Windows
         return
     import multiprocessing
 
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where torch would hear of their deaths
     numbers = [child.pid for child in multiprocessing.active_children()]
     server = sys.modules.get("multiprocessing.forkserver")
     numbers.append(getattr(getattr(server, "_forkserver", None), "_forkserver_pid", None))
@@ -222,9 +224,9 @@ def _poll(parent: int) -> None:
     os._exit(INTERRUPTED)
 
 
-def _unless_ending(hook: Callable[..., Any]) -> Callable[..., Any]:
-    """The hook of Python's that reports an error, silent once a signal came."""
-    return lambda *error: None if _State.came is not None else hook(*error)
+def _unless(known: str, hook: Callable[..., Any]) -> Callable[..., Any]:
+    """One of Python's hooks for errors that nothing catches, silent once that is the state."""
+    return lambda *error: None if getattr(_State, known) else hook(*error)
 
 
 def _say_nothing(*error: Any) -> None:

@@ -30,10 +30,17 @@ def suited_precision(device: torch.device) -> str:
         ampere = torch.cuda.get_device_capability(device) >= (8, 0)
         native = ampere or torch.version.hip is not None
     elif device.type == "cpu":
-        native = _cpu_multiplies_bf16()
+        native = _cpu_multiplies_bf16() is True
     else:
         native = False
     return "bf16" if native else "f32"
+
+
+def emulates_bf16(device: torch.device) -> bool:
+    """Whether the device is known to have no instructions for products of bfloat16."""
+    if device.type == "cuda":
+        return suited_precision(device) != "bf16"
+    return device.type == "cpu" and _cpu_multiplies_bf16() is False
 
 
 def forbid_tf32() -> None:
@@ -50,11 +57,15 @@ def forbid_tf32() -> None:
         torch.backends.cuda.matmul.allow_tf32 = False
 
 
-def _cpu_multiplies_bf16(description: Path = Path("/proc/cpuinfo")) -> bool:
+def _cpu_multiplies_bf16(description: Path = Path("/proc/cpuinfo")) -> bool | None:
+    """None where it cannot be told: not Linux, or another family of processors."""
     try:
-        return CPU_FLAGS.search(description.read_text()) is not None
-    except OSError:  # not Linux
-        return False
+        text = description.read_text()
+    except OSError:
+        return None
+    if CPU_FLAGS.search(text):
+        return True
+    return False if re.search(r"^flags\b", text, re.MULTILINE) else None
 
 
 def no_autocast(like: Tensor) -> AbstractContextManager[object]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 
 from ..core.images import batch_to_input
-from ..errors import NO_MEMORY, UsageError, WsssError, lacks_memory
+from ..errors import UsageError, WsssError, short_of_memory
 from ..machine.cores import free_cores
 from ..machine.place import Place
 from ..machine.precision import autocast_type
@@ -98,10 +98,10 @@ def memory_errors() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as err:
-        if not lacks_memory(err):
+        if not short_of_memory(err):
             raise
         raise WsssError(
-            f"{NO_MEMORY} for a batch",
+            "not enough memory for a batch",
             "--accumulate 2 or more splits batches; a smaller --crop needs less too",
         ) from err
 

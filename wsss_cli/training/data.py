@@ -7,6 +7,7 @@ epoch see the very same batches.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from numpy.random import Generator, Philox, SeedSequence
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ..errors import WsssError
+from ..errors import BUG, WsssError
 from ..machine.ending import follow_parent
 
 Sample = dict[str, Tensor]
@@ -149,7 +150,7 @@ def loader(
             raise
         raise WsssError(
             f"a loading process died ({str(err).splitlines()[0]})",
-            "fewer --workers need less memory; 0 loads in the training process",
+            "fewer --workers need less memory and open files; 0 loads in the training process",
         ) from err
 
 
@@ -162,4 +163,16 @@ def in_order(count: int, batch_size: int) -> list[list[Key]]:
 
 
 def _begin(worker: int) -> None:
+    """What a loading process does first."""
+    from multiprocessing import queues, reduction
+
     follow_parent()
+    # What cannot be sent would be dropped with a traceback, and waited for without end.
+    queues.Queue._on_queue_feeder_error = staticmethod(_give_up)  # type: ignore[attr-defined]
+    if hasattr(reduction, "DupFd"):  # tensors go by a socket, which is tried here: errors are told
+        with open(os.devnull) as stream:
+            os.close(reduction.DupFd(stream.fileno()).detach())
+
+
+def _give_up(error: Exception, item: object) -> None:
+    os._exit(getattr(error, "errno", None) or BUG)
