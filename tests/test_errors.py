@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
+from made import wsss
 
 from wsss_cli.errors import BUG, INPUT, INTERRUPTED, USAGE, UsageError, WsssError
 
@@ -28,3 +31,22 @@ def test_an_error_is_its_line_and_its_hint(error: WsssError, hint: str | None, c
 def test_a_wrong_command_is_an_error_of_ours() -> None:
     with pytest.raises(WsssError):
         raise UsageError("--x: wrong")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 5 bytes."),
+    ],
+)
+def test_a_lack_of_memory_is_one_line_wherever_it_shows(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def lacking(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("wsss_cli.report.facts.describe", lacking)
+    result = wsss("info", "x.h5")
+    assert (result.exit_code, result.stderr) == (3, "wsss: error: not enough memory\n")

@@ -107,16 +107,16 @@ def test_a_hostile_file_runs_no_code(tmp_path: Path, zipped: bool) -> None:
         torch.save({"conv1.weight": Bomb(proof)}, path)
     else:
         path.write_bytes(pickle.dumps({"conv1.weight": Bomb(proof)}, protocol=2))
-    with pytest.raises(WsssError, match=r"not plain tensors .* none was run"):
+    with pytest.raises(WsssError, match="holds more than tensors and plain values"):
         load_backbone_weights(build_backbone("tiny"), path)
     assert not proof.exists()
 
 
 def test_files_that_are_no_weights(tmp_path: Path) -> None:
     backbone = build_backbone("tiny")
-    with pytest.raises(WsssError, match=r"none\.pth: No such file or directory"):
+    with pytest.raises(WsssError, match=r"none\.pth: no such file"):
         load_backbone_weights(backbone, tmp_path / "none.pth")
-    with pytest.raises(WsssError, match="Is a directory"):
+    with pytest.raises(WsssError, match="is a folder"):
         load_backbone_weights(backbone, tmp_path)
     cut = tmp_path / "cut.pth"
     torch.save(filled(), cut)
@@ -124,7 +124,7 @@ def test_files_that_are_no_weights(tmp_path: Path) -> None:
     for path, content in ((cut, None), (tmp_path / "t.pth", b"hello"), (tmp_path / "e.pth", b"")):
         if content is not None:
             path.write_bytes(content)
-        with pytest.raises(WsssError, match="not plain tensors"):
+        with pytest.raises(WsssError, match=r"not a weights file|holds more than tensors"):
             load_backbone_weights(backbone, path)
     for value in ([1, 2], {1: torch.ones(1)}, torch.ones(2)):
         torch.save(value, tmp_path / "other.pth")

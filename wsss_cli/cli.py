@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from . import __version__
 from .commands import COMMANDS
-from .errors import WsssError
+from .errors import INPUT, NO_MEMORY, WsssError, lacks_memory
 from .options.files import with_ledger
 from .planning.chain import PROGRAM
 
@@ -41,6 +41,11 @@ class Group(TyperGroup):
             if err.hint:
                 typer.echo(f"wsss: hint: {err.hint}", err=True)
             raise typer.Exit(err.exit_code) from None
+        except (MemoryError, OSError, RuntimeError) as err:
+            if not lacks_memory(err):
+                raise
+            typer.echo(f"wsss: error: {NO_MEMORY}", err=True)
+            raise typer.Exit(INPUT) from None
         except WrongUsage as err:
             if _follows():
                 raise typer.Exit(err.exit_code) from None

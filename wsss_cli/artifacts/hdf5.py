@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 
 from ..errors import NO_MEMORY, WsssError, lacks_memory
-from .inputs import check_regular
+from .inputs import check_regular, why_not
 
 RERUN = "rerun the stage that writes it"
 # what h5py, numpy and json raise on a file whose bytes have been changed
@@ -29,7 +29,7 @@ def open_hdf5(path: Path) -> h5py.File:
     try:
         check_regular(path)
     except (OSError, ValueError) as err:
-        raise WsssError(f"{path}: {_plain_reason(err)}") from None
+        raise WsssError(f"{path}: {why_not(err)}") from None
     try:
         return h5py.File(path, "r", locking=False)
     except (OSError, MemoryError) as err:
@@ -55,14 +55,6 @@ def reading(path: Path, hint: str = RERUN) -> Iterator[None]:
         if isinstance(err, OSError) and err.errno:  # of the disk; HDF5's own errors have no number
             raise WsssError(f"{path}: cannot be read ({os.strerror(err.errno)})") from None
         raise WsssError(f"{path}: damaged ({_first_line(err)})", hint) from None
-
-
-def _plain_reason(err: Exception) -> str:
-    if isinstance(err, FileNotFoundError):
-        return "no such file"
-    if isinstance(err, IsADirectoryError):
-        return "is a folder, not an artifact"
-    return getattr(err, "strerror", None) or "cannot be read"
 
 
 def _refusal(path: Path, err: OSError | MemoryError) -> WsssError:

@@ -103,11 +103,12 @@ def read_split(file: h5py.File, name: str, n_items: int) -> np.ndarray:
 
 
 def _refuse_links(file: h5py.File) -> None:
-    def look(name: bytes, link: Any) -> None:
-        if link.type != h5py.h5l.TYPE_HARD:
-            raise ValueError(f"{name.decode(errors='replace')} is a link, which is not followed")
+    def found(name: bytes, link: Any) -> bytes | None:
+        return None if link.type == h5py.h5l.TYPE_HARD else name
 
-    file.id.links.visit(look, info=True)
+    name = file.id.links.visit(found, info=True)  # which must not raise: it is HDF5 that calls
+    if name is not None:
+        raise ValueError(f"{name.decode(errors='replace')} is a link, which is not followed")
 
 
 def _stored(file: h5py.File, name: str, ndim: int = 1) -> h5py.Dataset:

@@ -121,7 +121,8 @@ class Network:
 
 
 def _state_dict(path: Path, network: str) -> StateDict:
-    from ..artifacts.weights import MADE_BY, read_torch
+    from ..artifacts.torch_files import read_torch
+    from ..artifacts.weights import MADE_BY
     from ..nets.zoo import classifier_names, state_of
 
     if network not in classifier_names():

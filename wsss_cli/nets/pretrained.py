@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from ..artifacts import ledger
+from ..artifacts.torch_files import read_torch
 from ..errors import WsssError
 from .base import Backbone
 from .names import BACKBONE_FACTS
@@ -85,21 +84,11 @@ def _imagenet(name: str) -> Mapping[str, Tensor]:
         ) from error
 
 
-def _read(path: Path) -> Mapping[str, Tensor]:
-    ledger.read(path)
+def _read(path: Path) -> Any:
     try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise WsssError(f"{path}: {error.strerror}", HINT_FILE) from error
-    with stream:
-        try:
-            # weights_only: a pickle that names anything but tensors and plain values is refused
-            return torch.load(stream, map_location="cpu", weights_only=True)
-        except Exception as error:  # a damaged file can raise nearly anything
-            raise WsssError(
-                f"{path}: not plain tensors (damaged, or would have to run code); none was run",
-                HINT_FILE,
-            ) from error
+        return read_torch(path)
+    except WsssError as err:
+        raise WsssError(str(err), err.hint or HINT_FILE, err.exit_code) from None
 
 
 def _backbone_entries(source: Any, label: str) -> dict[str, Any]:

@@ -148,7 +148,8 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
     """
     import torch
 
-    from ..artifacts.weights import read_torch, weights_run, write_torch
+    from ..artifacts.torch_files import read_torch
+    from ..artifacts.weights import weights_run, write_torch
     from ..artifacts.writer import partial_path
     from .checkpoint import Checkpoint
     from .compute import set_up

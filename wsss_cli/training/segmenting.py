@@ -43,8 +43,8 @@ def network(config: Mapping[str, Any], n_labels: int) -> Segmenter:
     from ..nets.rebuild import backbone_of, entry
     from ..nets.segmentation import build_segmenter
 
-    model, backbone = entry(config, "model"), backbone_of(config)
-    return build_segmenter(model, backbone, n_labels, norm=entry(config, "norm"))
+    model, backbone = entry(config, "model", str), backbone_of(config)
+    return build_segmenter(model, backbone, n_labels, norm=entry(config, "norm", str))
 
 
 @dataclass(frozen=True, kw_only=True)
