@@ -20,7 +20,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from .schema import CLASSES, SIZE, Field, Schema
+from .schema import CLASSES, MAX_STRIDE, SIZE, Field, Schema
 
 INFLATED = 1032  # bytes that one byte of gzip's can become (zlib's documentation); lzf's are fewer
 PLAIN = (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED)  # layouts within the file
@@ -223,7 +223,7 @@ def _check_grids(
     columns: Mapping[str, _Column], sizes: np.ndarray, stride: Any, ids: np.ndarray
 ) -> None:
     """Axes h and w are those of the grid of a stride that covers the image; see core/grid.py."""
-    if not isinstance(stride, int) or stride < 1:  # who needs the grid says so
+    if not isinstance(stride, int) or not 1 <= stride <= MAX_STRIDE:  # who needs it says so
         return
     cells = -(-sizes // stride)
     for name, column in columns.items():
