@@ -28,6 +28,7 @@ NAN = json.dumps(float("nan"))
         ("classes", '["a", 1]', "classes are no names"),
         ("classes", '["a", "a"]', "a class stands twice"),
         ("classes", "{}", "classes is no list"),
+        ("classes", '["\\ud800"]', "a class name is half a letter"),
         ("params", "[]", "params is no dict"),
         ("params", "[" * 100_000, "maximum recursion depth exceeded"),
         ("n_items", "true", "n_items is no int"),

@@ -156,3 +156,12 @@ def test_without_a_network_the_hint_names_the_file_option(monkeypatch: pytest.Mo
     assert "--backbone-weights FILE" in str(e.value.hint)
     with pytest.raises(WsssError, match="tiny: there are no ImageNet weights"):
         load_backbone_weights(build_backbone("tiny"), "imagenet")
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    state = filled()
+    name = next(iter(state))
+    for value in (torch.nan, torch.inf):
+        torch.save({**state, name: state[name] * value}, tmp_path / "lost.pth")
+        with pytest.raises(WsssError, match=rf"lost\.pth: 1 tensors hold NaN or inf.* {name}"):
+            load_backbone_weights(build_backbone("tiny"), tmp_path / "lost.pth")

@@ -80,6 +80,11 @@ def check_tensor(name: str, tensor: Tensor) -> None:
         raise ValueError(f"tensor {name} is {odd}")
 
 
+def not_finite(state: Mapping[str, Tensor]) -> list[str]:
+    """Names of the tensors that hold NaN or infinity, with which no network computes anything."""
+    return [name for name, tensor in state.items() if not bool(tensor.isfinite().all())]
+
+
 def check_plain(name: str, value: Any) -> None:
     """Raise ValueError where a value is not made of lists, dicts by name, text and numbers."""
     waiting, count = [value], 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..artifacts.torch_files import read_torch
+from ..artifacts.torch_files import not_finite, read_torch
 from ..errors import WsssError
 from .base import Backbone
 from .names import BACKBONE_FACTS
@@ -123,6 +123,11 @@ def _load(backbone: Backbone, source: Any, label: str) -> None:
             f"{label}: does not fit {backbone.name}, which has {len(wanted)} tensors: "
             + "; ".join(problems),
             f"is it of another network than {backbone.name}? See --backbone",
+        )
+    lost = not_finite({key: given[key] for key in wanted if key in given})
+    if lost:
+        raise WsssError(
+            f"{label}: {len(lost)} tensors hold NaN or infinity, first {lost[0]}", HINT_FILE
         )
     backbone.load_state_dict({key: given.get(key, value) for key, value in wanted.items()})
 

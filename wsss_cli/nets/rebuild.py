@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..artifacts.torch_files import not_finite
 from .backbones import Backbone, build_backbone
 
 
@@ -61,7 +62,7 @@ def fill(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
     )
     if wrong:
         raise ValueError(f"{len(wrong)} tensors do not fit its config, first {wrong[0]}")
-    lost = [key for key, t in state_dict.items() if not bool(t.isfinite().all())]
+    lost = not_finite(state_dict)
     if lost:
         raise ValueError(f"{len(lost)} tensors hold NaN or infinity, first {lost[0]}")
     model.load_state_dict(dict(state_dict))
