@@ -110,7 +110,7 @@ def test_no_other_module_opens_inputs() -> None:
         ("train-cls", "--data", "DATA", "--backbone-weights", "PIPE", "-o", "out"),
         ("train-seg", "--labels", "PIPE", "-o", "out"),
         ("pack", "--csv", "PIPE", "--images", "IMAGES", "-o", "out"),
-        ("pack", "--folders", "IMAGES", "--classes", "PIPE", "-o", "out"),
+        ("pack", "--voc", "IMAGES", "--classes", "PIPE", "-o", "out"),
         ("pack", "--via", "PIPE", "--images", "IMAGES", "-o", "out"),
         ("pack", "--npy", "PIPE", "--images", "IMAGES", "-o", "out"),
     ],

@@ -489,17 +489,20 @@ def test_items_that_do_not_fit_are_named(tiny_data: Path, tmp_path: Path) -> Non
     strange = write_cam(tmp_path / "strange.h5", tiny_data, cams)
     none = write_cam(tmp_path / "none.h5", tiny_data, random_cams(tiny_data), stride=None)
     for path, words in {
-        small: "image 'a/3': truth of (32, 48) and prediction of (31, 48)",
         high: "image 'a/3': prediction holds label 7",
-        coarse: "a/0: a 8x12 grid is not stride 8 of a 32x48 image",
+        coarse: "damaged ('a/0': cam is not on the image's grid of stride 8)",
         nan: "a/3: cam has scores outside 0..1, or NaN",
-        strange: "a/3: its class indices do not rise, or are of no class",
+        strange: "damaged ('a/3': classes do not rise, or are of no class)",
         none: "does not record its stride",
     }.items():
         result = wsss("eval", path)
         assert result.exit_code == 3
         assert f"wsss: error: {path}: {words}" in result.stderr
         assert result.stdout == ""
+    result = wsss("eval", small)
+    assert (result.exit_code, result.stdout) == (3, "")
+    said = f"wsss: error: a/3: is 32x48 in {tiny_data}, but 31x48 in {small}\n"
+    assert result.stderr.startswith(said)
 
 
 def test_wrong_inputs_are_one_line(tiny_data: Path, tmp_path: Path) -> None:

@@ -263,7 +263,8 @@ def test_an_error_in_a_worker_reads_as_in_this_process(cam: Path) -> None:
     assert here.exit_code == there.exit_code == 3
     line, hint = there.stderr.splitlines()
     assert "is 32x47 in" in line
-    assert hint == here.stderr.splitlines()[1] == "wsss: hint: make the maps again"
+    named = "name the data set that cam.h5 was made from with --data"
+    assert hint == here.stderr.splitlines()[1] == f"wsss: hint: {named}"
 
 
 def test_maps_that_do_not_fit(tiny_data: Path, cam: Path) -> None:
@@ -271,7 +272,10 @@ def test_maps_that_do_not_fit(tiny_data: Path, cam: Path) -> None:
     bad = write_sloping_cam(folder / "bad.h5", tiny_data, stride=4)
     with open_artifact(bad) as maps:
         kept, ids = {image_id: maps[image_id] for image_id in maps.ids}, maps.ids
-    for params, message in (({"stride": 8}, "is not stride 8"), ({}, "does not record its stride")):
+    for params, message, hint in (
+        ({"stride": 8}, "is not on the image's grid of stride 8", "rerun `wsss make-cam`"),
+        ({}, "does not record its stride", "make the maps again"),
+    ):
         with open_dataset(tiny_data) as data:
             broken = create(
                 bad, CAM, classes=CLASSES, params=params, inputs=[data], ids=ids, force=True
@@ -282,7 +286,7 @@ def test_maps_that_do_not_fit(tiny_data: Path, cam: Path) -> None:
         result = wsss("make-seeds", "--cam", bad, "-o", folder / "seeds.h5", "--force")
         assert result.exit_code == 3
         assert message in result.stderr
-        assert "hint: make the maps again" in result.stderr
+        assert f"hint: {hint}" in result.stderr
     wrong = wsss("make-seeds", "--cam", tiny_data, "-o", folder / "seeds.h5")
     assert wrong.exit_code == 3
     assert "holds wsss/dataset, not wsss/cam" in wrong.stderr
@@ -356,9 +360,9 @@ def restride(file: h5py.File) -> None:
         (spoil("cam", lambda v: np.where(v > 0.5, np.inf, v)), "cam has scores outside 0..1"),
         (spoil("cam", lambda v: -v), "cam has scores outside 0..1"),
         (spoil("background", lambda v: v + 1), "background has scores outside 0..1"),
-        (spoil("classes", lambda v: v + 50), "class indices do not rise, or are of no class"),
-        (spoil("classes", lambda v: v * 0 + 1), "class indices do not rise, or are of no class"),
-        (spoil("size", lambda v: v * 0), "0x0 is no size of an image"),
+        (spoil("classes", lambda v: v + 50), "classes do not rise, or are of no class"),
+        (spoil("classes", lambda v: v * 0 + 1), "classes do not rise, or are of no class"),
+        (spoil("size", lambda v: v * 0), "no size of an image"),
         (restride, "does not record its stride"),
     ],
 )

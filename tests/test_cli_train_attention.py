@@ -174,11 +174,12 @@ def test_what_does_not_go_together_is_refused() -> None:
             ids=list(items),
         ) as out:
             for image_id, item in items.items():
-                out.put(image_id, **{**item, "cam": item["cam"][:, :side]})
+                size = np.array([8 * side, 48], np.int32)
+                out.put(image_id, **{**item, "cam": item["cam"][:, :side], "size": size})
     said = command(*IAM, "--targets", "other.h5", "--data", "data.h5", expect=3).stderr
     assert "maps of other classes" in said
     said = command(*IAM, "--targets", "small.h5", "--data", "data.h5", expect=3).stderr
-    assert "of another image size" in said
+    assert "is 32x48 in data.h5, but 24x48 in small.h5" in said
     said = command(*IAM, "--targets", "probe.cam.h5", "--split", "val", expect=3).stderr
     assert "has maps of none of the 2 training images" in said
 

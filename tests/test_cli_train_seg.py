@@ -276,7 +276,7 @@ def test_labels_that_do_not_fit_the_data_are_refused(folder: Path) -> None:
     write_labels(folder / "labels.h5", {"a/0": mask, "b/0": mask, "b/1": mask}, data)
     refused(said="2 of its 3 images are not in")
     write_labels(folder / "labels.h5", {"a/0": mask[:30]}, data)
-    refused(said="labels of 'a/0' are 30x48")
+    refused(said="a/0: is 32x48 in ")
     write_labels(folder / "labels.h5", {"a/0": np.where(mask == 1, 4, mask).astype(np.uint8)}, data)
     refused(said="'a/0' has labels of no class")
     write_labels(folder / "labels.h5", {"a/2": mask}, data)

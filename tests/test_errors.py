@@ -6,6 +6,7 @@ import errno
 import os
 
 import pytest
+from made import wsss
 
 from wsss_cli.errors import (
     BUG,
@@ -86,3 +87,25 @@ def test_what_was_short_is_named(error: Exception, said: str, hint: str) -> None
 )
 def test_any_other_error_is_no_shortage(error: Exception) -> None:
     assert shortage(error) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 5 bytes."),
+    ],
+)
+def test_a_lack_of_memory_is_one_line_wherever_it_shows(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def lacking(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("wsss_cli.report.facts.describe", lacking)
+    result = wsss("info", "x.h5")
+    assert result.exit_code == 3
+    error, hint = result.stderr.splitlines()
+    assert error == "wsss: error: not enough memory"
+    assert hint.startswith("wsss: hint: fewer --workers")

@@ -79,7 +79,7 @@ def test_configs_that_describe_no_network() -> None:
         rebuild_classifier({**BODY, "method": "magic"}, 3, {})
     with pytest.raises(ValueError, match="its config lacks method"):
         rebuild_affinity(BODY, {})
-    with pytest.raises(ValueError, match="its config has the unknown method 3"):
+    with pytest.raises(ValueError, match="its config has method 3, which is no str"):
         rebuild_affinity({**BODY, "method": 3}, {})
     with pytest.raises(ValueError, match="its config lacks model"):
         rebuild_segmenter(BODY, 3, {})

@@ -122,8 +122,13 @@ def test_files_that_are_no_weights(tmp_path: Path) -> None:
     cut = tmp_path / "cut.pth"
     torch.save(filled(), cut)
     cut.write_bytes(cut.read_bytes()[:5000])
-    (tmp_path / "t.pth").write_bytes(b"hello")
-    for path, reason in ((cut, "not a weights file"), (tmp_path / "t.pth", "not a weights file")):
+    for path, content, reason in (
+        (cut, None, "not a weights file"),
+        (tmp_path / "t.pth", b"hello", "not a weights file"),
+        (tmp_path / "e.pth", b"", "empty"),
+    ):
+        if content is not None:
+            path.write_bytes(content)
         with pytest.raises(WsssError, match=reason):
             load_backbone_weights(backbone, path)
     for value in ([1, 2], {1: torch.ones(1)}, torch.ones(2)):
@@ -173,3 +178,12 @@ def test_without_a_network_the_hint_names_the_file_option(monkeypatch: pytest.Mo
     assert "--backbone-weights FILE" in str(e.value.hint)
     with pytest.raises(WsssError, match="tiny: there are no ImageNet weights"):
         load_backbone_weights(build_backbone("tiny"), "imagenet")
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    state = filled()
+    name = next(iter(state))
+    for value in (torch.nan, torch.inf):
+        torch.save({**state, name: state[name] * value}, tmp_path / "lost.pth")
+        with pytest.raises(WsssError, match=rf"lost\.pth: 1 tensors hold NaN or inf.* {name}"):
+            load_backbone_weights(build_backbone("tiny"), tmp_path / "lost.pth")

@@ -23,7 +23,28 @@ def test_a_config_that_lacks_something(name: str) -> None:
     rest = {key: value for key, value in CONFIG.items() if key != name}
     with pytest.raises(ValueError, match=f"^its config lacks {name}$"):
         backbone_of(rest)
-    assert entry({name: None}, name) is None  # which is something said
+
+
+def test_a_config_that_says_something_of_another_kind() -> None:
+    assert entry({"a": 3}, "a", float) == 3
+    assert entry({}, "a", str, "b") == "b"
+    for value, kind in (("3", int), (True, int), (3, bool), (None, str), (0.5, int)):
+        with pytest.raises(
+            ValueError, match=f"^its config has a {value!r}, which is no {kind.__name__}$"
+        ):
+            entry({"a": value}, "a", kind)
+
+
+def test_tensors_of_other_kinds_or_without_numbers_do_not_fit() -> None:
+    model = small()
+    state = model.state_dict()
+    for other, said in (
+        (state["0.weight"].long(), "1 tensors do not fit its config, first 0.weight"),
+        (state["0.weight"] * torch.nan, "1 tensors hold NaN or infinity, first 0.weight"),
+        (state["0.weight"] + torch.inf, "1 tensors hold NaN or infinity, first 0.weight"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            fill(small(), {**state, "0.weight": other})
 
 
 def test_a_config_of_a_network_that_does_not_exist() -> None:

@@ -135,7 +135,7 @@ def test_what_is_no_state_of_this_version(state: Any, path: Path) -> None:
         ({"model": {"weight": torch.zeros(1, 3)}}, "damaged (the tensors of another network)"),
         ({"model": {"bias": torch.zeros(1, 2)}}, "damaged (the tensors of another network)"),
         ({"extra": {"more": torch.zeros(1)}}, "damaged (the tensors of another network)"),
-        ({"history": None, "model": 5}, "damaged ('int' object has no attribute 'items')"),
+        ({"history": None, "model": 5}, "damaged (history is no list of figures)"),
     ],
 )
 def test_a_damaged_state_leaves_a_fresh_model_fresh(

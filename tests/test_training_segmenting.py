@@ -184,7 +184,7 @@ def test_a_mask_has_its_images_size(tmp_path: Path) -> None:
     path = pack_like(tmp_path / "data.h5", images, masks, {}, ["red"])
     with (
         open_dataset(path) as data,
-        pytest.raises(WsssError, match="mask of 'a' has another size than the image"),
+        pytest.raises(WsssError, match="mask of 'a' is 4x5, not 4x6"),
     ):
         _segmenting.load_whole(data, 0, "a", np.random.default_rng(0))
 

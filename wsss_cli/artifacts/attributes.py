@@ -80,3 +80,7 @@ def check_classes(names: list[Any]) -> None:
         raise ValueError(f"{len(names)} classes, there must be 1 to {MOST_CLASSES}")
     if len(set(names)) < len(names):
         raise ValueError("a class stands twice")
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError:
+        raise ValueError("a class name is half a letter") from None

@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 
 from ..errors import WsssError, shortage
-from .inputs import check_regular
+from .inputs import check_regular, why_not
 
 RERUN = "rerun the stage that writes it"
 # what h5py, numpy and json raise on a file whose bytes have been changed
@@ -29,7 +29,7 @@ def open_hdf5(path: Path) -> h5py.File:
     try:
         check_regular(path)
     except (OSError, ValueError) as err:
-        raise WsssError(f"{path}: {_plain_reason(err)}") from None
+        raise WsssError(f"{path}: {why_not(err)}") from None
     try:
         return h5py.File(path, "r", locking=False)
     except (OSError, MemoryError) as err:
@@ -61,14 +61,6 @@ def _shortage(path: Path, err: BaseException) -> WsssError | None:
     """What the machine was short of when a file was to be read, if it was that."""
     short = shortage(err)
     return None if short is None else WsssError(f"{path}: {short}", short.hint)
-
-
-def _plain_reason(err: Exception) -> str:
-    if isinstance(err, FileNotFoundError):
-        return "no such file"
-    if isinstance(err, IsADirectoryError):
-        return "is a folder, not an artifact"
-    return getattr(err, "strerror", None) or "cannot be read"
 
 
 def _refusal(path: Path, err: OSError | MemoryError) -> WsssError:

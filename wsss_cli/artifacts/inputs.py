@@ -37,6 +37,17 @@ def check_regular(path: str | Path, piped: bool = False) -> None:
     raise OSError(errno.EINVAL, NOT_REGULAR, str(path))
 
 
+def why_not(error: OSError | ValueError) -> str:
+    """What `check_regular` found, in words."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, IsADirectoryError):
+        return "is a folder"
+    if isinstance(error, PermissionError):
+        return "permission denied"
+    return getattr(error, "strerror", None) or "no name of a file"
+
+
 def contents(path: str | Path, piped: bool = False) -> bytes:
     """All bytes of an input; arguments and errors as of `check_regular`."""
     check_regular(path, piped)

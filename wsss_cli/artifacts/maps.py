@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import WsssError
+from .schema import MAX_STRIDE
 
 if TYPE_CHECKING:
     import numpy as np
 
     from . import Artifact, DatasetReader
 
-MAX_STRIDE = 256  # pixels; maps are enlarged by whole cells, however small the image
 AGAIN = "make the maps again"  # what helps where maps and data set do not fit
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
+MAX_STRIDE = 256  # pixels; maps are enlarged by whole cells, however small the image
 CLASSES, SIZE = "classes", "size"  # what a field's values are
 
 

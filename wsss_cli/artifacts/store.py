@@ -15,6 +15,7 @@ from . import ledger
 from .attributes import read_attributes
 from .columns import ColumnReader
 from .hdf5 import open_hdf5, reading
+from .inputs import why_not
 from .schema import SCHEMAS, SIZE, Schema
 from .shards import Shard
 from .validate import check_contents, read_ids
@@ -38,8 +39,7 @@ class Stamp(NamedTuple):
         try:
             found = os.stat(path)
         except (OSError, ValueError) as err:
-            reason = getattr(err, "strerror", None) or "cannot be read"
-            raise WsssError(f"{path}: {reason}") from None
+            raise WsssError(f"{path}: {why_not(err)}") from None
         return cls(found.st_size, found.st_mtime_ns)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from .schema import CLASSES, SIZE, Field, Schema
+from .schema import CLASSES, MAX_STRIDE, SIZE, Field, Schema
 
 INFLATED = 1032  # bytes that one byte of gzip's can become (zlib's documentation); lzf's are fewer
 PLAIN = (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED)  # layouts within the file
@@ -103,11 +103,12 @@ def read_split(file: h5py.File, name: str, n_items: int) -> np.ndarray:
 
 
 def _refuse_links(file: h5py.File) -> None:
-    def look(name: bytes, link: Any) -> None:
-        if link.type != h5py.h5l.TYPE_HARD:
-            raise ValueError(f"{name.decode(errors='replace')} is a link, which is not followed")
+    def found(name: bytes, link: Any) -> bytes | None:
+        return None if link.type == h5py.h5l.TYPE_HARD else name
 
-    file.id.links.visit(look, info=True)
+    name = file.id.links.visit(found, info=True)  # which must not raise: it is HDF5 that calls
+    if name is not None:
+        raise ValueError(f"{name.decode(errors='replace')} is a link, which is not followed")
 
 
 def _stored(file: h5py.File, name: str, ndim: int = 1) -> h5py.Dataset:
@@ -222,7 +223,7 @@ def _check_grids(
     columns: Mapping[str, _Column], sizes: np.ndarray, stride: Any, ids: np.ndarray
 ) -> None:
     """Axes h and w are those of the grid of a stride that covers the image; see core/grid.py."""
-    if not isinstance(stride, int) or stride < 1:  # who needs the grid says so
+    if not isinstance(stride, int) or not 1 <= stride <= MAX_STRIDE:  # who needs it says so
         return
     cells = -(-sizes // stride)
     for name, column in columns.items():

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..errors import WsssError, shortage
-from . import foreign, ledger, provenance
+from ..errors import WsssError
+from . import provenance
+from .attributes import check_classes
 from .placing import placed
+from .torch_files import check_plain, read_torch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 VERSION = 1
+LARGEST = 1e9  # number in a config: no network has a part of that size
+LISTED = 16  # numbers in a list of a config
 MADE_BY = {"wsss/cls": "train-cls", "wsss/aff": "train-aff", "wsss/seg": "train-seg"}
 
 
@@ -112,7 +117,8 @@ def load_weights(path: str | Path, kind: str | None = None) -> Weights:
         kind: what it must be; None takes any of ours.
 
     Raises:
-        WsssError: missing, damaged, not ours, of another kind, of a newer version.
+        WsssError: missing, damaged, not ours, of another kind, of a newer version, or as
+            `read_torch`.
     """
     path = Path(path)
     found = read_torch(path)
@@ -142,71 +148,58 @@ def load_weights(path: str | Path, kind: str | None = None) -> Weights:
 
 def _check_types(weights: Weights, version: Any) -> None:
     """Raise ValueError where a value is of another type than `save_weights` writes."""
-    from torch import Tensor
-
-    kinds: dict[str, type] = {
-        "config": dict,
-        "classes": list,
-        "params": dict,
-        "run": str,
-        "history": list,
-        "state_dict": dict,
+    kinds: dict[str, tuple[type, ...]] = {
+        "config": (dict,),
+        "classes": (list,),
+        "params": (dict,),
+        "seed": (int, type(None)),
+        "run": (str,),
+        "created_by": (str,),
+        "command": (list,),
+        "history": (list,),
+        "state_dict": (dict, OrderedDict),
     }
     for name, kind in kinds.items():
-        if not isinstance(getattr(weights, name), kind):
-            raise ValueError(f"{name} is no {kind.__name__}")
-    if not isinstance(version, int):
+        value = getattr(weights, name)
+        if type(value) not in kind:
+            raise ValueError(f"{name} is no {kind[0].__name__}")
+        if name != "state_dict":
+            check_plain(name, value)
+    if type(version) is not int or version < 1:
         raise ValueError("version is no number")
-    if not all(isinstance(name, str) for name in weights.classes):
-        raise ValueError("classes are no names")
-    if not all(isinstance(tensor, Tensor) for tensor in weights.state_dict.values()):
-        raise ValueError("state_dict holds more than tensors")
+    check_classes(weights.classes)
+    check_config(weights.config)
+    check_state("state_dict", weights.state_dict)
     if not all(isinstance(row, dict) for row in weights.history):
         raise ValueError("history is no list of figures")
+    if not all(isinstance(word, str) for word in weights.command):
+        raise ValueError("command is no list of words")
     provenance.check_records(weights.inputs, weights.data)
 
 
-def read_torch(path: Path, others: bool = False) -> Any:
-    """`torch.load` restricted to tensors and plain values, with errors of one line.
+def check_config(config: Mapping[str, Any]) -> None:
+    """Raise ValueError where a network's config is not made of words, numbers and yes or no.
 
-    Args:
-        path: the file.
-        others: whether it may be of other people's making, with objects beside its tensors that
-            are of no use here (`foreign.NAMES`).
-
-    Raises:
-        WsssError: it cannot be read, is of another kind, which is named, or needs code to load.
+    Or of short lists of whole numbers.
     """
-    import pickle
-    import warnings
-    from contextlib import nullcontext
+    for name, value in config.items():
+        listed = isinstance(value, list) and len(value) <= LISTED
+        parts = value if listed and all(type(part) is int for part in value) else [value]
+        for part in parts:
+            number = isinstance(part, int | float) and -LARGEST < part < LARGEST  # NaN is not
+            if not number and not isinstance(part, str | None):
+                raise ValueError(f"config: {name} is no word and no number")
 
-    import torch
 
-    ledger.read(path)
-    if not path.is_file():
-        reason = "is a folder" if path.is_dir() else "no such file"
-        raise WsssError(f"{path}: {reason}")
-    try:
-        if known := foreign.stranger(path):
-            raise WsssError(f"{path}: {known[0]}", known[1])
-        with warnings.catch_warnings(), foreign.stand_ins() if others else nullcontext():
-            warnings.simplefilter("ignore")  # of odd pickles; what cannot be read is said below
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as err:
-        name = foreign.forbidden(err)
-        raise WsssError(
-            f"{path}: holds more than tensors and plain values, and was not read"
-            + (f": {name} would have to run code" if name else ""),
-            foreign.WAY_OUT,
-        ) from None
-    except PermissionError:
-        raise WsssError(f"{path}: permission denied") from None
-    except WsssError:
-        raise
-    except Exception as err:  # torch raises many kinds for damaged files
-        reason = (str(err).splitlines() or [type(err).__name__])[0]
-        raise shortage(err) or WsssError(f"{path}: not a weights file ({reason})") from None
+def check_state(name: str, state: Any) -> None:
+    """Raise ValueError where a state dict is no dict of tensors by name."""
+    from torch import Tensor
+
+    if not isinstance(state, dict):
+        raise ValueError(f"{name} is no dict")
+    for key, tensor in state.items():
+        if type(key) is not str or not isinstance(tensor, Tensor):
+            raise ValueError(f"{name} holds more than tensors by name")
 
 
 def write_torch(path: Path, value: Any) -> None:

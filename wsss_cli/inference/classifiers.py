@@ -143,7 +143,8 @@ def _way_out(reason: str) -> str | None:
 
 def _state_dict(path: Path, network: str) -> StateDict:
     from ..artifacts.foreign import WAY_OUT
-    from ..artifacts.weights import MADE_BY, read_torch
+    from ..artifacts.torch_files import read_torch
+    from ..artifacts.weights import MADE_BY
     from ..nets.zoo import classifier_names, state_of
 
     names = classifier_names()

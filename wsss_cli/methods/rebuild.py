@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import WsssError
+from ..errors import WsssError, shortage
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,9 +37,10 @@ def rebuild_classifier(
     Raises:
         ValueError: config or tensors are not those of such a network.
     """
+    from ..nets.rebuild import entry
     from .train_cls import CARDS
 
-    return _filled(CARDS, config.get("method", "cam"), config, n_classes, state_dict)
+    return _filled(CARDS, entry(config, "method", str, "cam"), config, n_classes, state_dict)
 
 
 def rebuild_affinity(
@@ -57,7 +58,7 @@ def rebuild_affinity(
     from ..nets.rebuild import entry
     from .train_aff import CARDS
 
-    return _filled(CARDS, entry(config, "method"), config, 0, state_dict)
+    return _filled(CARDS, entry(config, "method", str), config, 0, state_dict)
 
 
 def rebuild_segmenter(
@@ -74,10 +75,12 @@ def rebuild_segmenter(
     Raises:
         ValueError: config or tensors are not those of such a network.
     """
+    from ..nets.rebuild import entry
     from .train_seg import CARDS
 
     kept = {k: t for k, t in state_dict.items() if not k.startswith(TRAINING_ONLY)}
-    return _filled(CARDS, config.get("method", CARDS[0].name), config, n_labels, kept)
+    method = entry(config, "method", str, CARDS[0].name)
+    return _filled(CARDS, method, config, n_labels, kept)
 
 
 def presence_tellers() -> list[str]:
@@ -150,5 +153,10 @@ def _placed(
         raise WsssError(
             f"{weights.path}: damaged ({err})", "train again, or take other weights"
         ) from None
+    except (MemoryError, RuntimeError) as err:
+        short = shortage(err)
+        if short is None:
+            raise
+        raise WsssError(f"{weights.path}: {short} for its network", short.hint) from err
     model = fold_batchnorm(model) if folded else model
     return model.to(place.device).to(memory_format=torch.channels_last)

@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ..artifacts.weights import MADE_BY, read_torch
+from ..artifacts.torch_files import not_finite, read_torch
+from ..artifacts.weights import MADE_BY
 from ..errors import WsssError
 from .base import Backbone
 from .names import BACKBONE_FACTS
@@ -84,9 +85,8 @@ def _imagenet(name: str) -> Mapping[str, Tensor]:
 def _read(path: Path) -> Any:
     try:
         return read_torch(path, others=True)
-    except WsssError as error:
-        error.hint = error.hint or HINT_FILE
-        raise
+    except WsssError as err:
+        raise WsssError(str(err), err.hint or HINT_FILE, err.exit_code) from None
 
 
 def _found(backbone: Backbone, source: Any, label: str) -> State:
@@ -123,6 +123,11 @@ def _load(backbone: Backbone, source: Any, label: str) -> str:
             f"{label}: does not fit {backbone.name}, which has {len(wanted)} tensors: "
             + "; ".join(problems),
             f"is it of another network than {backbone.name}? See --backbone",
+        )
+    lost = not_finite({key: given[key] for key in wanted if key in given})
+    if lost:
+        raise WsssError(
+            f"{label}: {len(lost)} tensors hold NaN or infinity, first {lost[0]}", HINT_FILE
         )
     backbone.load_state_dict({key: given.get(key, value) for key, value in wanted.items()})
     ours = isinstance(source, Mapping) and source.get("kind") in list(MADE_BY)

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..artifacts.torch_files import not_finite
 from .backbones import Backbone, build_backbone
 
 
@@ -20,19 +21,31 @@ def backbone_of(config: Mapping[str, Any]) -> Backbone:
     Raises:
         ValueError: the config does not describe one.
     """
-    name, stride = entry(config, "backbone"), entry(config, "output_stride")
-    return build_backbone(name, stride, entry(config, "dilated"), config.get("multi_grid", ()))
+    name, stride = entry(config, "backbone", str), entry(config, "output_stride", int)
+    rates = entry(config, "multi_grid", list, [])
+    return build_backbone(name, stride, entry(config, "dilated", bool), rates)
 
 
-def entry(config: Mapping[str, Any], name: str) -> Any:
+def entry(config: Mapping[str, Any], name: str, kind: type, otherwise: Any = None) -> Any:
     """What a config says under a name.
 
+    Args:
+        config: of words and numbers.
+        name: of one of them.
+        kind: str, bool, list, int, or float, which a whole number may stand for.
+        otherwise: what it is where the config does not say.
+
     Raises:
-        ValueError: nothing.
+        ValueError: nothing, and there is no `otherwise`; or something of another kind.
     """
     if name not in config:
-        raise ValueError(f"its config lacks {name}")
-    return config[name]
+        if otherwise is None:
+            raise ValueError(f"its config lacks {name}")
+        return otherwise
+    value = config[name]
+    if type(value) is not kind and not (kind is float and type(value) is int):
+        raise ValueError(f"its config has {name} {value!r}, which is no {kind.__name__}")
+    return value
 
 
 def fill(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
@@ -43,12 +56,16 @@ def fill(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
     """
     wanted = model.state_dict()
     wrong = sorted(wanted.keys() ^ state_dict.keys())
-    wrong += [
+    wrong += sorted(
         key
         for key in wanted.keys() & state_dict.keys()
         if wanted[key].shape != state_dict[key].shape
-    ]
+        or wanted[key].is_floating_point() != state_dict[key].is_floating_point()
+    )
     if wrong:
         raise ValueError(f"{len(wrong)} tensors do not fit its config, first {wrong[0]}")
+    lost = not_finite(state_dict)
+    if lost:
+        raise ValueError(f"{len(lost)} tensors hold NaN or infinity, first {lost[0]}")
     model.load_state_dict(dict(state_dict))
     model.eval()

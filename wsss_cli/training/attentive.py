@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..nets.oaa import AttentionNet
     from .augment import Window
 
+MOST_LAYERS = 8
+
 
 @dataclass(frozen=True, kw_only=True)
 class Layers:
@@ -24,7 +26,9 @@ class Layers:
     layers: Annotated[
         int,
         typer.Option(
-            min=0, max=8, help="Number of 3x3 convolutions before the classifier (published: 3)."
+            min=0,
+            max=MOST_LAYERS,
+            help="Number of 3x3 convolutions before the classifier (published: 3).",
         ),
     ] = 0
 
@@ -95,9 +99,10 @@ def rebuilt(config: Mapping[str, Any], n_classes: int) -> AttentionNet:
     """
     from ..nets.rebuild import backbone_of, entry
 
-    return attention_network(
-        entry(config, "method"), backbone_of(config), n_classes, 0.0, entry(config, "layers")
-    )
+    name, layers = entry(config, "method", str), entry(config, "layers", int)
+    if not 0 <= layers <= MOST_LAYERS:
+        raise ValueError(f"its config has {layers} layers, there are {MOST_LAYERS} at most")
+    return attention_network(name, backbone_of(config), n_classes, 0.0, layers)
 
 
 def published_recipe() -> dict[str, Any]:

@@ -16,6 +16,8 @@ from torch.optim import Optimizer
 from ..artifacts.holding import open_alone
 from ..artifacts.ledger import LOCK, looking_back
 from ..artifacts.placing import remove, sweep, writing
+from ..artifacts.torch_files import check_plain
+from ..artifacts.weights import check_state
 from ..errors import WsssError
 from .team import Team
 
@@ -100,16 +102,17 @@ class Checkpoint:
         if state is None:
             return Progress()
         try:
-            progress = Progress(state["step"], state["loss_sum"], state["history"])
-            _check_shapes(state["model"], model.state_dict())
-            _check_shapes(state.get("extra", {}), self.extra)
+            progress = _progress(state)
+            _check_like(state["model"], model.state_dict())
+            _check_like(state.get("extra", {}), self.extra)
+            _check_optimizer(state["optimizer"], optimizer)
             optimizer.load_state_dict(state["optimizer"])
             if scaler is not None and scaler.is_enabled():
                 scaler.load_state_dict(state["scaler"])
             model.load_state_dict(state["model"])
             for name, tensor in self.extra.items():
                 tensor.copy_(state["extra"][name])
-        except (AttributeError, KeyError, TypeError, ValueError) as err:
+        except (AttributeError, LookupError, TypeError, ValueError) as err:
             if self.restart:
                 return Progress()
             raise WsssError(f"{self.path}: damaged ({err})", RESUME_HINT) from None
@@ -193,8 +196,40 @@ class Checkpoint:
             self._lock = open_alone(self._lock_path, busy, forks=True)
 
 
-def _check_shapes(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+def _progress(state: Mapping[str, Any]) -> Progress:
+    """Raises ValueError where it is not what `Checkpoint.save` writes."""
+    step, loss_sum, history = state["step"], state["loss_sum"], state["history"]
+    check_plain("history", history)
+    rows = history if type(history) is list else [None]
+    if not all(isinstance(row, dict) and type(row.get("epoch")) is int for row in rows):
+        raise ValueError("history is no list of figures")
+    if type(step) is not int or step < 0 or type(loss_sum) is not float:
+        raise ValueError("step or loss_sum is no number")
+    return Progress(step, loss_sum, history)
+
+
+def _check_like(found: Any, wanted: Mapping[str, Tensor]) -> None:
     """Refuse other tensors before any is copied, so that a fresh model stays fresh."""
-    other = {name: t.shape for name, t in found.items()}
-    if other != {name: t.shape for name, t in wanted.items()}:
+    check_state("model", found)
+    other = {name: (t.shape, t.dtype) for name, t in found.items()}
+    if other != {name: (t.shape, t.dtype) for name, t in wanted.items()}:
         raise ValueError("the tensors of another network")
+
+
+def _check_optimizer(found: Any, optimizer: Optimizer) -> None:
+    """Refuse what the optimiser would take without a word, and stumble over in its next step."""
+    groups, own = found["param_groups"], optimizer.state_dict()["param_groups"]
+    if [set(one) for one in groups] != [set(one) for one in own]:
+        raise ValueError("the groups of another optimiser")
+    for group, mine in zip(groups, own, strict=True):
+        if any(type(group[name]) is not type(mine[name]) for name in mine):
+            raise ValueError("the groups of another optimiser")
+        if group["params"] != mine["params"]:
+            raise ValueError("the parameters of another optimiser")
+    params = [param for group in optimizer.param_groups for param in group["params"]]
+    for index, kept in found["state"].items():
+        shapes = {t.shape for t in kept.values() if isinstance(t, Tensor) and t.dim()}
+        if type(index) is not int or not 0 <= index < len(params):
+            raise ValueError("the parameters of another optimiser")
+        if shapes - {params[index].shape}:
+            raise ValueError("the tensors of another optimiser")

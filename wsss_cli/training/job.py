@@ -159,7 +159,8 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
     import torch
 
     from ..artifacts.standing import partial_path
-    from ..artifacts.weights import read_torch, weights_run, write_torch
+    from ..artifacts.torch_files import read_torch
+    from ..artifacts.weights import weights_run, write_torch
     from .checkpoint import Checkpoint
     from .compute import set_up
     from .data import Plan, Samples

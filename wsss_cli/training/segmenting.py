@@ -43,9 +43,10 @@ def network(config: Mapping[str, Any], n_labels: int) -> Segmenter:
     from ..nets.rebuild import backbone_of, entry
     from ..nets.segmentation import build_segmenter
 
-    model, backbone = entry(config, "model"), backbone_of(config)
-    norm, decoder_stride = entry(config, "norm"), config.get("decoder_stride")
-    return build_segmenter(model, backbone, n_labels, norm=norm, decoder_stride=decoder_stride)
+    model, backbone = entry(config, "model", str), backbone_of(config)
+    norm = entry(config, "norm", str)
+    stride = entry(config, "decoder_stride", int, 0) or None  # older weights have no choice of it
+    return build_segmenter(model, backbone, n_labels, norm=norm, decoder_stride=stride)
 
 
 @dataclass(frozen=True, kw_only=True)

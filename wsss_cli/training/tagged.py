@@ -36,7 +36,8 @@ def classifier_head(task: Task, net: Segmenter, classes: list[str], team: Team) 
     Raises:
         WsssError: a classifier of other classes, or one that does not stand on the backbone.
     """
-    from ..artifacts.weights import load_weights, read_torch
+    from ..artifacts.torch_files import read_torch
+    from ..artifacts.weights import load_weights
 
     source = task.body.weights
     if source in ("imagenet", "random"):

@@ -63,7 +63,7 @@ def network(config: Mapping[str, Any], _: int) -> AffinityNet:
     from ...nets.affinity import AffinityNet
     from ...nets.rebuild import backbone_of, entry
 
-    return AffinityNet(backbone_of(config), entry(config, "group_norm"))
+    return AffinityNet(backbone_of(config), entry(config, "group_norm", bool))
 
 
 # Crops, scales, radius, decay, strides as published. The rate is theirs over ten, since that goes

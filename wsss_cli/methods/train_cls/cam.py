@@ -256,14 +256,14 @@ def fit_softmax_head(
 def network(config: Mapping[str, Any], n_classes: int) -> Classifier:
     """The network that weights of this method hold, untrained."""
     from ...nets.classifier import Classifier
-    from ...nets.rebuild import backbone_of
+    from ...nets.rebuild import backbone_of, entry
 
     return Classifier(
         backbone_of(config),
         n_classes,
-        pool=config.get("pool", Pool.gap.value),
-        sharpness=config.get("lse_sharpness", SHARPNESS),
-        exclusive=config.get("loss") == TagLoss.softmax.value,
+        pool=entry(config, "pool", str, Pool.gap.value),
+        sharpness=entry(config, "lse_sharpness", float, SHARPNESS),
+        exclusive=entry(config, "loss", str, TagLoss.margin.value) == TagLoss.softmax.value,
     )
 
 

@@ -104,7 +104,7 @@ def network(config: Mapping[str, Any], n_classes: int) -> SeamNet:
     from ...nets.rebuild import backbone_of, entry
     from ...nets.seam import SeamNet
 
-    return SeamNet(backbone_of(config), n_classes, suppress=entry(config, "suppress"))
+    return SeamNet(backbone_of(config), n_classes, suppress=entry(config, "suppress", bool))
 
 
 # As published, but for a tenth of its rate, since that goes without momentum. A probe's head is no

@@ -187,8 +187,8 @@ def network(config: Mapping[str, Any], n_labels: int) -> SingleStageNet:
     from ....nets.single_stage import SingleStageNet
 
     model = plain_network(config, n_labels)
-    pooling = Pooling(entry(config, "focal_power"), entry(config, "focal_offset"))
-    gate = entry(config, "gate") if isinstance(model.head, GatedHead) else None
+    pooling = Pooling(entry(config, "focal_power", float), entry(config, "focal_offset", float))
+    gate = entry(config, "gate", float) if isinstance(model.head, GatedHead) else None
     return SingleStageNet(model, pooling, gate)
 
 
