@@ -157,6 +157,19 @@ def test_signals_that_are_ignored_from_the_start_stay_ignored() -> None:
     assert (done.returncode, done.stdout) == (0, "nohup\n")
 
 
+def test_a_signal_that_another_process_told_of_comes_late_and_interrupts_nothing() -> None:
+    done = program("""
+def body():
+    try:
+        ending.stop()
+    finally:
+        send()
+        print("tidied up", flush=True)
+ending.guarded(body)
+""")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "tidied up\n", "")
+
+
 def test_a_wish_to_wait_is_asked_for() -> None:
     done = program("""
 def body():

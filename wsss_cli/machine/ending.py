@@ -97,6 +97,16 @@ def catching(waits: Callable[[], bool]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def stop() -> NoReturn:
+    """Raise KeyboardInterrupt, as if a signal had come: another process has told of one.
+
+    The signal itself may be on its way here, and must not interrupt what tidies up.
+    """
+    if _State.owner:
+        _State.came, _State.over = _State.came or time.monotonic(), True
+    raise KeyboardInterrupt
+
+
 @contextlib.contextmanager
 def patient(seconds: float) -> Iterator[None]:
     """Leave that much time after a signal, and what is usual after the block."""
@@ -175,7 +185,7 @@ def _watch(reader: int) -> None:
     while not set(got := os.read(reader, 64)) & set(SIGNALS):
         if not got:
             return
-    _State.came, _State.over = _State.came or time.monotonic(), True
+    _State.came, _State.over = time.monotonic(), True
     while (rest := _State.came + _State.patience - time.monotonic()) > 0:
         time.sleep(rest)
     leave()

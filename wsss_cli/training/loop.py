@@ -188,7 +188,7 @@ def _go_on_together(run: Trainer, error: WsssError | None = None) -> None:
     if failed:
         raise LeftAlone
     if interrupted:
-        raise KeyboardInterrupt
+        ending.stop()
 
 
 def fit(

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import WsssError
+from ..machine import ending
 from .shares import SharedDropout, Shares
 
 T = TypeVar("T")
@@ -150,7 +151,7 @@ class Team:
             if self.world == 1 or not LOST.search(str(err)):
                 raise
             if self._reason().endswith(INTERRUPTED):
-                raise KeyboardInterrupt from None
+                ending.stop()
             raise LeftAlone from err
 
     def claim(self, reason: str) -> bool:
