@@ -11,7 +11,6 @@ import numpy as np
 from ..console import warn
 from ..core.labels import IGNORE
 from ..core.teachable import unteachable
-from ..errors import WsssError
 
 if TYPE_CHECKING:
     from ..artifacts import Artifact, DatasetReader
@@ -25,18 +24,14 @@ def doubt_tags(data: DatasetReader, ids: Sequence[str]) -> None:
         warn(f"{data.path}: in training, {text}")
 
 
-def doubt_labels(labels: Artifact, ids: Sequence[str], speaks: bool = True) -> None:
-    """Warn where all labels to train on are one and the same.
+def doubt_labels(labels: Artifact, ids: Sequence[str]) -> None:
+    """Warn where all labels to train on are one and the same, or none is there.
 
     Reads until it has seen two labels.
 
     Args:
         labels: artifact of kind label.
         ids: those of its images that are trained on.
-        speaks: whether to warn; what cannot be trained at all is refused in any case.
-
-    Raises:
-        WsssError: no pixel has a label.
     """
     seen: set[int] = set()
     for image_id in ids:
@@ -46,16 +41,15 @@ def doubt_labels(labels: Artifact, ids: Sequence[str], speaks: bool = True) -> N
         if len(seen) > 1:
             return
     if not seen:
-        raise WsssError(
+        warn(
             f"{labels.path}: no pixel of the {len(ids)} images to train on has a label, all are "
-            f"{IGNORE}",
-            "`wsss info` shows what made them; other thresholds of `wsss make-seeds` label more",
+            f"{IGNORE}: there is nothing to learn"
         )
+        return
     names = ["background", *labels.classes]
     only = seen.pop()
     named = names[only] if only < len(names) else str(only)
-    if speaks:
-        warn(
-            f"{labels.path}: every label of the {len(ids)} images to train on is {named}: a "
-            "network learns to predict nothing else"
-        )
+    warn(
+        f"{labels.path}: every label of the {len(ids)} images to train on is {named}: a network "
+        "learns to predict nothing else"
+    )

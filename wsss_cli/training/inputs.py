@@ -65,8 +65,7 @@ def labelled_ids(
         speaks: whether to say what they cannot teach.
 
     Raises:
-        WsssError: labels of images that the data set does not have, nothing is left, or no pixel
-            of what is left has a label.
+        WsssError: labels of images that the data set does not have, or nothing is left.
     """
     known = set(data.ids)
     unknown = [image_id for image_id in labels.ids if image_id not in known]
@@ -77,7 +76,8 @@ def labelled_ids(
             "name the data set that the labels were made from with --data",
         )
     ids = _chosen(data, labels.path, labels.ids, split, held_out)
-    doubt_labels(labels, ids, speaks)
+    if speaks:
+        doubt_labels(labels, ids)
     return ids
 
 
