@@ -30,14 +30,18 @@ from wsss_cli.core.crf import PRESETS, CrfParams
 from wsss_cli.core.grid import grid_size, pad_to_multiple
 from wsss_cli.core.images import to_input
 from wsss_cli.core.views import resize_image
-from wsss_cli.core.walk_defaults import IRN_PAD_TO, IRN_THRESHOLD
+from wsss_cli.core.walk_defaults import IRN_THRESHOLD
 from wsss_cli.methods.rebuild import rebuild_affinity
 from wsss_cli.nets.affinity import AffinityNet, IRNet
 from wsss_cli.nets.backbones import build_backbone
 
 
 def write_weights(
-    path: Path, method: str, data: Path, changes: Mapping[str, Any] | None = None
+    path: Path,
+    method: str,
+    data: Path,
+    changes: Mapping[str, Any] | None = None,
+    params: Mapping[str, Any] | None = None,
 ) -> Path:
     """A tiny network of random weights, loud enough for affinities to differ."""
     torch.manual_seed(5)
@@ -58,7 +62,7 @@ def write_weights(
             kind="wsss/aff",
             config={**config, **(changes or {})},
             classes=reader.classes,
-            params={},
+            params=params or {},
             seed=5,
             inputs=[reader],
             state_dict=state,
@@ -132,7 +136,7 @@ def test_irn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert walked["a/5"]["cam"].shape == (0, *grid_size(*SIZE, 4))
     with open_artifact("pseudo.h5", LABEL) as masks, open_artifact("walk.h5", CAM) as maps:
         own = {"method": "irn", "stride": 4, "beta": 10, "steps": "auto", "radius": 5, "flip": True}
-        own["pad_to"] = IRN_PAD_TO
+        own["pad_to"] = 0  # the weights do not say what they were trained on
         assert maps.params == {**own, "max_side": 1024, "precision": "f32"}
         expected_params = {"threshold": 0.25, "crf": None, "crf_unary": None}
         assert masks.params == {**maps.params, **expected_params}
@@ -212,6 +216,20 @@ def test_every_option_matters_and_is_recorded(folder: Path) -> None:
                 number = isinstance(masks.params[key], int | float)
                 assert masks.params[key] == (float(expected) if number else expected)
         (folder / "plain.h5").unlink()
+
+
+def test_boundaries_see_images_padded_as_in_training(folder: Path) -> None:
+    """As `--pad-to` of that many pixels does by hand; more padding changes what is seen."""
+    write_weights(folder / "crop.pt", "irn", folder / "data.h5", params={"crop": 96})
+    assert walk(folder, "crop", "crop.h5").exit_code == 0
+    assert walk(folder, "irn", "hand.h5", "--pad-to", 96).exit_code == 0
+    with open_artifact(folder / "crop.h5") as masks, open_artifact(folder / "hand.h5") as hand:
+        assert masks.params["pad_to"] == hand.params["pad_to"] == 96
+        for image_id in masks.ids:
+            assert np.array_equal(masks[image_id]["label"], hand[image_id]["label"])
+    result = walk(folder, "psa", "other.h5", "--pad-to", 96)
+    assert result.exit_code == 2
+    assert "--pad-to: is of irn weights" in result.stderr
 
 
 def test_the_mirrored_image_gives_the_mirrored_mask(folder: Path) -> None:

@@ -173,7 +173,8 @@ def test_fcn8s_goes_on_from_fcn32s(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "own"),
     [
-        (["--model", "unet"], {"decoder_stride": 1}),
+        (["--model", "unet"], {}),
+        (["--model", "unet", "--decoder-stride", "1"], {"decoder_stride": 1}),
         (["--model", "unet", "--decoder-stride", "4"], {"decoder_stride": 4}),
         (["--backbone", "resnet18", "--multi-grid", "1,2"], {"multi_grid": [1, 2]}),
         (["--backbone", "resnet18"], {}),

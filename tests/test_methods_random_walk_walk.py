@@ -46,6 +46,14 @@ def test_options_that_are_given() -> None:
     assert (padding.pad_to, padding.scores_record()["pad_to"]) == (512, 512)
 
 
+def test_images_are_padded_as_the_boundaries_were_trained_unless_told() -> None:
+    assert walk.spread("irn", WalkOptions(), 512).pad_to == 512
+    assert walk.spread("irn", WalkOptions(pad_to=0), 512).pad_to == 0
+    assert walk.spread("irn", WalkOptions()).pad_to == 0  # weights that do not say
+    assert walk.spread("irn", WalkOptions(), 1 << 20).pad_to == 4096
+    assert walk.spread("psa", WalkOptions(), 448).pad_to == 0  # features, without group norms
+
+
 @pytest.mark.parametrize(
     ("by", "options", "error", "said"),
     [
@@ -53,9 +61,8 @@ def test_options_that_are_given() -> None:
         ("irn", {"border": Border.full}, UsageError, "--border: is of psa weights"),
         ("irn", {"threshold": 1.5}, UsageError, "--threshold 1.5: must lie in 0..1"),
         ("psa", {"pad_to": 512}, UsageError, "--pad-to: is of irn weights, and these are psa"),
-        ("irn", {"pad_to": 500}, UsageError, "--pad-to 500: must be a multiple of 16 in 0..4096"),
-        ("irn", {"pad_to": -16}, UsageError, "--pad-to -16: must be a multiple of 16"),
-        ("irn", {"pad_to": 4112}, UsageError, "--pad-to 4112: must be a multiple of 16"),
+        ("irn", {"pad_to": -16}, UsageError, "--pad-to -16: must lie in 0..4096"),
+        ("irn", {"pad_to": 4097}, UsageError, "--pad-to 4097: must lie in 0..4096"),
         ("psa", {"alpha": 0.0}, UsageError, "--alpha 0.0: must be above 0"),
         ("psa", {"radius": 0}, UsageError, "radius 0: must lie in"),
         ("new", {}, WsssError, "a method 'new' that random-walk does not know"),
@@ -84,7 +91,7 @@ def test_defaults_are_the_weights_methods() -> None:
     assert (own["steps"], own["radius"], own["beta"]) == ("auto", 5, None)
     said = {name: str(own[name]) for name in ("alpha", "border", "threshold", "flip", "pad_to")}
     expected = {"alpha": "16", "border": "full", "threshold": "0.25", "flip": "flip"}
-    assert said == {**expected, "pad_to": "0"}
+    assert said == {**expected, "pad_to": "the --crop of train-aff"}
     assert {due(own[name], {}) for name in said} == {None}
 
 

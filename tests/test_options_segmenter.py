@@ -105,8 +105,9 @@ def test_unit_rates_that_cannot_be(given: str, backbone: str, dilated: bool, sai
     assert str(caught.value).startswith(said)
 
 
-def test_a_decoder_goes_to_full_resolution_unless_told() -> None:
-    assert (Head(model="unet").decoder, Head(model="fcn").decoder) == (1, None)
-    assert Head(model="unet", decoder_stride=4).decoder == 4
+def test_a_decoder_ends_at_the_backbones_finest_stage_unless_told() -> None:
+    assert (Head(model="unet").decoder, Head(model="fcn").decoder) == (None, None)
+    for stride in (1, 2, 4):
+        assert Head(model="unet", decoder_stride=stride).decoder == stride
     with pytest.raises(UsageError, match="--decoder-stride 2: fcn8s has no decoder whose stride"):
         _ = Head(model="fcn8s", decoder_stride=2).decoder

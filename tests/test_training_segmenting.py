@@ -83,7 +83,6 @@ def test_what_changes_the_numbers_is_recorded(tmp_path: Path) -> None:
         **{"backbone": "tiny", "output_stride": 16, "dilated": False, "model": "unet"},
         **{"norm": "batch", "weights": "random", "freeze_stages": 0, "batchnorm": "frozen"},
         "aux_weight": 0.5,
-        "decoder_stride": 1,
     }
 
 
@@ -97,8 +96,8 @@ def test_what_only_some_networks_have_is_in_the_config_of_those(tmp_path: Path) 
     assert config(model="fcn", multi_grid="1,1,2")["multi_grid"] == [1, 1, 2]
     assert "multi_grid" not in config(model="deeplabv3", multi_grid="none")
     assert "multi_grid" not in config(model="fcn")
-    assert config(model="unet")["decoder_stride"] == 1
-    assert config(model="unet", decoder_stride=4)["decoder_stride"] == 4
+    assert config(model="unet", decoder_stride=1)["decoder_stride"] == 1
+    assert "decoder_stride" not in config(model="unet")
     assert "decoder_stride" not in config(model="fcn")
 
 
@@ -125,7 +124,7 @@ def test_a_network_is_trained_and_rebuilt_with_its_rates(tmp_path: Path) -> None
 
 
 def test_weights_of_before_the_decoders_stride_was_chosen_are_rebuilt(tmp_path: Path) -> None:
-    task = seg_task(tmp_path, head=Head(model="unet", aux_weight=0.0))
+    task = seg_task(tmp_path, head=Head(model="unet", aux_weight=0.0, decoder_stride=1))
     old = {k: v for k, v in task.config.items() if k != "decoder_stride"}
     assert _segmenting.network(old, 3).head.stride == 2  # the tiny network's finest stage
     assert _segmenting.network(task.config, 3).head.stride == 1

@@ -123,7 +123,8 @@ def run(
     unary: Unary = "labels" if crf_unary is CrfUnary.labels else "scores"
     part, place, max_side = Shard.parse(shard), machine.place(), looking.views().max_side
     trained = load_weights(weights, "wsss/aff")
-    spread = method.card.spread(str(trained.config.get("method")), method.options)
+    by, crop = str(trained.config.get("method")), trained.params.get("crop")
+    spread = method.card.spread(by, method.options, crop if isinstance(crop, int) else 0)
     with open_artifact(cam, CAM) as maps, open_dataset(data, maps, trained) as reader:
         wanted = select_ids(maps.ids, ids, maps.path)
         check_maps(maps, reader, wanted)

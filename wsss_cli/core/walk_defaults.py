@@ -14,5 +14,4 @@ IRN_THRESHOLD = 0.25  # background score that walked classes are compared with
 RADIUS = 5  # of a cell's neighbourhood, in cells
 PUBLISHED_SIZE = (375, 500)  # (H, W) of most images that the published steps were chosen on
 PUBLISHED_STEPS = 256  # of PSA, IRN and SEAM, on images of that size
-IRN_PAD_TO = 0  # side that IRN's images are padded to at least; its code: 512 (results.md)
 NEAREST_BETA = 1.0  # of `nearest`: the plain mean

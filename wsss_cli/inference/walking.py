@@ -33,7 +33,7 @@ class Spread(Protocol):
         stride: of the grid that scores live on.
         has_background: the background is one of the scores.
         threshold: of the background in the place of scores; None where it has some.
-        pad_to: side that images are padded to at least, a multiple of `PAD`.
+        pad_to: side that images are padded to at least.
     """
 
     @property
@@ -76,10 +76,11 @@ class WalkCard(Card):
     """A method of random-walk.
 
     Attributes:
-        spread: of the name of the method that trained the weights, and the options.
+        spread: of the name of the method that trained the weights, the options, and the side of the
+            crops that it trained on, 0 if that is not known.
     """
 
-    spread: Callable[[str, Any], Spread]
+    spread: Callable[[str, Any, int], Spread]
 
 
 class Loaded(NamedTuple):
@@ -181,8 +182,8 @@ class Walker:
 def padded(x: Tensor, least: int) -> Tensor:
     """Pad (B, 3, H, W) on the right and below to sides of `least` or, if longer, multiples of PAD.
 
-    With zeros, the mean colour. What a network with batch norm sees of the image hardly changes
-    with it. A group norm takes means over the whole map: IRNet's boundaries do change.
+    With zeros, the mean colour. Features of a network with batch norm hardly change with it. The
+    heads of IRNet have group norms, which take means over the whole map: its boundaries do.
     """
     from torch.nn import functional
 

@@ -81,7 +81,7 @@ class SegmenterFacts:
             some backbones.
         multi_grid: rates of the residual units of the backbone's last stage as published, in
             multiples of the stage's own; empty for none.
-        decoder_stride: usual pixels per cell of the logits; 0 where this is no matter of choice.
+        decoder: its logits have the stride of the backbone's finest stage, unless told.
     """
 
     strides: tuple[int, ...] = (16, 8, 32)
@@ -89,7 +89,7 @@ class SegmenterFacts:
     aux_weight: float = 0.0
     many_taps: bool = False
     multi_grid: tuple[int, ...] = ()
-    decoder_stride: int = 0
+    decoder: bool = False
 
 
 MULTI_GRID = (1, 2, 4)  # DeepLab v3 (Chen et al., arXiv:1706.05587, section 4.2)
@@ -101,7 +101,7 @@ SEGMENTER_FACTS = {
     "fcn": SegmenterFacts(aux_weight=0.5),
     "fcn32s": SegmenterFacts((32,), linear=True),
     "fcn8s": SegmenterFacts((32,), linear=True),  # its other score layers start from zero
-    "unet": SegmenterFacts(aux_weight=0.5, decoder_stride=1),
+    "unet": SegmenterFacts(aux_weight=0.5, decoder=True),
     "gated": SegmenterFacts(),
 }
 SEGMENTERS = tuple(SEGMENTER_FACTS)
@@ -128,7 +128,7 @@ def check_multi_grid(backbone: str, dilated: bool, rates: Sequence[int]) -> None
 
 def check_decoder_stride(model: str, stride: int) -> None:
     """Raise ValueError for a network that has no logits of this stride to choose."""
-    if not SEGMENTER_FACTS[model].decoder_stride:
+    if not SEGMENTER_FACTS[model].decoder:
         raise ValueError(f"{model} has no decoder whose stride could be chosen")
     if stride not in DECODER_STRIDES:
         raise ValueError(f"decoder stride {stride}: choose {', '.join(map(str, DECODER_STRIDES))}")

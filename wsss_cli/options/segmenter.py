@@ -30,7 +30,6 @@ AUX_WEIGHTS = in_words({name: f"{facts.aux_weight:g}" for name, facts in SEGMENT
 
 NONE = "none"
 MULTI_GRIDS = "1,2,4 for deeplabv3 and deeplabv3plus on a ResNet of three such units, else none"
-DECODERS = {n: facts.decoder_stride for n, facts in SEGMENTER_FACTS.items() if facts.decoder_stride}
 
 
 def bearable(rate: float) -> Due:
@@ -94,7 +93,7 @@ class Head:
             callback=one_of(DECODER_STRIDES),
             help="unet: image pixels per cell of the logits, 1, 2 or 4.",
         ),
-        Default(DECODERS),
+        Default("that of the backbone's finest stage, 4 on ResNets and 2 on others"),
     ] = None
 
     @property
@@ -122,14 +121,14 @@ class Head:
 
     @property
     def decoder(self) -> int | None:
-        """Pixels per cell of the logits; None where the network leaves no choice.
+        """Pixels per cell of the logits, where another number than the network's own is asked for.
 
         Raises:
             UsageError: a stride for such a network.
         """
         given = self.decoder_stride
         if given is None:
-            return DECODERS.get(self.model)
+            return None
         try:
             check_decoder_stride(self.model, given)
         except ValueError as err:

@@ -58,12 +58,13 @@ class Nearest:
         return {}
 
 
-def spread(trained_by: str, options: SureScores) -> Nearest:
+def spread(trained_by: str, options: SureScores, crop: int = 0) -> Nearest:
     """The assignment as the options have it.
 
     Args:
         trained_by: the method that trained the weights.
         options: the method's own.
+        crop: side of the crops that they trained on, which changes nothing.
 
     Raises:
         WsssError: weights without features of pixels.

@@ -12,7 +12,6 @@ import typer
 
 from ...core.walk_defaults import (
     AUTO,
-    IRN_PAD_TO,
     IRN_STRIDE,
     IRN_THRESHOLD,
     PSA_ALPHA,
@@ -152,14 +151,14 @@ class IrnWalk:
     flip: bool = True
     has_background: bool = False
     stride: int = IRN_STRIDE
-    pad_to: int = IRN_PAD_TO
+    pad_to: int = 0
 
     def __post_init__(self) -> None:
         """Raises UsageError for a value out of range."""
         if not 0 <= self.threshold <= 1:
             raise UsageError(f"--threshold {self.threshold}: must lie in 0..1")
-        if self.pad_to % PAD or not 0 <= self.pad_to <= LARGEST:
-            raise UsageError(f"--pad-to {self.pad_to}: must be a multiple of {PAD} in 0..{LARGEST}")
+        if not 0 <= self.pad_to <= LARGEST:
+            raise UsageError(f"--pad-to {self.pad_to}: must lie in 0..{LARGEST}")
 
     def see(self, model: Any, x: Tensor, place: Place) -> Tensor:
         """(h, w) boundary of a padded image, averaged before the sigmoid with its mirror's.
@@ -202,12 +201,14 @@ WALKS: Mapping[str, type] = {"psa": PsaWalk, "irn": IrnWalk}
 OWNERS = {"alpha": "psa", "border": "psa", "threshold": "irn", "flip": "irn", "pad_to": "irn"}
 
 
-def spread(trained_by: str, options: WalkOptions) -> Spread:
+def spread(trained_by: str, options: WalkOptions, crop: int = 0) -> Spread:
     """The walk as the options have it, or else the weights' method.
 
     Args:
         trained_by: the method that trained the weights.
         options: the method's own.
+        crop: side of the crops that they trained on; irn's images are padded to it unless the
+            options say otherwise, since group norms take means over the whole of what is seen.
 
     Raises:
         UsageError: a value out of range, or one that the weights' walk has no use for.
@@ -225,6 +226,8 @@ def spread(trained_by: str, options: WalkOptions) -> Spread:
             spelled = typed(name)
             raise UsageError(f"{spelled}: is of {owner} weights, and these are {trained_by}")
     given["steps"] = steps_of(options.steps)
+    if trained_by == "irn":
+        given.setdefault("pad_to", max(0, min(crop, LARGEST)))
     usual = asdict(pseudo.WALKS[trained_by])
     try:
         walk = pseudo.WalkParams(**{name: given.pop(name, usual[name]) for name in usual})
@@ -247,7 +250,7 @@ CARD = WalkCard(
         "border": _by_weights(Border.full.value),
         "threshold": _by_weights(f"{IRN_THRESHOLD:g}"),
         "flip": _by_weights("flip"),
-        "pad_to": _by_weights(str(IRN_PAD_TO)),
+        "pad_to": _by_weights("the --crop of train-aff"),
     },
     spread=spread,
     source="AffinityNet: Ahn and Kwak, CVPR 2018; IRNet: Ahn, Cho and Kwak, CVPR 2019",
