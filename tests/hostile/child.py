@@ -20,8 +20,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-PACKAGE_ROOT = Path(__file__).resolve().parents[2]
-MEMORY = 4 << 30  # bytes that a command may ask for beyond what this process has
+MEMORY = 2 << 30  # bytes that a command may ask for beyond what this process has
+# Starts the program as `python -m wsss_cli` does, and says so right before it.
+MARKED = """
+import os, runpy, sys
+os.write(int(os.environ.pop("HOSTILE_MARK")), b".")
+sys.argv[0] = "wsss"
+runpy.run_module("wsss_cli", run_name="__main__", alter_sys=True)
+"""
 LIMIT = 60.0  # seconds until a command counts as hanging
 
 Moment = tuple[float, int, bool]  # seconds after the start, signal, whether the group gets it
@@ -98,19 +104,20 @@ def started(
     Args:
         words: its arguments.
         folder: that it runs in.
-        moment: of a signal.
+        moment: of a signal; counted from where Python begins to run the program.
         limit: seconds until it is killed.
         patience: seconds until processes that it left count.
         environment: added to this process's; an empty value takes a variable away.
         shell: lines that a shell runs before it, and of which `"$@"` is the command.
         stdin: its standard input; by default it is empty.
     """
-    command = [sys.executable, "-m", "wsss_cli", *words]
+    command = [sys.executable, "-c", MARKED, *words]
     if shell:
         command = ["sh", "-c", shell, "sh", *command]
-    changed = {**os.environ, "PYTHONPATH": os.pathsep.join(import_path()), **(environment or {})}
+    mark, marked = os.pipe()
+    changed = {**os.environ, "PYTHONPATH": import_path(), "HOSTILE_MARK": str(marked)}
+    changed |= environment or {}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        start = time.monotonic()
         child = subprocess.Popen(
             command,
             cwd=folder,
@@ -119,17 +126,22 @@ def started(
             stdout=out,
             stderr=err,
             start_new_session=True,
+            pass_fds=[marked],
         )
+        os.close(marked)
+        os.read(mark, 1)  # the mark, or the end of a process that did not come so far
+        os.close(mark)
+        start = time.monotonic()
         outcome = _wait(child.pid, start, out, err, moment, limit, patience)
         child.returncode = outcome.code or 0  # it was waited for
         return outcome
 
 
-def import_path() -> list[str]:
+def import_path() -> str:
     """Where this process's wsss_cli comes from, so that a fresh one takes the same."""
     import wsss_cli
 
-    return [str(Path(str(wsss_cli.__file__)).resolve().parents[1])]
+    return str(Path(str(wsss_cli.__file__)).resolve().parents[1])
 
 
 def _be_command(

@@ -17,10 +17,8 @@ from .world import World, inputs, made
 KINDS = ("lost", "misread", "traceback", "leftover", "hang", "memory", "orphan", "code", "words")
 MEMORY = 1 << 30  # bytes that a tiny file may cost beyond what the undisturbed command takes
 
-TRACE = re.compile(r"^Traceback|^  File \"|Exception ignored|^\w*(Error|Exception):", re.MULTILINE)
+TRACE = re.compile(r"^Traceback|^  File \"|Exception ignored|^\w+(Error|Exception)\b", re.MULTILINE)
 RAW = re.compile(r"^.*\b\w*Warning: .*$|^\[W|terminate called|\*\*\*", re.MULTILINE)
-UNFINISHED = re.compile(r"\.(partial|tmp|lock)$|\.tmp\b|^\.|/\.")
-TOO_EARLY = 0.1  # seconds in which a signal may find Python alone
 
 
 @dataclass(frozen=True)

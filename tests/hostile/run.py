@@ -76,7 +76,7 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     return asked
 
 
-PARTS = ("kills", "points", "mutations")
+PARTS = ("kills", "points", "signals", "mutations", "inputs", "environments")
 
 
 def module_of(part: str) -> Any:
