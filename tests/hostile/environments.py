@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import os
 import re
 import resource
 import shutil
@@ -98,17 +96,18 @@ def no_folder(words: list[str], folder: Path, random: Random) -> child.Outcome:
 def no_locks(words: list[str], folder: Path, random: Random) -> child.Outcome:
     """A file system that knows no locks, as some of networks."""
     number = random.choice(["37", "38", "5"])
-    environment = {"LD_PRELOAD": str(_library()), "NO_LOCKS": number}
+    environment = {"LD_PRELOAD": str(_library(folder.parent)), "NO_LOCKS": number}
     return child.started(words, folder, environment=environment)
 
 
-@functools.cache
-def _library() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="no-locks-"))
-    (folder / "flock.c").write_text(NO_LOCKS)
-    command = ["gcc", "-shared", "-fPIC", "-o", "flock.so", "flock.c"]
-    subprocess.run(command, cwd=folder, check=True)
-    return folder / "flock.so"
+def _library(place: Path) -> Path:
+    """Compiled once in each process's folder of tries."""
+    library = place / "flock.so"
+    if not library.exists():
+        (place / "flock.c").write_text(NO_LOCKS)
+        command = ["gcc", "-shared", "-fPIC", "-o", library.name, "flock.c"]
+        subprocess.run(command, cwd=place, check=True)
+    return library
 
 
 # Each with whether the command has to be done all the same, and whether it can be tried here.

@@ -22,8 +22,8 @@ from typing import Any
 from . import child
 from .judge import Finding, greed, kept, manner, refusal, unfinished
 from .mutations import ALLOWED, LIMIT
-from .rights import lay_down_rights
 from .recipes import RECIPES, Recipe, recipe
+from .rights import lay_down_rights
 from .world import World, inputs
 
 SIDE = 30_000  # of a bomb's picture, in pixels: 900 million of them in 100 KB

@@ -15,7 +15,7 @@ from .world import World, inputs, made
 
 OLD = b"an older file, which --force gives away\n"
 THERE = "exists? already"  # what is said of an output that is there, or of a folder's files
-FRESH = 0.15  # share of the tries that are processes of their own, killed while they start, too
+FRESH = 8  # one try of so many is a process of its own, killed while it starts, too
 
 
 def names() -> list[str]:
@@ -26,7 +26,7 @@ def names() -> list[str]:
 def attempt(world: World, name: str, number: int, random: Random) -> Iterator[Finding]:
     """Kill a command once, and repeat it."""
     what = recipe(name)
-    fresh = random.random() < FRESH
+    fresh = number % FRESH == FRESH - 1
     replaces = what.can_force and random.random() < 0.3
     group = random.random() < 0.5
     words = what.words + ["--force"] * replaces

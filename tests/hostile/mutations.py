@@ -15,7 +15,7 @@ from .points import calls_of, die_at
 from .recipes import RECIPES, Recipe, recipe
 from .world import World, inputs, made
 
-LIMIT = 30.0  # seconds; undisturbed, each of these takes less than one
+LIMIT = 40.0  # seconds; undisturbed, each of these takes less than one
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _judged(
         yield Finding("misread", "prints what it must not read")
     if outcome.code in (2, 3):
         path = Path(form.file)
-        said = {path.name, f"a/{path.stem}"}
+        said = {path.name, f"a/{path.stem}", f" {path.stem}: "}
         if form.kind == "text":  # what it says may not fit to another input, which is named then
             said |= set(what.reads.split())
         yield from refusal(outcome, said)

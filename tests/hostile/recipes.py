@@ -198,7 +198,7 @@ RECIPES = (
         "data.h5",
         "out",
     ),
-    Recipe("slurm scores", "slurm cam.h5 pseudo.h5 -o out -q", "data.h5 cam.h5 pseudo.h5", "out"),
+    Recipe("slurm scores", "slurm cam.h5 pseudo.h5 -o out -q", "cam.h5 pseudo.h5", "out"),
 )
 
 # What the world is built with, after its photographs and lists were drawn.

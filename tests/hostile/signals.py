@@ -11,7 +11,7 @@ from random import Random
 from . import child
 from .judge import Finding, kept, last_line, manner, result
 from .kills import THERE
-from .recipes import RECIPES, recipe
+from .recipes import RECIPES, Recipe, recipe
 from .world import World, inputs
 
 PATIENCE = 5.0  # seconds until what still runs counts
@@ -47,7 +47,9 @@ def attempt(world: World, name: str, number: int, random: Random) -> Iterator[Fi
     place = f"{which.name} to the {'group' if group else 'process'} after {when:.2f} s"
     if words != what.words:
         place += f", --workers {what.workers}"
-    ended = list(_judged(outcome, when, temporary)) + list(kept(before, folder, what))
+    ended = list(kept(before, folder, what))
+    if not _before_us(outcome, when) and not _behind_us(world, what, folder, outcome):
+        ended += _judged(outcome, when, temporary)
     again = child.forked(what.words, folder) if outcome.code != 0 else outcome
     ended += manner(again)
     if again.code == 0 or (again.code == 2 and re.search(THERE, again.err)):
@@ -68,8 +70,6 @@ def _judged(outcome: child.Outcome, when: float, temporary: Path) -> Iterator[Fi
         yield Finding("orphan", f"{PATIENCE:.0f} s later runs: {outcome.left[0]}")
     if outcome.code is not None and outcome.seconds - when > SLOW:
         yield Finding("hang", f"ended {outcome.seconds - when:.0f} s after the signal")
-    if _before_us(outcome, when):
-        return
     yield from manner(outcome)
     if outcome.code in (2, 3):
         yield Finding("code", f"exit code {outcome.code}: {last_line(outcome)}")
@@ -87,3 +87,9 @@ def _before_us(outcome: child.Outcome, when: float) -> bool:
     by_signal = outcome.code in (-signal.SIGINT, -signal.SIGTERM, 1, 130)
     python_alone = "KeyboardInterrupt" in outcome.err or not outcome.err
     return not ours and by_signal and python_alone and when < TOO_EARLY
+
+
+def _behind_us(world: World, what: Recipe, folder: Path, outcome: child.Outcome) -> bool:
+    """Whether all was done, and a silent death by the signal was of Python on its way out."""
+    by_signal = outcome.code in (-signal.SIGINT, -signal.SIGTERM) and not outcome.err
+    return by_signal and not list(result(world, what, folder, outcome))
