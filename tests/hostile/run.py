@@ -17,6 +17,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -121,8 +122,11 @@ def _share(world: Any, tries: Sequence[Try], asked: argparse.Namespace) -> list[
                 world.apart(f"job-{job}")
                 _work(world, tries[job :: asked.jobs], asked.seed, end, notes)
                 code = 0
+            except BaseException:
+                traceback.print_exc()
             finally:
                 sys.stdout.flush()
+                sys.stderr.flush()
                 os._exit(code)
         children.append((worker, notes))
     rows = []
