@@ -1,0 +1,1 @@
+"""Commands under kills, signals, damaged files and in odd places (docs/testing.md)."""
