@@ -12,7 +12,7 @@ import torch
 from made import wsss
 
 from wsss_cli.artifacts import load_weights, save_weights
-from wsss_cli.artifacts import torch_files as torch_files_module
+from wsss_cli.artifacts.foreign import WAY_OUT
 from wsss_cli.artifacts.torch_files import check_plain, read_torch
 from wsss_cli.errors import WsssError
 from wsss_cli.nets.backbones import build_backbone
@@ -167,7 +167,7 @@ def test_a_lack_of_memory_is_not_called_damage(
         (RuntimeError(f"can't allocate memory: you tried to allocate {size} bytes."), "not enough"),
         (
             RuntimeError(f"can't allocate memory: you tried to allocate {size + 1} bytes."),
-            f"cls.pt: damaged .a tensor declares {size + 1} bytes",
+            f"cls.pt: not a weights file .a tensor declares {size + 1} bytes",
         ),
     ):
 
@@ -194,7 +194,7 @@ def test_code_is_never_run_and_what_is_none_is_said(tmp_path: Path) -> None:
     torch.save({"a": Path()}, tmp_path / "x.pt")
     with pytest.raises(WsssError, match="holds more than tensors and plain values, and was") as err:
         read_torch(tmp_path / "x.pt")
-    assert err.value.hint == torch_files_module.NO_CODE
+    assert err.value.hint == WAY_OUT
     (tmp_path / "x.pt").write_bytes(b"hello")
     with pytest.raises(WsssError, match=r"x\.pt: (not a weights file|holds more than)"):
         read_torch(tmp_path / "x.pt")

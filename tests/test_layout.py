@@ -22,6 +22,7 @@ LARGER: dict[str, int] = {}
 # Modules that no test file is named after, and where they are tested instead.
 TESTED_ELSEWHERE: dict[str, str] = {
     "__main__": "test_training_team starts it, under torchrun",
+    "core.label_numbers": "numbers only; test_core_labels goes by them",
     "core.pamr_defaults": "numbers only; test_core_pamr runs by them",
     "core.walk_defaults": "numbers only; test_core_pseudo: the defaults are the published ones",
     "machine.following": "test_machine_ending: no worker outlives its parent",
@@ -161,6 +162,8 @@ WRITERS: dict[str, str] = {
     "artifacts.sink": "HDF5 has it truncate the stream that it was given",
     "artifacts.writer": "h5py writes into a Sink",
     "artifacts.weights": "torch.save writes into a stream of `placed`",
+    "cli": "/dev/null in standard output's place",
+    "machine.ending": "/dev/null in standard error's place",
 }
 # Of os, shutil and pathlib. `open` and the like are looked at for their mode.
 CHANGING = {

@@ -65,8 +65,6 @@ def _shortage(path: Path, err: BaseException) -> WsssError | None:
 
 def _refusal(path: Path, err: OSError | MemoryError) -> WsssError:
     text = str(err)
-    if (short := _shortage(path, err)) is not None:
-        return short
     number = getattr(err, "errno", None)
     if "unable to lock" in text:  # HDF5_USE_FILE_LOCKING has the last word
         if number in (errno.EAGAIN, errno.EACCES):
@@ -81,6 +79,8 @@ def _refusal(path: Path, err: OSError | MemoryError) -> WsssError:
             f"{path}: another program has it open for writing, or ended without closing it",
             f"close it there; if none has it open, `h5clear --status {path}` takes the mark away",
         )
+    if (short := _shortage(path, err)) is not None:
+        return short
     if number:
         return WsssError(f"{path}: {os.strerror(number)}")
     if "truncated" in text:

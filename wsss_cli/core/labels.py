@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-IGNORE = 255
-BACKGROUND = 0
-MAX_CLASSES = 254  # labels 1..254 fit in a uint8 beside background and IGNORE
+from .label_numbers import BACKGROUND, IGNORE, MAX_CLASSES
+
+__all__ = [
+    "BACKGROUND", "IGNORE", "MAX_CLASSES", "class_of_label", "label_of_class", "labels_to_local",
+]  # fmt: skip
 
 
 def label_of_class(index: np.ndarray) -> np.ndarray:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
+from .label_numbers import BACKGROUND, IGNORE
 
-from .labels import BACKGROUND, IGNORE
+if TYPE_CHECKING:
+    import numpy as np
 
 Colour = tuple[int, int, int]
 
@@ -58,6 +59,8 @@ class ValueTable:
     @cached_property
     def by_number(self) -> np.ndarray:
         """(65536,) int32: label of each number, -1 where it has none."""
+        import numpy as np
+
         table = np.full(1 << 16, _NONE, np.int32)
         if not self.closed:
             table[:IGNORE] = np.arange(IGNORE) + (1 - self.first)
@@ -73,6 +76,8 @@ class ValueTable:
     @cached_property
     def by_colour(self) -> np.ndarray:
         """(2^24,) int16: label of each colour R * 65536 + G * 256 + B, -1 where it has none."""
+        import numpy as np
+
         table = np.full(1 << 24, _NONE, np.int16)
         for (red, green, blue), label in self.colours.items():
             table[red << 16 | green << 8 | blue] = label
@@ -91,6 +96,8 @@ def labels_of(stored: Stored, table: ValueTable) -> np.ndarray:
     Raises:
         ValueError: a number or colour without a label; says which, and in how many pixels.
     """
+    import numpy as np
+
     numbers, colours = stored.numbers, stored.colours
     if stored.palette is not None and table.colours:
         colours = stored.palette[numbers]
@@ -111,6 +118,8 @@ def labels_of(stored: Stored, table: ValueTable) -> np.ndarray:
 
 def _codes(colours: np.ndarray) -> np.ndarray:
     """(H, W) int32: R * 65536 + G * 256 + B of (H, W, 3) uint8."""
+    import numpy as np
+
     red, green, blue = (colours[..., channel].astype(np.int32) for channel in range(3))
     return red << 16 | green << 8 | blue
 
@@ -123,6 +132,8 @@ def _first_coloured(colours: np.ndarray) -> int:
 
 def _checked(found: np.ndarray, stored: np.ndarray, table: ValueTable | None = None) -> np.ndarray:
     """uint8 of labels that are all there."""
+    import numpy as np
+
     lacking = found == _NONE
     if lacking.any():
         first = stored[lacking][0]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..core.labels import IGNORE
+from ..core.label_numbers import IGNORE
 from ..core.mask_values import ValueTable
 from ..errors import UsageError, WsssError
 from .files import ImageFolder, walk

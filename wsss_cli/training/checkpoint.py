@@ -219,10 +219,11 @@ def _check_like(found: Any, wanted: Mapping[str, Tensor]) -> None:
 def _check_optimizer(found: Any, optimizer: Optimizer) -> None:
     """Refuse what the optimiser would take without a word, and stumble over in its next step."""
     groups, own = found["param_groups"], optimizer.state_dict()["param_groups"]
-    if [set(one) for one in groups] != [set(one) for one in own]:
+    # a schedule notes the rate that it starts from, which a fresh optimiser has not been told
+    if [set(one) - {"initial_lr"} for one in groups] != [set(one) - {"initial_lr"} for one in own]:
         raise ValueError("the groups of another optimiser")
     for group, mine in zip(groups, own, strict=True):
-        if any(type(group[name]) is not type(mine[name]) for name in mine):
+        if any(name in group and type(group[name]) is not type(mine[name]) for name in mine):
             raise ValueError("the groups of another optimiser")
         if group["params"] != mine["params"]:
             raise ValueError("the parameters of another optimiser")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..console import log, warn
-from ..errors import UsageError, WsssError
+from ..errors import WsssError
 from ..machine.devices import resolve_device, resolve_precision
 from ..options.training import Recipe, Setting
 from .talk import Talk
@@ -115,39 +115,6 @@ def begin(out: Path, recipe: Recipe, setting: Setting, fewest_epochs: int = 1) -
         check_target(out, setting.force, goes_on=True)
         torch.manual_seed(setting.seed)
         yield team
-
-
-def check_beside(
-    path: Path, option: str, out: Path, force: bool, is_own: Callable[[], bool]
-) -> None:
-    """Refuse early what a training is to write beside its weights, as `check_target` does.
-
-    Args:
-        path: of the file.
-        option: that names it.
-        out: of the weights.
-        force: whether either may exist.
-        is_own: whether `path` is what this very run writes. An interrupted attempt, whose state is
-            kept beside the weights, may have written it.
-
-    Raises:
-        UsageError, WsssError: as `check_target`; it is where the weights go; or another command's
-            unfinished work lies beside it.
-    """
-    from ..artifacts import ledger
-    from ..artifacts.standing import is_begun, partial_path
-    from ..artifacts.writer import check_target
-
-    hint = f"give another name with {option}"
-    if path.resolve() == out.resolve():
-        raise UsageError(f"{path}: is where the weights go", hint)
-    ledger.current().promise(path, hint)
-    check_target(path, force or (is_begun(out) and path.exists() and is_own()))
-    if partial_path(path).exists() and not (force or is_begun(out)):
-        raise WsssError(
-            f"{partial_path(path)}: holds the unfinished work of another command",
-            f"finish that, {hint}, or add --force to discard it",
-        )
 
 
 def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[str, Any]]:

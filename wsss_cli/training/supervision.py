@@ -12,7 +12,7 @@ import typer
 
 from ..errors import UsageError
 from ..options.files import Writes
-from .job import check_beside
+from .beside import check_beside
 
 if TYPE_CHECKING:
     import numpy as np

@@ -23,8 +23,9 @@ from ....training.attentive import (
     rebuilt,
     usual,
 )
+from ....training.beside import check_beside
 from ....training.classifying import Learner, tag_loss, tag_vector
-from ....training.job import Job, check_beside
+from ....training.job import Job
 from ....training.lesson import TrainingCard
 from .writing import facts_of, finish_maps, is_maps
 
