@@ -202,11 +202,10 @@ def test_masks_that_are_void_throughout_choose_no_threshold(tmp_path: Path) -> N
     cam = write_cam(tmp_path / "c.h5", data, random_cams(data))
     report = tmp_path / "r.json"
     result = wsss("eval", cam, "--split", "void", "--json", report)
-    assert result.exit_code == 0
-    assert "nothing is scored: the masks of all 1 images are void throughout" in result.stderr
-    assert json.loads(report.read_text())["miou"] is None
-    result = wsss("eval", cam, "--split", "good", "--threshold-from", report)
-    assert "holds no best threshold of maps" in result.stderr
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "no pixel of the truth holds a class" in result.stderr
+    assert "hold only 255, which is not counted" in result.stderr
+    assert not report.exists()
     result = wsss("eval", cam, "--split", "good", "--calibrate-split", "void")
     assert (result.exit_code, result.stdout) == (3, "")
     assert "the masks of split void are void throughout" in result.stderr

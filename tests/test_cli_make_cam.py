@@ -392,7 +392,8 @@ def damaged_weights(data: Path) -> dict[str, tuple[Path, str]]:
     """Weights that make no use, by fault, with what is said of each."""
     state = Classifier(build_backbone("tiny"), 3).state_dict()
     small = {key: t for key, t in state.items() if key != "head.weight"}
-    broken = {key: torch.full_like(t.float(), float("nan")) for key, t in state.items()}
+    huge = {k: torch.full_like(t, 3e38) for k, t in state.items() if t.is_floating_point()}
+    broken = {**state, **huge}
     nameless = {key: value for key, value in CONFIG.items() if key != "dilated"}
     foreign = data.with_name("foreign.pt")
     torch.save({"weights": [1]}, foreign)

@@ -358,7 +358,7 @@ def test_masks_as_cvat_exports_them(pack: Run, tmp_path: Path) -> None:
     without = pack("--voc", "kit", "--labels-from", "mask", "-o", "s.h5")
     assert without.code == 3
     assert "cat: its mask cat.png is in colours, such as 48,112,32" in without.err
-    assert "; --mask-values says what numbers and colours of masks stand for" in without.err
+    assert "hint: --mask-values says what numbers and colours of masks stand for" in without.err
     assert "3 of 3 images cannot be packed" in without.err
     assert "--on-error skip" not in without.err
 

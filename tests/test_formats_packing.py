@@ -103,7 +103,7 @@ def test_skipping_is_no_way_out_where_nothing_is_left(tmp_path: Path, tagged: bo
         packed(Collection(("cat", "dog"), (*bad, *fine)), tmp_path / "d.h5")
     hint = str(caught.value.hint)
     assert "--on-error skip" not in hint
-    assert hint.endswith("; --mask-values says what numbers and colours of masks stand for")
+    assert hint.startswith("--mask-values says what numbers and colours of masks stand for; ")
 
 
 def test_what_is_skipped_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""The numbers that have a meaning of their own among labels; here so that NumPy need not be loaded."""
+"""Numbers with a meaning of their own among labels, for what must not wait for NumPy to load."""
 
 IGNORE = 255
 BACKGROUND = 0

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.labels import BACKGROUND, IGNORE, MAX_CLASSES
+from ..core.label_numbers import BACKGROUND, IGNORE, MAX_CLASSES
 from ..core.mask_values import Colour, ValueTable
 from ..errors import UsageError, WsssError
 from .lists import read_lines

@@ -6,10 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..console import warn
-from ..core.labels import IGNORE
+from ..core.label_numbers import IGNORE
 from ..core.teachable import unteachable
 
 if TYPE_CHECKING:
@@ -33,6 +31,8 @@ def doubt_labels(labels: Artifact, ids: Sequence[str]) -> None:
         labels: artifact of kind label.
         ids: those of its images that are trained on.
     """
+    import numpy as np
+
     seen: set[int] = set()
     for image_id in ids:
         label = labels.field(image_id, "label")
