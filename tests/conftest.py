@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from wsss_cli.core.images import encode_mask
 # The same examples each time, and no limit on time: a busy machine must not fail a right answer.
 settings.register_profile("wsss", deadline=None, derandomize=True)
 settings.load_profile("wsss")
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and all they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CLASSES = ["red", "green", "blue"]
 SIZE = (32, 48)
