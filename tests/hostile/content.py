@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,11 @@ def content(path: Path, home: Path) -> Content:
     except OSError:
         pass
     raw = path.read_bytes().replace(bytes(home), b"HOME")
-    if raw[:2] == b"PK":
-        return f"weights {_digest(_weights(path))}"
-    if raw[:6] == b"\x93NUMPY":  # of dicts: equal ones may be pickled to other bytes
-        return f"array {_digest(_plain(np.load(path, allow_pickle=True)))}"
+    with suppress(Exception):  # of a half that a killed process left
+        if raw[:2] == b"PK":
+            return f"weights {_digest(_weights(path))}"
+        if raw[:6] == b"\x93NUMPY":  # of dicts: equal ones may be pickled to other bytes
+            return f"array {_digest(_plain(np.load(path, allow_pickle=True)))}"
     return f"{len(raw)} bytes {hashlib.sha256(raw).hexdigest()[:16]}"
 
 
