@@ -185,6 +185,11 @@ def test_a_table_of_one_column_is_not_parted(images: ImageFolder) -> None:
         "--label-column NAME names it; it has: Foto, Art; "
         "'Art' holds more than 0 and 1 ('x' in line 2)"
     )
+    with pytest.raises(WsssError, match="has no column of labels") as caught:
+        told(images, "image,x,y\na.jpg,0.7,0\nb.jpg,0,0.2\n")
+    assert str(caught.value.hint).startswith(
+        "--label-column NAME names a column of tags, and columns of classes hold 1 and 0; it has:"
+    )
 
 
 def test_a_separator_that_is_told_splits_rows_too(images: ImageFolder) -> None:

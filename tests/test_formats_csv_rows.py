@@ -96,6 +96,20 @@ def test_excel_says_the_delimiter_first(tmp_path: Path, first: str) -> None:
     assert read_cells(path, KNOWN) == ([["Foto", "Klasse, gut"], ["a.jpg", "cat"]], [2, 3])
 
 
+@pytest.mark.parametrize("remarks", ["# made in 2024\n", "# by me; 2024\n\n#\n", "\r\n#,x\r\n"])
+def test_remarks_before_the_header_are_no_rows(tmp_path: Path, remarks: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"{remarks}filename,labels\na.jpg,cat\n", newline="")
+    count = remarks.count("\n")
+    rows = [["filename", "labels"], ["a.jpg", "cat"]]
+    assert read_cells(path, KNOWN) == (rows, [count + 1, count + 2])
+
+
+@pytest.mark.parametrize("first", ["#filename,labels", "# Foto,Klasse", "#1.jpg,cat"])
+def test_a_mark_of_remarks_may_begin_a_name(tmp_path: Path, first: str) -> None:
+    assert cells(tmp_path, f"{first}\na.jpg,cat\n") == [first.split(","), ["a.jpg", "cat"]]
+
+
 def test_a_bar_is_a_delimiter_where_it_parts_known_names(tmp_path: Path) -> None:
     assert cells(tmp_path, "filename|labels\na.jpg|cat\n")[0] == ["filename", "labels"]
     assert cells(tmp_path, "a.jpg,cat|dog\n")[0] == ["a.jpg", "cat|dog"]

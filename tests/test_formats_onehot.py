@@ -62,6 +62,9 @@ def test_the_column_in_the_way_is_named(tmp_path: Path) -> None:
     assert "--classes FILE names the columns that are classes" in str(err.hint)
     err = refusal(tmp_path, "filename,cat,dog\na.jpg,1,nan\nb.jpg,0,1\n", "onehot")
     assert "'dog' holds more than 0 and 1 ('nan' in line 2)" in str(err)
+    err = refusal(tmp_path, "filename,cat,dog\na.jpg,1,0.7\nb.jpg,0,1\n", classes=("cat", "dog"))
+    assert "'dog' holds more than 0 and 1 ('0.7' in line 2), and --classes lists it" in str(err)
+    assert err.hint == "write 1 where an image shows the class, and 0 where it does not"
     err = refusal(tmp_path, "a.jpg,1,0,5\nb.jpg,0,1,7\n")
     assert "has no column of labels" in str(err)
     assert "a first row with the columns' names" in str(err.hint)

@@ -133,6 +133,14 @@ def test_a_strange_tag_comes_with_a_way_out() -> None:
     negative = "--negative 'No Finding' if it says that there is none of the classes"
     assert hints(alone, classes=listed, separator="asked") == [negative]
     assert hints(alone, both, classes=listed, separator="asked") == [None, None]
+    unknown = sample("e", "cow")
+    assert hints(alone, unknown, classes=listed, separator="asked") == [None, None]
+    good = sample("f", "cat")
+    assert negative in hints(alone, unknown, good, classes=listed, separator="asked")
+    numbers = hints(sample("a", "0"), sample("b", "1"), classes=listed, separator="asked")
+    assert set(numbers) == {
+        "the tags are numbers, and --classes lists names: write names in their place"
+    }
     twin, several = sample("c", "Cat"), sample("d", "dog cat")
     assert hints(twin, classes=listed, separator=None) == ["the list has 'cat': write them alike"]
     assert hints(several, classes=listed, separator="asked") == [

@@ -137,6 +137,9 @@ def test_an_image_twice_is_refused_unless_rows_are_tags(folder: Path) -> None:
     with pytest.raises(WsssError, match=r"2 images listed twice, first a \(line 4\)"):
         read(folder, text)
     assert tags(read(folder, text, layout="rows"))["a"] == ("cat", "dog")
+    with pytest.raises(WsssError, match="1 images listed twice") as caught:
+        read(folder, "filename,cat,dog\na.jpg,1,0\nb.jpg,0,1\na.jpg,1,0\n")
+    assert caught.value.hint == "leave all but one of its rows out"
 
 
 def test_bom_tabs_semicolons_and_old_line_ends(folder: Path) -> None:

@@ -116,6 +116,25 @@ def test_two_spellings_of_a_name_are_refused(a: str, b: str) -> None:
     assert (twin_of(a, ["yak", b]), twin_of(a, ["yak", a])) == (b, None)
 
 
+@pytest.mark.parametrize(
+    ("tags", "remark"),
+    [
+        (("0.7", "0", "1"), "the tags are fractions, such as '0.7': are these classes?"),
+        (("cat:0.9", "dog: 1"), "all tags end in numbers, as 'cat:0.9' does: are these parts"),
+        (("cat (2)", "dog (1)"), "all tags end in numbers, as 'cat (2)' does: are these parts"),
+    ],
+)
+def test_numbers_in_tags_are_said(tags: tuple[str, ...], remark: str) -> None:
+    assert examine(dict.fromkeys(tags, 2), [], "told")[0].startswith(remark)
+    assert examine(dict.fromkeys((*tags, "cow"), 2), [], "told") == []
+
+
+def test_0_beside_names_is_said() -> None:
+    counts = {"0": 3, "cat": 2, "dog": 1}
+    assert examine(counts, ["0"], "told")[0].startswith("the tag '0' (3 images) is never there")
+    assert examine(dict.fromkeys(("0", "1", "2"), 2), ["0"], "told") == []
+
+
 def test_names_that_differ_are_no_twins() -> None:
     assert said("cat", "cats", "10", "100", "1.5", "15", "c", "c2", "c 1") == []
 

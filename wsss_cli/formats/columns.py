@@ -14,6 +14,7 @@ from .files import ImageFolder
 from .lists import refuse_twice
 from .names import is_image
 from .onehot import no_labels, onehot, place_of
+from .strays import other_columns, refuse_flags
 
 LAYOUTS = ("auto", "labels", "onehot", "rows")
 SEPARATORS = (";", "|", ",")  # tried in this order; class names may hold spaces
@@ -68,13 +69,15 @@ def parse_table(
     if table.label is None:
         raise no_labels(table)
     _refuse_absent(table)
+    refuse_flags(table, named.classes)
     if layout == "labels" and separator is None:
         cells = [row[table.label] for row in table.rows if not looks_like_list(row[table.label])]
         separator = next((mark for mark in SEPARATORS if any(mark in c for c in cells)), None)
     elif separator is not None and not any(separator in row[table.label] for row in table.rows):
         remark = f"no cell of tags holds the separator {separator!r}, so each is one tag"
         table = replace(table, remarks=(remark,))
-    return replace(table, layout=layout, separator=separator)
+    table = replace(table, layout=layout, separator=separator)
+    return replace(table, remarks=(*table.remarks, *other_columns(table, named.label is not None)))
 
 
 def _find_columns(table: Table, named: Named) -> Table:

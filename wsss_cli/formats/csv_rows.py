@@ -30,6 +30,7 @@ def read_cells(path: Path, known: Container[str]) -> tuple[list[list[str]], list
     """
     text = read_text(path, "save it as CSV in UTF-8")
     _refuse_json(path, text)
+    text = _without_remarks(text, known)
     told = re.match(r'"?sep=([^"\s\w])"?\s*[\r\n]', text, re.I)  # as Excel begins some
     if told is not None:
         delimiter, text = told[1], "\n" + re.split("\r\n?|\n", text, maxsplit=1)[1]
@@ -89,6 +90,25 @@ def _refuse_swallowed(path: Path, cells: list[str], delimiter: str, line: int) -
                 f"{path}: a cell of the row that begins in line {line} holds rows itself",
                 "a quote is left open there",
             )
+
+
+def _without_remarks(text: str, known: Container[str]) -> str:
+    """The text, with lines of # left empty that stand before a line of columns' names."""
+    head = re.match(r"(?:[ \t]*(?:#[^\r\n]*)?(?:\r\n?|\n))+", text)
+    if head is None:
+        return text
+    marks = re.compile(r"[,;|\t]")
+    lines = head[0].splitlines()
+    first = re.split("\r\n?|\n", text[head.end() :], maxsplit=1)[0]
+
+    def names(line: str) -> list[str]:
+        return [cell.strip(" #\"'").lower() for cell in marks.split(line)]
+
+    if not any(name in known for name in names(first)):
+        return text
+    if any(name in known or is_image(name) for line in lines for name in names(line)):
+        return text
+    return "\n" * len(lines) + text[head.end() :]
 
 
 def _refuse_json(path: Path, text: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ..errors import WsssError
 from .cells import Named, Table, flag
+from .strays import says_split
 from .tags import twin_of
 
 
@@ -41,6 +42,11 @@ def no_labels(table: Table) -> WsssError:
     if others and len(others) < len(table.class_columns):
         return _stranger(table, others[0])
     hint = f"--label-column NAME names it; it has: {columns_of(table)}"
+    if len(others) > 1:
+        hint = (
+            "--label-column NAME names a column of tags, and columns of classes hold 1 and 0; "
+            f"it has: {columns_of(table)}"
+        )
     if len(table.rows[0]) == 1:
         hint = "it has one column; commas, tabs or semicolons stand between the cells of a row"
     return WsssError(
@@ -56,8 +62,13 @@ def _more(table: Table, column: int) -> str:
     return f"{table.name_of(column)!r} holds more than 0 and 1 ({cell[:40]!r} in line {line})"
 
 
-def _stranger(table: Table, column: int) -> WsssError:
-    """Of a column that cannot be that of a class."""
+def _stranger(table: Table, column: int, listed: bool = False) -> WsssError:
+    """Of a column that cannot be that of a class, and may be one that the user lists."""
+    if listed:
+        return WsssError(
+            f"{table.path}: {_more(table, column)}, and --classes lists it",
+            "write 1 where an image shows the class, and 0 where it does not",
+        )
     hint = "--classes FILE names the columns that are classes, one per line; others are left alone"
     return WsssError(
         f"{table.path}: {_more(table, column)}, so is not the column of a class",
@@ -69,8 +80,9 @@ def onehot(table: Table, named: Named) -> Table:
     """The table with its class columns settled.
 
     Raises:
-        WsssError: one holds more than 0 and 1, or -1 of which nothing is said; a class listed has
-            no column but for one that is spelled in another way; there is none at all.
+        WsssError: one holds more than 0 and 1, or -1 of which nothing is said, or is named like a
+            split; a class listed has no column but for one that is spelled in another way; there
+            is none at all.
     """
     columns = list(table.class_columns)
     if table.label is not None:
@@ -84,7 +96,14 @@ def onehot(table: Table, named: Named) -> Table:
         names = tuple(table.header[column] for column in columns)
     for column in columns:
         if not table.is_flags(column):
-            raise _stranger(table, column)
+            raise _stranger(table, column, named.classes is not None)
+        if named.classes is None and table.header and says_split(table.header[column]):
+            raise WsssError(
+                f"{table.path}: {table.header[column]!r} seems to say in which split an image is, "
+                "and not what it shows",
+                "--classes FILE names the columns that are classes, one per line; "
+                "a column called 'split' holds the names of splits",
+            )
     for column in columns if named.minus_one is None else ():
         _refuse_minus_one(table, column)
     if not columns:

@@ -235,7 +235,9 @@ def _known(
         else:
             kept.append(sample)
     spelled = {alike(name): name for name in classes}
-    hints = {tag: _way_out(tag, spelled, lone, separator) for tag, lone in alone.items()}
+    # Where several tags are strange and none is a class, none of them is a word for nothing.
+    few = len(alone) == 1 or any(sample.tags for sample in kept)
+    hints = {tag: _way_out(tag, spelled, lone and few, separator) for tag, lone in alone.items()}
     return kept, [
         Problem(image_id, f"tag '{tag}' is not among the classes", hints[tag])
         for image_id, tag in bad
@@ -246,6 +248,8 @@ def _way_out(tag: str, spelled: Mapping[str, str], lone: bool, separator: str | 
     """What may help where a tag is not among the classes that the user lists, by `alike`."""
     if alike(tag) in spelled:
         return f"the list has {spelled[alike(tag)]!r}: write them alike"
+    if tag.isdigit() and not any(map(str.isdigit, spelled)):
+        return "the tags are numbers, and --classes lists names: write names in their place"
     for mark in marks_of([tag]):
         words = words_of(tag, mark)
         if len(words) > 1 and all(alike(word) in spelled for word in words):

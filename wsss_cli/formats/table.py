@@ -203,10 +203,10 @@ def _samples(
             both = tuple(dict.fromkeys((*before.tags, *tags)))
             samples[image_id] = Sample(image_id, path, both, before.mask or mask, splits)
     if twice:
-        raise WsssError(
-            f"{table.path}: {len(twice)} images listed twice, first {twice[0]}",
-            "one row a tag is --layout rows; an image is in one split, by one name",
-        )
+        hint = "leave all but one of its rows out"
+        if table.layout == "labels":
+            hint = "one row a tag is --layout rows; an image is in one split, by one name"
+        raise WsssError(f"{table.path}: {len(twice)} images listed twice, first {twice[0]}", hint)
     if samples or table.header is None:  # then it is not the column
         problems = [p if p.hint != hint else replace(p, hint=None) for p in problems]
     return list(samples.values()), problems, unknown

@@ -20,10 +20,12 @@ _SELDOM = (";", "|", ",")  # in names of classes
 MISSING = frozenset({"nan", "none", "null", "<na>", "n/a", "na", "nat", "undefined"})
 NOTHING = frozenset({
     "no finding", "no findings", "nothing", "empty", "normal", "healthy", "negative", "clear",
-    "no object", "no objects", "unlabeled", "unlabelled", "no", "false", "absent",
+    "no object", "no objects", "unlabeled", "unlabelled", "no", "false", "absent", "unknown",
 })  # fmt: skip
 _PART = re.compile(r"^[\[{'\"]|^\([^)]*$|^[^\[]*\]$|^[^{]*\}$|^[^(]*\)$")
 _KEEP = "if it is a class, list all classes with --classes FILE, one per line"
+_NUMBER = re.compile(r"[+-]?(\d+|\d*[.]\d+)(e[+-]?\d+)?", re.I)
+_VALUED = re.compile(r".*[^\W\d].*?\s*[:=(]\s*\d+([.]\d+)?\s*%?\)?")  # cat:0.9, cat (2)
 _MANY = 10  # tags, from which on it is odd that hardly any is on two images
 _SPLIT = "--separator {!r} splits tags there, and another, such as --separator {!r}, keeps them"
 
@@ -90,8 +92,15 @@ def examine(counts: Mapping[str, int], lone: Iterable[str], separator: str | Non
         f"the tag {name!r} ({_images(counts[name])}) is never there with another: if it says that "
         f"an image shows none of the classes, --negative {name!r} keeps it as background only"
         for name in lone
-        if alike(name) in NOTHING or (name == "0" and set(counts) == {"0", "1"})
+        if alike(name) in NOTHING or (name == "0" and _is_odd_zero(counts))
     ]
+    fractions = [name for name in counts if _NUMBER.fullmatch(name) and float(name) % 1]
+    if fractions and all(map(_NUMBER.fullmatch, counts)):
+        said.append(f"the tags are fractions, such as {fractions[0]!r}: are these classes?")
+    if counts and all(map(_VALUED.fullmatch, counts)):
+        said.append(
+            f"all tags end in numbers, as {next(iter(counts))!r} does: are these parts of names?"
+        )
     single = sum(count == 1 for count in counts.values())
     if len(counts) >= _MANY and single > 0.9 * len(counts):
         said.append(
@@ -99,6 +108,12 @@ def examine(counts: Mapping[str, int], lone: Iterable[str], separator: str | Non
             f"{min(counts, key=lambda name: counts[name])!r}: are these classes?"
         )
     return said if separator == "told" else [*said, *_several(counts, separator)]
+
+
+def _is_odd_zero(names: Iterable[str]) -> bool:
+    """Whether 0 stands beside 1 alone, or beside names."""
+    others = {name for name in names if name != "0"}
+    return others == {"1"} or (bool(others) and not any(map(str.isdigit, others)))
 
 
 def inseparable(tagged: Iterable[Sequence[str]]) -> tuple[str, str] | None:
