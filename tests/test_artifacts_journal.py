@@ -46,6 +46,17 @@ def test_a_torn_last_record_is_dropped(tmp_path: Path, cut: int) -> None:
     assert_items(path, IDS)
 
 
+def test_a_record_that_declares_more_than_there_is_is_torn(tmp_path: Path) -> None:
+    """It is not read: four gigabytes would be allocated."""
+    path = tmp_path / "l.h5"
+    interrupted_after(path, 3)
+    journal = partial_path(path)
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + FRAME.pack(2**32 - 1, 0) + b"rest")
+    interrupted_after(path, 0)
+    assert journal.read_bytes() == whole
+
+
 def test_a_journal_of_another_run_is_kept_unless_forced(tmp_path: Path) -> None:
     path = tmp_path / "l.h5"
     interrupted_after(path, 1)

@@ -136,6 +136,7 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "split as a group": (lambda file: file.create_group("splits/x"), "no data set splits/x"),
     "split of two axes": (replaced("splits/val", [[1, 2]]), "splits/val has no 1 axes"),
     "ids not UTF-8": (edited("ids", 5, b"\xff\xfe"), "ids are not UTF-8"),
+    "ids with a zero byte": (edited("ids", 5, b"z\0z"), "ids hold zero bytes"),
     "a letter over two ids": (
         replaced("ids", np.array([b"a/0", b"a/1", b"a/2", b"a/3", b"a/\xc3", b"\xbca5"])),
         "ids are not UTF-8",

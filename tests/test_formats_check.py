@@ -22,7 +22,7 @@ from wsss_cli.formats.check import (
     read,
     read_mask,
 )  # fmt: skip
-from wsss_cli.formats.sample import Collection, Sample
+from wsss_cli.formats.sample import Collection, Problem, Sample
 
 CLASSES = ("cat", "dog")
 IMAGE = encode_png(np.zeros((4, 6, 3), np.uint8)).tobytes()
@@ -109,9 +109,11 @@ def test_reasons_stand_in_the_place_of_verdicts(tmp_path: Path, threads: int) ->
         *(Sample(f"e{number:02}", tmp_path / "a.png", ()) for number in range(20)),
     ]
     found = list(check_all(Collection(CLASSES, tuple(samples)), threads))
-    assert [type(one) for one in found[:4]] == [Verdict, str, str, str]
-    assert found[1] == "No such file or directory"
-    assert found[3] == "its mask holds label 7, there are 2 classes"
+    assert [type(one) for one in found[:4]] == [Verdict, Problem, Problem, Problem]
+    assert found[1] == Problem("b", "No such file or directory")
+    assert found[3] == Problem("d", "its mask holds label 7, there are 2 classes")
+    hints = [one.hint for one in found[1:4] if isinstance(one, Problem)]
+    assert hints == [None, None, "--mask-values says what numbers and colours of masks stand for"]
     digests = [one.digest for one in found[4:] if isinstance(one, Verdict)]
     assert digests == [digest(sample, IMAGE, None) for sample in samples[4:]]
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wsss_cli.core.mask_values import PLAIN, ValueTable
+from wsss_cli.core.mask_values import PLAIN, NoLabel, ValueTable
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.formats.files import ImageFolder
-from wsss_cli.formats.masks import USUAL, MaskOptions, Masks, values_hint
+from wsss_cli.formats.masks import USUAL, MaskOptions, Masks, way_out
 from wsss_cli.formats.sample import Collection, Problem, Sample
 
 LABELS = np.array([[0, 1], [2, 255]], np.uint8)
@@ -219,12 +219,10 @@ def test_an_image_that_cvat_wrote_no_mask_of_has_no_objects(
 
 
 @pytest.mark.parametrize(
-    ("reason", "said"),
-    [
-        ("its mask a.png is in colours, such as 1,2,3: labels need a palette or greys", True),
-        ("its mask holds label 7, there are 2 classes", True),
-        ("its mask is 5x4, the image 6x4", False),
-    ],
+    ("error", "said"),
+    [(NoLabel("holds the number 7"), True), (ValueError("its mask is 5x4"), False)],
+    ids=["no label", "another size"],
 )
-def test_hints_for_masks_that_are_not_understood(reason: str, said: bool) -> None:
-    assert bool(values_hint(["no such image", reason])) is said
+def test_hints_for_masks_that_are_not_understood(error: ValueError, said: bool) -> None:
+    hint = way_out(error)
+    assert (hint is not None and hint.startswith("--mask-values says")) is said

@@ -104,8 +104,8 @@ def test_outputs_in_the_classes_order(tiny_data: Path) -> None:
         (["--network", "resnet19"], 2, "--network resnet19: torchvision has no such classifier"),
         (["--network", "resnet18"], 3, "net.pth: does not fit resnet18: no tensor of its last"),
         ([], 3, "has 5 outputs, and"),
-        (["--outputs", "nowhere.txt"], 3, "nowhere.txt: cannot be read as a list of names"),
-        (["--method", "gradcam", "--outputs", "."], 3, ".: cannot be read as a list of names"),
+        (["--outputs", "nowhere.txt"], 3, "nowhere.txt: No such file"),
+        (["--method", "gradcam", "--outputs", "."], 3, ".: Is a directory"),
     ],
 )
 def test_what_does_not_fit(

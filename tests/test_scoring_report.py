@@ -139,9 +139,10 @@ def test_a_report_comes_back_as_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"{", "cannot be read (not JSON)"),
-        (b"\xff", "cannot be read (not JSON)"),
-        (b"[" * 100_000, "cannot be read (not JSON)"),
+        (b"{", "not JSON (Expecting property name"),
+        (b'{"miou": NaN}', "not JSON (it holds NaN)"),
+        (b"\xff", "not UTF-8 text"),
+        (b"[" * 100_000, "not JSON (nested too deeply)"),
         (b"[]", "not scores of wsss's"),
         (b'{"format": "wsss/eval"}', "not scores of wsss's"),
         (b'{"format": "other", "version": 1}', "not scores of wsss's"),
@@ -154,11 +155,11 @@ def test_what_is_no_report(tmp_path: Path, content: bytes, said: str) -> None:
     file.write_bytes(content)
     with pytest.raises(WsssError) as caught:
         read_report(file)
-    assert str(caught.value) == f"{file}: {said}"
+    assert str(caught.value).startswith(f"{file}: {said}")
 
 
 def test_a_report_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(WsssError, match=r"gone\.json: cannot be read \(No such file"):
+    with pytest.raises(WsssError, match=r"gone\.json: No such file"):
         read_report(tmp_path / "gone.json")
 
 

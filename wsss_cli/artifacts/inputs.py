@@ -56,12 +56,21 @@ def contents(path: str | Path, piped: bool = False) -> bytes:
 
 
 def text(path: str | Path) -> str:
-    """An input in UTF-8, with or without a mark in front, its lines ending in a line feed each.
-
-    It may be a pipe that is open already, so that a shell's <(command) can stand for a file.
+    """An input as text; it may be a pipe that is open already, such as a shell's <(command).
 
     Raises:
-        UnicodeDecodeError: other bytes. And as `check_regular`.
+        UnicodeDecodeError: as `decoded`. And as `check_regular`.
     """
-    found = contents(path, piped=True).decode("utf-8-sig")
-    return found.replace("\r\n", "\n").replace("\r", "\n")
+    return decoded(contents(path, piped=True))
+
+
+def decoded(content: bytes) -> str:
+    """UTF-8, with or without a mark in front, as text whose lines end in a line feed each.
+
+    Raises:
+        UnicodeDecodeError: other bytes.
+
+    >>> decoded("one\\r\\ntwo\\r".encode("utf-8-sig"))
+    'one\\ntwo\\n'
+    """
+    return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")

@@ -207,6 +207,8 @@ class Journal:
         if len(frame) < FRAME.size:
             return None
         length, checksum = FRAME.unpack(frame)
+        if length > os.fstat(self._stream.fileno()).st_size - self._stream.tell():
+            return None  # torn; what it declares would be allocated
         payload = self._stream.read(length)
         return payload if len(payload) == length and zlib.crc32(payload) == checksum else None
 

@@ -91,6 +91,9 @@ def read_ids(file: h5py.File, n_items: int) -> np.ndarray:
             raise ValueError
     except ValueError:
         raise ValueError("ids are not UTF-8") from None
+    letters = np.frombuffer(ids.tobytes(), np.uint8).reshape(n_items, ids.dtype.itemsize) != 0
+    if (letters[:, 1:] & ~letters[:, :-1]).any():  # a zero byte ends an id; none stands within
+        raise ValueError("ids hold zero bytes")
     return ids
 
 

@@ -8,7 +8,7 @@ With A_k(p) feature k at cell p, g_k(p) the derivative of the class's score by i
 - layercam: ReLU(Z sum_k ReLU(g_k(p)) A_k(p)).
 
 Each is Z times the published form (whose Grad-CAM averages over cells), or free of it: a gradient
-through average pooling is 1 / Z of a weight, so views of several sizes now weigh the same, and
+through average pooling is 1 / Z of a weight, so views of several sizes weigh the same, and
 Grad-CAM of a head of pooling and one linear layer is CAM.
 """
 

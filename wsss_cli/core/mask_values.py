@@ -17,6 +17,10 @@ Colour = tuple[int, int, int]
 _NONE = -1  # in a look-up table: no entry
 
 
+class NoLabel(ValueError):
+    """A number or colour in a label image that stands for no label."""
+
+
 class Stored(NamedTuple):
     """What a label image holds.
 
@@ -94,7 +98,7 @@ def labels_of(stored: Stored, table: ValueTable) -> np.ndarray:
     the table names numbers or no colours.
 
     Raises:
-        ValueError: a number or colour without a label; says which, and in how many pixels.
+        NoLabel: a number or colour without a label; says which, and in how many pixels.
     """
     import numpy as np
 
@@ -108,7 +112,7 @@ def labels_of(stored: Stored, table: ValueTable) -> np.ndarray:
     if numbers is None:
         assert colours is not None
         shown = _shown(colours.reshape(-1, 3)[_first_coloured(colours)])
-        raise ValueError(f"is in colours, such as {shown}: labels need a palette or greys")
+        raise NoLabel(f"is in colours, such as {shown}: labels need a palette or greys")
     if table.colours and not table.numbers:  # greys are colours, too
         grey = np.repeat(numbers[..., None], 3, axis=2)
         if grey.max(initial=0) <= 255:
@@ -138,12 +142,12 @@ def _checked(found: np.ndarray, stored: np.ndarray, table: ValueTable | None = N
     if lacking.any():
         first = stored[lacking][0]
         if table is None:
-            raise ValueError(
+            raise NoLabel(
                 f"holds the colour {_shown(first)} in {lacking.sum()} pixels, "
                 "which stands for no label"
             )
         known = "" if table.closed else ", there are labels up to 254"
-        raise ValueError(
+        raise NoLabel(
             f"holds the number {first} in {lacking.sum()} pixels, which stands for no label{known}"
         )
     return found.astype(np.uint8)

@@ -15,9 +15,10 @@ from ..artifacts.inputs import contents
 from ..core.images import examine
 from ..core.label_images import read_labels
 from ..core.labels import IGNORE
-from ..core.mask_values import PLAIN, ValueTable
+from ..core.mask_values import PLAIN, NoLabel, ValueTable
 from ..core.reading import AS_IT_IS, Reading, Span
-from .sample import Collection, Sample
+from .masks import way_out
+from .sample import Collection, Problem, Sample
 
 
 @dataclass(frozen=True)
@@ -39,20 +40,20 @@ class Verdict:
 
 def check_all(
     found: Collection, threads: int, reading: Reading = AS_IT_IS
-) -> Iterator[Verdict | str]:
-    """A verdict, or the reason why there is none, for each sample in order.
+) -> Iterator[Verdict | Problem]:
+    """A verdict, or the problem why there is none, for each sample in order.
 
     `reading` says how pixels are read that 8-bit RGB cannot hold. Threads, since decoders and
     hashes let go of Python's lock.
     """
 
-    def check(sample: Sample) -> Verdict | str:
+    def check(sample: Sample) -> Verdict | Problem:
         try:
             return check_sample(sample, len(found.classes), found.masks.table, reading)
         except OSError as err:
-            return err.strerror or str(err)
+            return Problem(sample.id, err.strerror or str(err))
         except ValueError as err:
-            return str(err)
+            return Problem(sample.id, str(err), way_out(err))
 
     ledger.read_many(lambda: _files(found))
     step = 16 * threads  # results that may wait for the caller
@@ -133,17 +134,18 @@ def _labels(mask: Path | bytes, table: ValueTable) -> tuple[bytes, np.ndarray]:
         return read_labels(read(mask), table)
     except ValueError as err:
         named = f" {mask.name}" if isinstance(mask, Path) else ""
-        raise ValueError(f"its mask{named} {err}") from None
+        kind = NoLabel if isinstance(err, NoLabel) else ValueError
+        raise kind(f"its mask{named} {err}") from None
 
 
 def _held(labels: np.ndarray, classes: int) -> tuple[int, ...]:
     """All labels that a mask holds.
 
     Raises:
-        ValueError: one above C.
+        NoLabel: one above C.
     """
     held = np.flatnonzero(np.bincount(labels.ravel(), minlength=256)).tolist()
     strange = [label for label in held if classes < label < IGNORE]
     if strange:
-        raise ValueError(f"its mask holds label {strange[-1]}, there are {classes} classes")
+        raise NoLabel(f"its mask holds label {strange[-1]}, there are {classes} classes")
     return tuple(held)

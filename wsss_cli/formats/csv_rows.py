@@ -31,15 +31,13 @@ def read_cells(path: Path, known: Container[str]) -> tuple[list[list[str]], list
     text = read_text(path, "save it as CSV in UTF-8")
     _refuse_json(path, text)
     text = _without_remarks(text, known)
-    told = re.match(r'"?sep=([^"\s\w])"?\s*[\r\n]', text, re.I)  # as Excel begins some
+    told = re.match(r'"?sep=([^"\s\w])"?\s*\n', text, re.I)  # as Excel begins some
     if told is not None:
-        delimiter, text = told[1], "\n" + re.split("\r\n?|\n", text, maxsplit=1)[1]
+        delimiter, text = told[1], "\n" + text.split("\n", 1)[1]
     else:
         delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text, known)
     # strict: a quote left open, or one in the midst of a cell, would take rows for one cell.
-    spaced = (
-        re.compile(rf'"[ \t]+(?={re.escape(delimiter)}|[\r\n]|$)') if delimiter != "\t" else None
-    )
+    spaced = re.compile(rf'"[ \t]+(?={re.escape(delimiter)}|\n|$)') if delimiter != "\t" else None
     try:
         rows, lines = _parse(path, text, delimiter)
     except WsssError:
@@ -127,7 +125,7 @@ def _refuse_json(path: Path, text: str) -> None:
 
 def _delimiter(text: str, known: Container[str]) -> str:
     """The mark of the first line between whose cells stand names of columns or of images."""
-    first = next((line for line in re.split("\r\n?|\n", text) if line.strip()), "")
+    first = next((line for line in text.split("\n") if line.strip()), "")
     there = [mark for mark in ",\t;|" if mark in first]
 
     def score(mark: str) -> int:

@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..artifacts import ledger
-from ..artifacts.inputs import text
 from ..core.labels import BACKGROUND, IGNORE
 from ..errors import WsssError
-from .lists import refuse_twice
+from .lists import read_text, refuse_twice
 from .unpickle import load_pickle
 
 GRID = 41  # cells a side, over the whole image whatever its shape
@@ -91,15 +89,10 @@ def read_cues(path: Path, names: Path) -> Cues:
         names: text, in each line the image's file name and its number.
 
     Raises:
-        WsssError: see `load_pickle`; or the list has other lines, or one image twice.
+        WsssError: see `load_pickle` and `read_text`; or the list has other lines, or one image
+            twice.
     """
-    ledger.read(names)
-    try:
-        listed = text(names)
-    except OSError as err:
-        raise WsssError(f"{names}: cannot be read ({err.strerror or err})") from None
-    except UnicodeDecodeError:
-        raise WsssError(f"{names}: cannot be read (not UTF-8 text)") from None
+    listed = read_text(names)
     rows = [line.split() for line in listed.splitlines() if line.strip()]
     if not rows or not all(len(row) == 2 and row[1].isascii() and row[1].isdigit() for row in rows):
         raise WsssError(f"{names}: needs the name of an image and its number in each line")

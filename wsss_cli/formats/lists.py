@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..artifacts import ledger
-from ..artifacts.inputs import contents
+from ..artifacts.inputs import contents, decoded
 from ..errors import WsssError
 from .files import NO_IMAGE, ImageFolder
 from .kinds import kind_of_bytes
@@ -20,7 +19,7 @@ from .sample import NOT_CLASSES, Problem
 
 
 def read_text(path: Path, hint: str | None = None) -> str:
-    """What a text file in UTF-8 holds, with or without BOM, its line ends as they are.
+    """What a text file in UTF-8 holds; see `inputs.decoded`.
 
     Args:
         hint: what to do about a file in another encoding.
@@ -37,7 +36,7 @@ def read_text(path: Path, hint: str | None = None) -> str:
     if kind is not None:
         raise WsssError(f"{path}: is {kind[0]}, not plain text", kind[1] or None)
     try:
-        return content.decode("utf-8-sig")
+        return decoded(content)
     except UnicodeDecodeError as err:
         raise WsssError(f"{path}: not UTF-8 text", hint) from err
 
@@ -48,8 +47,7 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         WsssError: see `read_text`.
     """
-    text = re.sub("\r\n?", "\n", read_text(path))
-    return [line.strip() for line in text.split("\n") if line.strip()]
+    return [line.strip() for line in read_text(path).split("\n") if line.strip()]
 
 
 def read_json(path: Path) -> Any:

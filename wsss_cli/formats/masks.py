@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.label_numbers import IGNORE
-from ..core.mask_values import ValueTable
+from ..core.mask_values import NoLabel, ValueTable
 from ..errors import UsageError, WsssError
 from .files import ImageFolder, walk
 from .mask_values import NamedValues, labelmap_beside, parse_values
 from .sample import Collection, MaskFacts, Problem, Sample, need_class_order
 
 EXTENSIONS = (".png", ".tif", ".tiff", ".gif", ".bmp")  # the first is preferred
-NOT_UNDERSTOOD = ("holds label", "holds the number", "holds the colour", "is in colours")
 LOSSY = (".jpg", ".jpeg", ".webp")
 
 
@@ -48,11 +47,11 @@ class MaskOptions:
 USUAL = MaskOptions()
 
 
-def values_hint(reasons: Iterable[str]) -> str:
-    """What may help where masks were not understood; empty where all were."""
-    if any(text in reason for reason in reasons for text in NOT_UNDERSTOOD):
+def way_out(error: ValueError) -> str | None:
+    """What may help where a mask cannot be used, as the hint of a `Problem`."""
+    if isinstance(error, NoLabel):
         return "--mask-values says what numbers and colours of masks stand for"
-    return ""
+    return None
 
 
 class Masks:

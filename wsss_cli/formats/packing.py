@@ -135,8 +135,8 @@ def _check(
     verdicts = {}
     tracked = track(results, f"{NAME}: checking", total=len(found.samples), quiet=quiet)
     for sample, result in zip(found.samples, tracked, strict=True):
-        if isinstance(result, str):
-            bad.append(Problem(sample.id, result))
+        if isinstance(result, Problem):
+            bad.append(result)
         else:
             verdicts[sample.id] = result
     if on_error is OnError.stop:
@@ -152,14 +152,11 @@ def _refuse(problems: Sequence[Problem], found: Collection, name: str) -> None:
         WsssError: there are problems. --on-error skip is a way out where it would leave something
             to learn from.
     """
-    from .masks import values_hint
-
     if not problems:
         return
     named = "; ".join(f"{problem.id}: {problem.reason}" for problem in problems[:SHOWN])
     rest = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
     ways = list(dict.fromkeys(problem.hint for problem in problems if problem.hint))[:SHOWN]
-    ways.append(values_hint(problem.reason for problem in problems))
     total = len(found.samples) + len(found.problems)
     bad = {problem.id for problem in problems}
     tagged = any(sample.tags for sample in found.samples)
@@ -170,7 +167,7 @@ def _refuse(problems: Sequence[Problem], found: Collection, name: str) -> None:
         rule = "no image with a tag would be left, so look for a common cause"
     raise WsssError(
         f"{name}: {len(problems)} of {total} images cannot be packed: {named}{rest}",
-        "; ".join(part for part in (*ways, "nothing is written", rule) if part),
+        "; ".join((*ways, "nothing is written", rule)),
     )
 
 

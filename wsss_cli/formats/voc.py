@@ -16,7 +16,7 @@ from ..artifacts.inputs import contents
 from ..errors import WsssError
 from .files import ImageFolder
 from .lists import read_lists
-from .masks import USUAL, MaskOptions, Masks
+from .masks import USUAL, MaskOptions, Masks, way_out
 from .reading import Asked, Reader
 from .sample import VOC_CLASSES, Collection, Problem, Sample, collect
 
@@ -92,7 +92,7 @@ def read_voc(
             else:
                 tags = label_images.names(sample, classes or usual)
         except ValueError as err:
-            problems.append(Problem(sample.id, str(err)))
+            problems.append(Problem(sample.id, str(err), way_out(err)))
             continue
         samples.append(replace(sample, tags=tags))
     found = {tag for sample in samples for tag in sample.tags if tag not in negative}

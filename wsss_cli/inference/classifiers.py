@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..artifacts.inputs import contents, text
+from ..artifacts.inputs import contents
 from ..errors import UsageError, WsssError
+from ..formats.lists import read_text
 from ..options.cards import Chosen
 from ..options.files import Reads
 
@@ -185,7 +186,7 @@ def _outputs(
     """For each class of the data set its outputs; None where they are in order.
 
     Raises:
-        WsssError: names that are not one an output, or lack a class.
+        WsssError: names that are not one an output, or lack a class; or as `read_text`.
     """
     if names is None:
         if count != len(data.classes):
@@ -194,11 +195,7 @@ def _outputs(
                 "--outputs FILE says which output is of which class",
             )
         return None
-    try:
-        lines = [line.strip() for line in text(names).splitlines()]
-    except (OSError, UnicodeDecodeError) as err:
-        reason = getattr(err, "strerror", None) or "not UTF-8 text"
-        raise WsssError(f"{names}: cannot be read as a list of names ({reason})") from None
+    lines = [line.strip() for line in read_text(names).splitlines()]
     while len(lines) > count and not lines[-1]:
         lines.pop()
     if len(lines) != count:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..artifacts import ledger
-from ..artifacts.inputs import text
+from ..artifacts.inputs import decoded, text
 from ..errors import WsssError
 
 
@@ -35,7 +35,7 @@ def _read_list(listed: str) -> str:
             return text(listed)
         if sys.stdin is None:
             raise WsssError("--ids -: there is no stdin")
-        return sys.stdin.buffer.read().decode("utf-8-sig")
+        return decoded(sys.stdin.buffer.read())
     except OSError as err:
         reason = err.strerror or err
     except UnicodeDecodeError:
@@ -57,7 +57,7 @@ def select_ids(candidates: Sequence[str], listed: str | None, source: Path) -> l
     if listed is None:
         return list(candidates)
     lines = _read_list(listed).split("\n")
-    wanted = list(dict.fromkeys(line.rstrip("\r") for line in lines if line.strip()))
+    wanted = list(dict.fromkeys(line for line in lines if line.strip()))
     if not wanted:
         raise WsssError(f"{listed}: names no image")
     known = set(candidates)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import __version__
-from ..artifacts import ledger
-from ..artifacts.inputs import text
 from ..errors import WsssError
+from ..formats.lists import read_json
 
 if TYPE_CHECKING:
     from ..artifacts import Artifact, DatasetReader
@@ -140,12 +139,7 @@ def read_report(path: Path) -> dict[str, Any]:
     Raises:
         WsssError: unreadable, or not such a JSON.
     """
-    ledger.read(path)
-    try:
-        report = json.loads(text(path))
-    except (OSError, ValueError, RecursionError) as err:
-        reason = err.strerror if isinstance(err, OSError) and err.strerror else "not JSON"
-        raise WsssError(f"{path}: cannot be read ({reason})") from None
+    report = read_json(path)
     try:
         if report["format"] != FORMAT or report["version"] > VERSION:
             raise KeyError
