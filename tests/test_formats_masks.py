@@ -96,6 +96,20 @@ def test_masks_among_the_images(tmp_path: Path) -> None:
     assert [one.mask for one in kept] == [folder / "a_mask.png", folder / "b_mask.png"]
 
 
+def test_an_image_is_not_named_as_a_mask_that_is_there(tmp_path: Path) -> None:
+    folder = save(tmp_path / "img", "a.png", "b.png", "a_1.png", "a_2.png", "b_1.png", "b_2.png")
+    images = ImageFolder(folder)
+    listed = [Sample(stem, folder / f"{stem}.png", ()) for stem in "ab"]
+    with pytest.raises(WsssError, match=r"there is a_1\.png$") as caught:
+        Masks(folder, USUAL).attach(listed, images)
+    assert caught.value.hint == "--mask-suffix _1 or _2 finds what is called so"
+    for end in ("_1", "_2"):
+        for stem in "ab":
+            (folder / f"{stem}{end}.png").unlink()
+    with pytest.raises(WsssError, match="it holds the images and no others"):
+        Masks(folder, USUAL).attach(listed, images)
+
+
 def test_a_png_comes_before_others_and_two_others_are_a_problem(
     images: ImageFolder, tmp_path: Path
 ) -> None:

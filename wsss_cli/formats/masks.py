@@ -237,11 +237,14 @@ class Masks:
     def _none(self, stem: str) -> WsssError:
         """That not one mask was found."""
         assert self.folder is not None
-        there = sorted(os.path.relpath(path, self.folder) for path in _all(self.folder))
+        root = os.path.realpath(self.folder)
+        every = sorted(os.path.relpath(path, self.folder) for path in _all(self.folder))
+        there = [name for name in every if os.path.join(root, name) not in self._own]
         first = [*mask_names(stem, self._suffix or ""), stem][0]
         looked = f"{self.folder}/{first}.png"
         if not there:
-            return WsssError(f"{self.folder}: no image has a mask there: it holds no images")
+            held = "it holds the images and no others" if every else "it holds no images"
+            return WsssError(f"{self.folder}: no image has a mask there: {held}")
         last = stem.rpartition("/")[2]
         like = [name for name in there if last in name] or there
         hint = way_to(stem, [_key(name) for name in like])
