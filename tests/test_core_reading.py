@@ -74,3 +74,12 @@ def test_numbers_are_written_as_they_are_typed() -> None:
 def test_module_is_light() -> None:
     code = "import sys, wsss_cli.core.reading; sys.exit(bool({'numpy', 'PIL'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_most_pixels_hold_counts_where_the_rest_is_far_off() -> None:
+    one, other = Span(0, 65535, 65535, most=(90, 4000)), Span(5, 9, 65535, most=(6, 9))
+    assert (one.used, one.unclear) == ((90, 4000), True)
+    assert (one | other).most == (6, 4000)
+    assert (one | Span(0, 9, 65535)).used == (0, 65535)
+    assert Span(0, 4000, 65535, most=(90, 3000)).used == (0, 4000)
+    assert Span(0, 4095, 4095, most=(90, 3000)).used == (0, 4095)

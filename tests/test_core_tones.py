@@ -59,6 +59,18 @@ def test_a_range_maps_pngs(bands: int) -> None:
     np.testing.assert_array_equal(found, ranged(values, 0, 4095))
 
 
+def test_most_of_the_values_are_found() -> None:
+    values = np.arange(1000, dtype=np.uint16).reshape(25, 40)
+    values[0, 0] = 65535
+    for data in (png(values), tiff(values, 1)):
+        span = examine(data)[1]
+        assert span is not None
+        assert (span.low, span.high, span.most) == (1, 65535, (5, 995))
+    signed = examine(tiff(values.astype(np.float32), 1))[1]
+    assert signed is not None
+    assert signed.most is None
+
+
 def test_the_range_leaves_8_bit_images_alone() -> None:
     data = encode(Image.fromarray(BYTES[..., :3]))
     np.testing.assert_array_equal(decode_image(data, Reading(range=(0, 9))), BYTES[..., :3])

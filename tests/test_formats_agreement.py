@@ -45,7 +45,7 @@ def test_masks_of_0_and_255_are_refused() -> None:
     assert said.hint is not None
     assert said.hint.startswith("--mask-values 255=cat reads 255 as that class")
     several = judged(("f", (0, 255)), ("w", (255,)))
-    assert str(several.hint).startswith("--mask-values 255=NAME")
+    assert str(several.hint).startswith("masks of several classes need a number for each")
     assert judged(("f", (255,))).refusal == f"1 of 1 masks of tagged images {VOID}, first a"
 
 

@@ -66,6 +66,12 @@ def test_a_suffix_that_fits_all_masks_is_found(images: ImageFolder, tmp_path: Pa
     assert found(images, masks) == {"f1": "f1_mask.png", "f10": "f10_mask.png", "sub/ü": None}
 
 
+def test_a_beginning_that_fits_all_masks_is_found(images: ImageFolder, tmp_path: Path) -> None:
+    masks = save(tmp_path / "m", "mask_f1.png", "mask_f10.png", "sub/mask_ü.png")
+    expected = {"f1": "mask_f1.png", "f10": "mask_f10.png", "sub/ü": "sub/mask_ü.png"}
+    assert found(images, masks) == found(images, masks, "mask_*") == expected
+
+
 def test_two_suffixes_are_not_chosen_from(images: ImageFolder, tmp_path: Path) -> None:
     names = [f"{stem}{end}.png" for stem in ("f1", "f10", "sub/ü") for end in ("_a", "_b")]
     masks = save(tmp_path / "m", *names)
@@ -90,6 +96,20 @@ def test_masks_among_the_images(tmp_path: Path) -> None:
     assert [one.mask for one in kept] == [folder / "a_mask.png", folder / "b_mask.png"]
 
 
+def test_an_image_is_not_named_as_a_mask_that_is_there(tmp_path: Path) -> None:
+    folder = save(tmp_path / "img", "a.png", "b.png", "a_1.png", "a_2.png", "b_1.png", "b_2.png")
+    images = ImageFolder(folder)
+    listed = [Sample(stem, folder / f"{stem}.png", ()) for stem in "ab"]
+    with pytest.raises(WsssError, match=r"there is a_1\.png$") as caught:
+        Masks(folder, USUAL).attach(listed, images)
+    assert caught.value.hint == "--mask-suffix _1 or _2 finds what is called so"
+    for end in ("_1", "_2"):
+        for stem in "ab":
+            (folder / f"{stem}{end}.png").unlink()
+    with pytest.raises(WsssError, match="it holds the images and no others"):
+        Masks(folder, USUAL).attach(listed, images)
+
+
 def test_a_png_comes_before_others_and_two_others_are_a_problem(
     images: ImageFolder, tmp_path: Path
 ) -> None:
@@ -105,7 +125,7 @@ def test_a_png_comes_before_others_and_two_others_are_a_problem(
         ("other.png", "there is other.png", "--mask-suffix _mask finds NAME_mask.png"),
         ("x_f1_y.png", "there is x_f1_y.png", "--mask-suffix"),
         ("f1.jpg", "there is f1.jpg", "saving as JPEG or WebP changes the labels"),
-        ("f1.npy", "there is f1.npy", "--mask-suffix"),
+        ("f1.npy", "there is f1.npy", "that is an array: write it as PNG"),
         (".hidden", "it holds no images", None),
     ],
 )

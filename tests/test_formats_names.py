@@ -21,6 +21,8 @@ def test_a_name_is_compared_in_small_letters_and_one_form() -> None:
         ("a", "a"),
         ("00139.jpg", "139"),
         ("139", "139"),
+        ("139.0", "139"),
+        ("v1.0", "v1.0"),
         ("000", "0"),
         ("0a", "0a"),
     ],

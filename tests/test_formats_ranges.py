@@ -27,6 +27,28 @@ def test_dim_images_are_refused_with_the_range_found() -> None:
     assert "--range 0,65535" in str(caught.value.hint)
 
 
+def test_single_bright_pixels_do_not_hide_dim_images() -> None:
+    hot = [Span(9, 65535, 65535, most=(412, 3000)), Span(0, 65535, 65535, most=(500, 3406))]
+    with pytest.raises(WsssError) as caught:
+        settled(hot, AS_IT_IS, False, "t.csv")
+    assert str(caught.value) == (
+        "t.csv: 2 images of more than 8 bits hold 0..65535 of 0..65535, but 99 % of the pixels "
+        "412..3406: 12 of 256 grey levels would be left"
+    )
+    assert "--range 412,3406" in str(caught.value.hint)
+    given = Reading(range=(0, 65535))
+    assert settled(hot, given, False, "t.csv")[0] == given
+
+
+def test_dim_images_among_others_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    bright = Span(0, 65535, 65535, most=(30, 60000))
+    assert settled([bright, bright], AS_IT_IS, False, "t.csv")[0] == AS_IT_IS
+    assert capsys.readouterr().err == ""
+    settled([*DIM, bright], AS_IT_IS, False, "t.csv")
+    said = capsys.readouterr().err
+    assert "t.csv: 2 of 3 images of more than 8 bits use less than 1/8 of 0..65535" in said
+
+
 def test_values_without_a_range_of_their_own_are_refused() -> None:
     with pytest.raises(WsssError, match=r"-1\.\.0.25: which have no range of their own") as caught:
         refuse_unclear([Span(-1, 0.25, None)], "t")

@@ -127,6 +127,15 @@ def test_rows(folder: Path) -> None:
     assert found.notes == {"source": "csv", "layout": "rows", "separator": None}
 
 
+def test_a_name_that_several_images_have_needs_its_folder(folder: Path) -> None:
+    for sub in ("one", "two"):
+        (folder / sub).mkdir()
+        Image.new("RGB", (4, 4)).save(folder / sub / "7.jpg")
+    (problem,) = read(folder, "filename,labels\na.jpg,x\n7.jpg,y\n").problems
+    assert problem.hint == "write the folder in front of a name that several images have"
+    assert not read(folder, "filename,labels\na.jpg,x\none/7.jpg,y\ntwo/7.0,y\n").problems
+
+
 def test_rows_do_not_split_cells(folder: Path) -> None:
     found = read(folder, "filename,label\na.jpg,x;y\nb.jpg,z\n", layout="rows")
     assert found.classes == ("x;y", "z")

@@ -103,6 +103,7 @@ def test_outputs_in_the_classes_order(tiny_data: Path) -> None:
         (["--method", "cam"], 2, "--method cam: needs weights of train-cls"),
         (["--network", "resnet19"], 2, "--network resnet19: torchvision has no such classifier"),
         (["--network", "resnet18"], 3, "net.pth: does not fit resnet18: no tensor of its last"),
+        (["--network", "resnet18"], 3, "names of the tensors are torchvision's: rename those"),
         ([], 3, "has 5 outputs, and"),
         (["--outputs", "nowhere.txt"], 3, "nowhere.txt: No such file"),
         (["--method", "gradcam", "--outputs", "."], 3, ".: Is a directory"),

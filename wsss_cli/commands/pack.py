@@ -53,7 +53,8 @@ def run(
         typer.Option(
             metavar="TEXT",
             help="What the name of a mask has behind the image's, such as _mask; OLD=NEW has NEW "
-            "in the place of OLD. Default: none, or the only one that fits all.",
+            "in the place of OLD; in mask_* the * is the image's name. Default: none, or the only "
+            "one that fits all.",
         ),
     ] = None,
     first_label: Annotated[

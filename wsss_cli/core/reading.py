@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 BEHIND = {"white": 255, "black": 0}  # what transparent pixels are laid over
+FEW = 8  # a part of the range so small that single pixels beyond it do not count
 DROP = "drop"  # transparency is left out, colours stay as stored
 
 
@@ -72,18 +73,41 @@ class Span:
         low, high: the least and the greatest.
         full: what they could hold at most, from 0; None where that is not fixed: of floats, and
             of integers that are negative or need more than 16 bits.
+        whole: whether they are integers.
+        most: between which values all but 1 % of the pixels lie, where that is known.
     """
 
     low: float
     high: float
     full: int | None
     whole: bool = True
+    most: tuple[float, float] | None = field(default=None, compare=False)
 
     def __or__(self, other: Span) -> Span:
         """Of both together."""
         full = None if None in (self.full, other.full) else max(self.full or 0, other.full or 0)
         low, high = min(self.low, other.low), max(self.high, other.high)
-        return Span(low, high, full, self.whole and other.whole)
+        most = None
+        if self.most is not None and other.most is not None:
+            most = min(self.most[0], other.most[0]), max(self.most[1], other.most[1])
+        return Span(low, high, full, self.whole and other.whole, most)
+
+    @property
+    def used(self) -> tuple[float, float]:
+        """The least and the greatest value; of 99 % of the pixels, where only the rest is far off.
+
+        >>> Span(0, 65535, 65535, most=(90, 4000)).used, Span(0, 65535, 65535, most=(9, 9e3)).used
+        ((90, 4000), (0, 65535))
+        """
+        small = self.full is None or 2 * (self.high - self.low) < self.full
+        if (
+            self.full
+            and self.most
+            and not small
+            and FEW * (self.most[1] - self.most[0]) < self.full
+        ):
+            return self.most
+        return self.low, self.high
 
     @property
     def unclear(self) -> bool:
@@ -92,10 +116,14 @@ class Span:
         >>> Span(0, 4095, 65535).unclear, Span(0, 4095, 4095).unclear
         (True, False)
         """
-        return self.full is None or 2 * (self.high - self.low) < self.full
+        low, high = self.used
+        return self.full is None or 2 * (high - low) < self.full
 
     def __str__(self) -> str:
         ends = f"{number(self.low)}..{number(self.high)}"
+        low, high = self.used
+        if (low, high) != (self.low, self.high):
+            return f"{ends} of 0..{self.full}, but 99 % of the pixels {number(low)}..{number(high)}"
         return ends if self.full is None else f"{ends} of 0..{self.full}"
 
 

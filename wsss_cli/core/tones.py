@@ -12,6 +12,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from .raster import EXTRA, NUMBERS, PHOTOMETRIC, BadImage, bands_of, depth, low_bytes, surplus, told
 from .reading import DROP, Reading, Span
 
+OUTSIDE = 0.005  # part of the pixels that are left out at either end
 STRIP = 1 << 22  # pixels that are converted at a time, so that little memory is needed
 
 NOT_FINITE = "some of its values are infinite, or no numbers: fill them in first"
@@ -80,18 +81,22 @@ class Pixels:
             ValueError: some are not finite; and as `strips`.
         """
         low, high, whole = math.inf, -math.inf, True
+        counts = np.zeros(1 << 16, np.int64)
         for _, values, _ in self.strips():
             if not self.wide:
                 continue
             low, high = min(low, values.min()), max(high, values.max())
             whole &= values.dtype.kind in "iu"
+            if whole and low >= 0 and high < len(counts):
+                counts += np.bincount(values.ravel(), minlength=len(counts))
         if not self.wide:
             return None
         if not math.isfinite(high - low):
             raise BadImage(NOT_FINITE)
         full = 2**12 - 1 if self._bits == 12 and self._unsigned else 2**16 - 1
         fixed = whole and low >= 0 and high <= full
-        return Span(float(low), float(high), full if fixed else None, bool(whole))
+        most = _most(counts) if fixed else None
+        return Span(float(low), float(high), full if fixed else None, bool(whole), most)
 
     def _narrow(self, box: Box) -> tuple[np.ndarray, np.ndarray | None]:
         part = self._part(self._image, box)
@@ -169,3 +174,10 @@ def to_rgb(
         return values
     part = alpha[..., None].astype(np.uint16)
     return ((values * part + behind * (255 - part) + 127) // 255).astype(np.uint8)
+
+
+def _most(counts: np.ndarray) -> tuple[float, float]:
+    """The values between which all but the darkest and the brightest pixels lie."""
+    below = np.cumsum(counts)
+    ends = np.searchsorted(below, [OUTSIDE * below[-1], (1 - OUTSIDE) * below[-1]])
+    return float(ends[0]), float(ends[1])

@@ -148,11 +148,13 @@ def _judge_contradictions(said: Agreement, found: Collection, tagged: Sequence[_
 def _refuse_void(
     said: Agreement, found: Collection, void: Sequence[_Mask], total: int, what: str
 ) -> None:
-    name = found.classes[0] if len(found.classes) == 1 else "NAME"
+    way = "masks of several classes need a number for each of them"
+    if len(found.classes) == 1:
+        way = f"--mask-values 255={found.classes[0]} reads 255 as that class"
     said.refuse(
         f"{len(void)} of {total} {what} hold no class, only 255, which means no label, "
         f"first {void[0].id}",
-        f"--mask-values 255={name} reads 255 as that class; --mask-values 255=ignore keeps it",
+        f"{way}; --mask-values 255=ignore keeps it",
     )
 
 

@@ -70,7 +70,9 @@ class ImageFolder:
             found = self._files().get(os.path.normpath(text), [])
             if len(found) > 1:
                 names = " and ".join(sorted(file.name for file in found)[:2])
-                raise SeveralImages(f"{names} differ only in extension")
+                raise SeveralImages(
+                    f"{names} differ only in extension", "write the extension behind such a name"
+                )
             if found:
                 return found[0]
         raise LookupError(NO_IMAGE)
@@ -124,7 +126,10 @@ class ImageFolder:
             found = [path for path in found if same(path)] or found
         if len(found) > 1:
             names = " and ".join(os.path.relpath(path, self.root) for path in sorted(found)[:2])
-            raise SeveralImages(f"{len(found)} images are called {parts[-1]}, among them {names}")
+            raise SeveralImages(
+                f"{len(found)} images are called {parts[-1]}, among them {names}",
+                "write the folder in front of a name that several images have",
+            )
         if not found:
             return None
         alike = best[found[0]][0]

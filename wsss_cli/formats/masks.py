@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +12,8 @@ from ..core.label_numbers import IGNORE
 from ..core.mask_values import NoLabel, ValueTable
 from ..errors import UsageError, WsssError
 from .files import ImageFolder, walk
+from .kinds import kind_of_name
+from .mask_names import found_suffix, mask_names, way_to
 from .mask_values import NamedValues, labelmap_beside, parse_values
 from .sample import Collection, MaskFacts, Problem, Sample, need_class_order
 
@@ -28,7 +28,7 @@ class MaskOptions:
     Attributes:
         values: what numbers and colours stand for, as `parse_values` takes it.
         suffix: NEW, which the name of a mask has behind the image's, or OLD=NEW, where NEW stands
-            in the place of OLD; None to find one.
+            in the place of OLD, or a name in which * is the image's; None to find one.
         first: number of the first class in the masks, 1 or 0; None for 1, unless tags say 0.
 
     Raises:
@@ -218,52 +218,42 @@ class Masks:
         Raises:
             LookupError: several.
         """
-        found = self._index().get(self._name(stem), [])
+        names = mask_names(stem, self._suffix or "")
+        found = next((self._index()[name] for name in names if name in self._index()), [])
         first = [one for one in found if one.suffix.lower() == EXTENSIONS[0]] or found
         if len(first) > 1:
-            names = " and ".join(one.name for one in first[:2])
-            raise LookupError(f"{names} could both be its mask")
+            both = " and ".join(one.name for one in first[:2])
+            raise LookupError(f"{both} could both be its mask")
         return first[0] if first else None
-
-    def _name(self, stem: str) -> str:
-        old, equals, new = (self._suffix or "").rpartition("=")
-        if not equals:
-            return stem + new
-        return stem.removesuffix(old) + new if stem.endswith(old) else ""
 
     def _found_suffix(self, stems: Iterable[str]) -> str:
         """The only ending that all names of masks have behind the images', where none is alike."""
         wanted, names = list(stems), sorted(self._index())
         if any(stem in self._index() for stem in wanted):
             return ""
-        counts = Counter(ending for stem in wanted for ending in _endings(stem, names))
-        whole = [end for end, count in counts.items() if count in (len(wanted), len(names))]
-        return whole[0] if len(whole) == 1 else ""
+        return found_suffix(wanted, names)
 
     def _none(self, stem: str) -> WsssError:
         """That not one mask was found."""
         assert self.folder is not None
-        there = sorted(os.path.relpath(path, self.folder) for path in _all(self.folder))
-        looked = f"{self.folder}/{self._name(stem) or stem}.png"
+        root = os.path.realpath(self.folder)
+        every = sorted(os.path.relpath(path, self.folder) for path in _all(self.folder))
+        there = [name for name in every if os.path.join(root, name) not in self._own]
+        first = [*mask_names(stem, self._suffix or ""), stem][0]
+        looked = f"{self.folder}/{first}.png"
         if not there:
-            return WsssError(f"{self.folder}: no image has a mask there: it holds no images")
+            held = "it holds the images and no others" if every else "it holds no images"
+            return WsssError(f"{self.folder}: no image has a mask there: {held}")
         last = stem.rpartition("/")[2]
         like = [name for name in there if last in name] or there
-        hint = "a mask has the name of its image; --mask-suffix _mask finds NAME_mask.png"
+        hint = way_to(stem, [_key(name) for name in like])
         if all(name.lower().endswith(LOSSY) for name in like):
             hint = "masks are PNG, TIFF, GIF or BMP: saving as JPEG or WebP changes the labels"
+        elif (kind := kind_of_name(like[0])) is not None:
+            hint = f"masks are PNG, TIFF, GIF or BMP, and that is {kind[0]}: {kind[1]}"
         return WsssError(
             f"{self.folder}: holds no image's mask: looked for {looked}, there is {like[0]}", hint
         )
-
-
-def _endings(stem: str, names: Sequence[str]) -> Iterator[str]:
-    """What names, sorted, have behind a stem."""
-    for place in range(bisect_left(names, stem), len(names)):
-        if not names[place].startswith(stem):
-            break
-        if names[place] != stem:
-            yield names[place][len(stem) :]
 
 
 def _key(name: str) -> str:

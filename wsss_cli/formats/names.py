@@ -28,14 +28,15 @@ def loose(name: str) -> str:
 def stem_of(name: str) -> str:
     """A name in small letters without its extension, if that is one of images, for comparing.
 
-    A number has no zeros in front: tables lose them where they take names for numbers.
+    A number has no zeros in front, and no ".0" behind: tables lose and gain them where they take
+    names for numbers.
 
-    >>> stem_of("a.b.heic"), stem_of("a.b"), stem_of("00139.jpg")
-    ('a.b', 'a.b', '139')
+    >>> stem_of("a.b.heic"), stem_of("a.b"), stem_of("00139.jpg"), stem_of("139.0")
+    ('a.b', 'a.b', '139', '139')
     """
     stem, extension = os.path.splitext(name)
     stem = stem if extension in EXTENSIONS or kind_of_name(name) is not None else name
-    return re.sub(r"^0+(?=\d+$)", "", stem)
+    return re.sub(r"^0+(?=\d+$)", "", re.sub(r"^(\d+)\.0+$", r"\1", stem))
 
 
 def origin(name: str) -> tuple[str, str | None]:

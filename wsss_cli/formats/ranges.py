@@ -7,7 +7,8 @@ from dataclasses import replace
 from functools import reduce
 from operator import or_
 
-from ..core.reading import Reading, Span, number
+from ..console import warn
+from ..core.reading import FEW, Reading, Span, number
 from ..errors import WsssError
 
 
@@ -43,6 +44,7 @@ def settled(
     held = f"{len(spans)} images of more than 8 bits hold {found}"
     if reading.range is None:
         refuse_unclear(spans, name)
+        _warn_of_dim(spans, name)
         return reading, held
     low, high = reading.range
     if not auto and (found.high <= low or found.low >= high):
@@ -59,16 +61,27 @@ def refuse_unclear(spans: Sequence[Span], name: str) -> None:
     """
     if not spans or not (found := reduce(or_, spans)).unclear:
         return
+    low, high = found.used
     lost = "which have no range of their own"
     if found.full is not None:
-        levels = int((found.high - found.low) * 255 / found.full) + 1
+        levels = int((high - low) * 255 / found.full) + 1
         lost = f"{levels} of 256 grey levels would be left"
     whole = "" if found.full is None else f", --range 0,{found.full} leaves dark images dark"
     raise WsssError(
         f"{name}: {len(spans)} images of more than 8 bits hold {found}: {lost}",
-        f"pack with --range {number(found.low)},{number(found.high)} to make that black to white"
-        + whole,
+        f"pack with --range {number(low)},{number(high)} to make that black to white" + whole,
     )
+
+
+def _warn_of_dim(spans: Sequence[Span], name: str) -> None:
+    """Say that some images use a small part of the range that others use."""
+    dim = [one for one in spans if one.full and FEW * (one.used[1] - one.used[0]) < one.full]
+    if dim:
+        warn(
+            f"{name}: {len(dim)} of {len(spans)} images of more than 8 bits use less than 1/{FEW} "
+            f"of 0..{dim[0].full}, and become nearly one grey; --range LO,HI is for all images: "
+            "were they saved in another way?"
+        )
 
 
 def _plain(value: float) -> float:

@@ -175,7 +175,9 @@ def _torchvision(weights: StateDict, network: str, place: Place) -> tuple[Any, i
         model, count = load_classifier(network, weights.tensors)
     except ValueError as err:
         raise WsssError(
-            f"{weights.path}: {err}", "--network names the classifier that it was saved from"
+            f"{weights.path}: {err}",
+            "--network names the classifier that it was saved from, "
+            "and the names of the tensors are torchvision's: rename those that differ",
         ) from None
     return model.to(place.device).to(memory_format=torch.channels_last), count
 
