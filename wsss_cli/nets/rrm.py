@@ -15,7 +15,6 @@ from .classifier import Classifier
 from .heads import unframed
 from .segmentation import Segmenter
 
-TAG_PREFIX = "tag_head."  # in the state dict; only training has a use for it
 
 
 class TaggedSegmenter(Segmenter):
