@@ -16,7 +16,6 @@ from .heads import unframed
 from .segmentation import Segmenter
 
 
-
 class TaggedSegmenter(Segmenter):
     """A `Segmenter` that also classifies the backbone's last map.
 
