@@ -494,7 +494,7 @@ def test_weights_of_no_use(tiny_data: Path) -> None:
         "odd.pt": ({"config": {**CONFIG, "model": "x"}}, "damaged (unknown model 'x'"),
         "side.pt": ({"params": {"max_side": "wide"}}, "damaged (max_side 'wide')"),
         "teal.pt": ({"classes": ["red", "green", "teal"]}, "class names differ"),
-        "inf.pt": ({"state_dict": broken}, "a/0: the network gives values that are not finite"),
+        "inf.pt": ({"state_dict": broken}, "gives probabilities of 'a/0' that are not finite"),
         "many.pt": ({"classes": [str(i) for i in range(255)]}, "label maps hold 254 at most"),
     }
     for name, (changes, message) in cases.items():

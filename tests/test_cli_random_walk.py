@@ -526,7 +526,7 @@ def test_weights_that_are_not_finite(folder: Path) -> None:
     )
     result = walk(folder, "irn", "pseudo.h5")
     assert result.exit_code == 3
-    assert "a/0: the network gives values that are not finite" in result.stderr
+    assert "irn.pt: gives values of 'a/0' that are not finite" in result.stderr
 
 
 def test_bf16_stays_close(folder: Path) -> None:

@@ -68,7 +68,7 @@ def test_the_mirror_images_logits_are_turned_back() -> None:
 def test_images_come_with_their_probabilities_or_none() -> None:
     empty = Loaded([], (2, 4), np.zeros(0, np.uint16), (2, 4), None)
     batches = [[("a", loaded([0, 1])), ("b", empty)]]
-    (a, chances, one), (b, none, other) = look(network, CPU, setting(), batches)  # type: ignore[arg-type]
+    (a, chances, one), (b, none, other) = look(network, CPU, setting(), batches, Path("w.pt"))  # type: ignore[arg-type]
     assert (a, b, chances.shape, none.shape) == ("a", "b", (3, 2, 4), (1, 0, 0))
     assert (one.copies, other.copies) == ([], [])  # no longer needed
     assert one.classes.tolist() == [0, 1]
@@ -78,8 +78,9 @@ def test_values_that_are_not_finite() -> None:
     def broken(x: Tensor) -> Tensor:
         return network(x) * float("nan")
 
-    with pytest.raises(WsssError, match="b: the network gives values that are not finite"):
-        list(look(broken, CPU, setting(), [[("b", loaded([0, 1]))]]))  # type: ignore[arg-type]
+    batches = [[("b", loaded([0, 1]))]]
+    with pytest.raises(WsssError, match=r"w\.pt: gives probabilities of 'b' that are not finite"):
+        list(look(broken, CPU, setting(), batches, Path("w.pt")))  # type: ignore[arg-type]
 
 
 def test_an_image_is_loaded_with_what_is_asked_for(

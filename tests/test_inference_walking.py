@@ -61,7 +61,7 @@ def opened(tiny_data: Path) -> Iterator[Any]:
 
 
 def walker(opened: Any, spread: Noting, max_side: int = 0, model: Any = torch.zeros_like) -> Walker:
-    return Walker(*opened, model, CPU, spread, max_side)
+    return Walker(*opened, model, Path("w.pt"), CPU, spread, max_side)
 
 
 def test_maps_and_the_padded_image_go_in(opened: Any) -> None:
@@ -153,7 +153,7 @@ def test_values_that_are_not_finite(opened: Any) -> None:
     def broken(x: Tensor) -> Tensor:
         return x * float("nan")
 
-    with pytest.raises(WsssError, match="a/3: the network gives values that are not finite"):
+    with pytest.raises(WsssError, match=r"w\.pt: gives values of 'a/3' that are not finite"):
         list(walker(opened, Noting(), model=broken).walked(["a/3"]))
 
 

@@ -131,7 +131,7 @@ def run(
             load = partial(load_image, source, len(trained.classes), setting)
             loaders = threads(machine.workers, place)
             feed = Feed(place, loaders, looking.batch_size, views.max_side, labels)
-            jobs = look(model, place, setting, feed.batches(load, target.todo, source))
+            jobs = look(model, place, setting, feed.batches(load, target.todo, source), weights)
             count = workers_for(refine, machine.workers, len(target.todo)) if refine else 0
             labeller = Labeller(refine, min_confidence)
             write_made(target, labeller, jobs, count, NAME, quiet, behind=True)

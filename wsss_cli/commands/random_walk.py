@@ -128,7 +128,7 @@ def run(
     with open_artifact(cam, CAM) as maps, open_dataset(data, maps, trained) as reader:
         wanted = select_ids(maps.ids, ids, maps.path)
         check_maps(maps, reader, wanted)
-        walker = Walker(maps, reader, network(trained, place), place, spread, max_side)
+        walker = Walker(maps, reader, network(trained, place), weights, place, spread, max_side)
         labeller = Labeller(maps, reader, spread, refine, unary)
         task = Task(out, scores, maps, [reader, maps, trained], wanted, part, force)
         of_scores = {**spread.scores_record(), "max_side": max_side, **place.record()}

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from ..artifacts.maps import MAX_STRIDE
-from ..errors import UsageError, WsssError
+from ..errors import UsageError
 from ..options.annotations import Default
 from ..options.cards import Card
 from ..options.looking import Views
-from .views import looked_at, network_inputs, network_pass, view_copies
+from .views import looked_at, network_inputs, network_pass, not_finite, view_copies
 
 if TYPE_CHECKING:
     import numpy as np
@@ -236,7 +236,4 @@ def stored(cam: Tensor, dtype: Dtype, weights: Path, image_id: str) -> np.ndarra
     try:
         return quantise(cam, dtype.value)
     except ValueError:
-        raise WsssError(
-            f"{weights}: gives maps of {image_id!r} that are not finite",
-            "train again, or take other weights",
-        ) from None
+        raise not_finite(weights, "maps", image_id) from None

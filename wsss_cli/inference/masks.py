@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from ..core.presence import PresenceRule
-from ..errors import UsageError, WsssError
+from ..errors import UsageError
 from ..options.annotations import Default
 from ..options.crf import fitting_crf
 from ..options.groups import given
-from .views import looked_at, network_inputs, network_pass, view_copies
+from .views import looked_at, network_inputs, network_pass, not_finite, view_copies
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from torch import Tensor
 
@@ -115,8 +117,9 @@ def look(
     place: Place,
     setting: PredictSetting,
     batches: Iterable[list[tuple[str, Loaded]]],
+    weights: Path,
 ) -> Iterator[tuple[Any, ...]]:
-    """Run the network over images.
+    """Run the network, of the file `weights`, over images.
 
     Yields:
         (id, probabilities (K + 1, h, w) float32 with background first, image as loaded): what
@@ -131,10 +134,7 @@ def look(
     for image_id, loaded, found in seen:
         chances = np.ones((1, 0, 0), np.float32) if found is None else found.cpu().numpy()
         if not np.isfinite(chances).all():
-            raise WsssError(
-                f"{image_id}: the network gives values that are not finite",
-                "train again, or take other weights",
-            )
+            raise not_finite(weights, "probabilities", image_id)
         yield image_id, chances, loaded._replace(copies=[])
 
 

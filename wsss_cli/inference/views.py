@@ -10,6 +10,8 @@ from ..errors import WsssError, short_of_memory
 from .feed import Seen
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from torch import Tensor
 
@@ -87,3 +89,11 @@ def enough_memory(ids: Sequence[str]) -> Iterator[None]:
             f"{ids[0]}: not enough memory for it{several}",
             f"{smaller} needs less; what is finished is kept",
         ) from err
+
+
+def not_finite(weights: Path | str, what: str, image_id: str) -> WsssError:
+    """The error of a network that gives NaN or infinity."""
+    return WsssError(
+        f"{weights}: gives {what} of {image_id!r} that are not finite",
+        "train again, or take other weights",
+    )

@@ -10,12 +10,13 @@ import typer
 
 from ..artifacts.maps import cam_stride, checked_item
 from ..core.walk_defaults import IRN_BETA, NEAREST_BETA, PSA_BETA
-from ..errors import WsssError
 from ..options.cards import Card
 from .feed import Feed, threads
-from .views import looked_at
+from .views import looked_at, not_finite
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from torch import Tensor
 
@@ -105,6 +106,7 @@ class Walker:
         maps: what spreads.
         data: their images.
         model: of train-aff.
+        weights: its file.
         place: of the model.
         spread: how scores spread.
         max_side: longer images are looked at, and walked over, at this size.
@@ -113,6 +115,7 @@ class Walker:
     maps: Artifact
     data: DatasetReader
     model: Any
+    weights: Path
     place: Place
     spread: Spread
     max_side: int
@@ -175,7 +178,7 @@ class Walker:
                 scores = _moved(scores, work, own, loaded.size, own)
             walked = scores.cpu().numpy()
         if not finite:
-            raise WsssError(f"{image_id}: the network gives values that are not finite")
+            raise not_finite(self.weights, "values", image_id)
         return walked
 
 
