@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from wsss_cli.machine import ending
 from wsss_cli.training.interrupt import Interrupts
 
 
@@ -97,6 +98,24 @@ def test_a_step_whose_weights_change_is_finished_and_kept() -> None:
         assert not interrupts.torn
     assert done == ["all of it"]
     assert int(norm.num_batches_tracked) == 1
+
+
+def test_a_signal_that_a_library_took_stops_the_next_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its KeyboardInterrupt was raised where Python drops it, in a `__del__`."""
+    monkeypatch.setattr(ending._State, "owner", os.getpid())
+    monkeypatch.setattr(ending._State, "came", 1.0)
+
+    def step(interrupts: Interrupts) -> None:
+        with interrupts.step(nn.Identity()):
+            pytest.fail("it began")
+
+    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
+        step(interrupts)
+    with Interrupts() as interrupts, interrupts.held(False):
+        pass
+    assert ending._State.came == 1.0  # the time that is left is no longer
 
 
 def test_an_error_inside_a_part_leaves_it_torn() -> None:

@@ -107,6 +107,11 @@ def stop() -> NoReturn:
     raise KeyboardInterrupt
 
 
+def told() -> bool:
+    """Whether a signal has come to the program, be it that a library took its KeyboardInterrupt."""
+    return bool(_State.owner) and _State.came is not None
+
+
 @contextlib.contextmanager
 def patient(seconds: float) -> Iterator[None]:
     """Leave that much time after a signal, and what is usual after the block."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 
 import torch
 from torch import nn
@@ -50,7 +50,12 @@ class Interrupts:
 
         Args:
             model: whose buffers change before, such as a batch norm's running means.
+
+        Raises:
+            KeyboardInterrupt: a signal came, before the step or within it.
         """
+        if not self._held and ending.told():  # KeyboardInterrupt was raised where nobody heard it
+            raise KeyboardInterrupt
         buffers = list(model.buffers())
         former = [buffer.clone() for buffer in buffers]
 
@@ -75,7 +80,7 @@ class Interrupts:
         """
         self._held = hold
         try:
-            with ending.patient(TEAM if hold else 0.0):
+            with ending.patient(TEAM) if hold else nullcontext():
                 yield
         finally:
             self._held = False
