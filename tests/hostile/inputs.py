@@ -20,11 +20,11 @@ from random import Random
 from typing import Any
 
 from . import child
-from .judge import Finding, greed, kept, manner, refusal, unfinished
+from .judge import Finding, differences, greed, kept, manner, refusal, unfinished
 from .mutations import ALLOWED, LIMIT
 from .recipes import RECIPES, Recipe, recipe
 from .rights import lay_down_rights
-from .world import World, inputs
+from .world import World, inputs, made
 
 SIDE = 30_000  # of a bomb's picture, in pixels: 900 million of them in 100 KB
 
@@ -134,7 +134,10 @@ def attempt(world: World, name: str, number: int, random: Random) -> Iterator[Fi
     found = [*manner(outcome), *greed(outcome, world.whole(what).outcome)]
     found += kept(before, place, what)
     if outcome.code == 0 and (what.name, *case[:1]) not in ONLY_NAMED:
-        found.append(Finding("misread", "exit code 0"))
+        # A data set that no word names is found by a record, which has a second place for it.
+        recorded = case[:1] == ["data.h5"] and not any("data.h5" in word for word in words)
+        if not recorded or list(differences(world.whole(what).made, made(place, what))):
+            found.append(Finding("misread", "exit code 0"))
     elif outcome.code in (2, 3):
         found += refusal(outcome, said)
         left = unfinished(place, what, ALLOWED)
