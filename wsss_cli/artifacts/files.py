@@ -7,8 +7,6 @@ import stat
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from types import TracebackType
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +16,6 @@ from .journal import Backlog, Journal
 from .ledger import PARTIAL
 from .placing import make_folder, sweep_folder, sync_folder, write_whole, writing
 from .shards import Shard
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 NAME_LIMIT = 255  # bytes a file system takes for one name, nearly everywhere
 JOURNAL = ".wsss"  # the beginning of the journal's name, in the folder
@@ -122,22 +117,16 @@ class OutputFolder(Backlog):
         self._done.add(image_id)
         return target
 
-    def __enter__(self) -> Self:
-        return self
+    def finish(self) -> None:
+        """Delete the journal, once all files are there.
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self._check_all()
-            for folder in {(self.path / name).parent for name in self._names.values()}:
-                sync_folder(folder)
-            self._journal.remove()
-        else:
-            self._journal.give_up()
+        Raises:
+            WsssError: some are gone.
+        """
+        self._check_all()
+        for folder in {(self.path / name).parent for name in self._names.values()}:
+            sync_folder(folder)
+        self._journal.remove()
 
     def _open(self, place: Path, header: dict[str, str]) -> Journal:
         with writing(place):

@@ -22,7 +22,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from ..errors import WsssError
 from .holding import open_alone
 from .placing import remove
 from .shapes import ShapeTable
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 MAGIC = b"wsss journal 1\n"
 FRAME = struct.Struct("<II")
@@ -214,10 +217,28 @@ class Journal:
 
 
 class Backlog:
-    """What is done and what is left of an output."""
+    """What is done and what is left of an output that a journal belongs to.
+
+    A context manager: leaving the `with` block finishes it, an error leaves what is done to the
+    next attempt.
+    """
 
     _expected: list[str]
     _done: Journal | set[str]
+    _journal: Journal
+
+    def finish(self) -> None:
+        """Put in place what is left to put, and delete the journal."""
+        raise AssertionError("each kind of output says how")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            self._journal.give_up()
 
     @property
     def todo(self) -> list[str]:
