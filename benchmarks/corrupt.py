@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
 import os
 import re
@@ -54,7 +55,7 @@ VALUES: dict[str, tuple[float, ...]] = {  # of severity 1 to 5
     "small": FACTORS,
 }
 REACH = 4  # standard deviations that a blur's kernel reaches, as scikit-image cuts it
-ABOUT = "corruption.json"  # what a folder holds, so that nothing else is added to it
+ABOUT = "about.json"  # what a folder holds, so that nothing else is added to it
 
 
 def parse(name: str) -> tuple[str, float]:
@@ -101,7 +102,9 @@ def corrupted(image: np.ndarray, kind: str, value: float, image_id: str) -> np.n
     if kind == "dark":
         return _on_tensor(lambda x: F.adjust_brightness(x, value), image)
     if kind == "jpeg":
-        return _on_tensor(v2.JPEG(int(value)), image)
+        stream = io.BytesIO()  # by Pillow, as ImageNet-C: torchvision's encoder is on its way out
+        Image.fromarray(image).save(stream, "JPEG", quality=int(value))
+        return decode_image(stream.getvalue())
     if kind == "blur":
         # Its border is mirrored, so a kernel must not reach over the image
         reach = min(int(REACH * value), min(size) - 1)
@@ -149,7 +152,9 @@ def claim(out: Path, about: dict[str, object]) -> None:
     note = out / ABOUT
     if note.exists():
         if json.loads(note.read_text()) != about:
-            raise WsssError(f"{out}: holds another corruption or devkit", "name another folder")
+            raise WsssError(
+                f"{out}: holds something else ({note.read_text().strip()})", "name another folder"
+            )
     elif out.exists() and any(out.iterdir()):
         raise WsssError(f"{out}: is not empty, and no earlier result", "name another folder")
     out.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ labels and scores stay in --out; the same command goes on where it was interrupt
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import shlex
 import subprocess
@@ -19,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from corrupt import VALUES, corrupt, parse
+from corrupt import VALUES, claim, corrupt, parse
 from measuring import print_table
 
 from wsss_cli.errors import WsssError
@@ -58,26 +59,40 @@ def score(voc: Path, name: str, split: str, arguments: argparse.Namespace) -> di
     if not data.exists():
         flags = shlex.split(arguments.pack_flags)
         wsss("pack", "--voc", voc, "--split", split, *flags, "-q", "-o", data)
-    flags = shlex.split(arguments.predict_flags)
-    wsss("predict", "--weights", arguments.weights, "--data", data, *flags, "-q", "-o", labels)
+    if not labels.exists():
+        flags = shlex.split(arguments.predict_flags)
+        wsss("predict", "--weights", arguments.weights, "--data", data, *flags, "-q", "-o", labels)
     intervals = ["--bootstrap", arguments.bootstrap] if has_option("eval", "--bootstrap") else []
     wsss("eval", labels, "--data", data, *intervals, "--json", scores, "--force", "-q")
     report: dict[str, Any] = json.loads(scores.read_text())
     return report
 
 
+def about(arguments: argparse.Namespace) -> dict[str, object]:
+    """What the files of a run hang on.
+
+    Raises:
+        WsssError: the weights cannot be read.
+    """
+    try:
+        weights = hashlib.sha256(arguments.weights.read_bytes()).hexdigest()[:16]
+    except OSError as err:
+        raise WsssError(f"{arguments.weights}: {err.strerror}") from None
+    flags = {name: getattr(arguments, name) for name in ("pack_flags", "predict_flags")}
+    return {"weights": weights, "voc": str(arguments.voc.resolve()), **flags}
+
+
 def row_of(name: str, report: dict[str, Any], clean: float) -> dict[str, Any]:
     """A line of the table."""
     kind, value = (name, None) if name == CLEAN else parse(name)
-    row = {
+    return {
         "corruption": kind,
         "severity": None if name == CLEAN else int(name[-1]),
         "value": value,
-        "images": report["images"],
+        "images": len(report["ids"]),
         "mIoU %": round(100 * report["miou"], 1),
         "of clean %": round(100 * report["miou"] / clean, 1) if clean else None,
     }
-    return row
 
 
 def main() -> None:
@@ -103,9 +118,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the table to this file as well")
     arguments = parser.parse_args()
     names = [name for name in arguments.corruptions.split(",") if name]
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    reports = {CLEAN: score(arguments.voc, CLEAN, arguments.split, arguments)}
     try:
+        for name in names:
+            parse(name)
+        claim(arguments.out, about(arguments))
+        reports = {CLEAN: score(arguments.voc, CLEAN, arguments.split, arguments)}
         for name in names:
             folder = arguments.out / name
             corrupt(arguments.voc, arguments.split, name, folder)
