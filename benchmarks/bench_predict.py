@@ -7,9 +7,9 @@ functions of `predict` (batch norms folded, float32, no CRF); what is beside the
 and writing the labels, is not in it. One scale: `--scales 1 --no-flip`; three: `--scales
 0.75,1,1.25`, mirrored too. Networks have random weights, which are as fast as trained ones, and
 heads at output stride 16. `make best` has deeplabv2 at that stride; the backbone is its user's.
-Everything is measured on one thread and on
---threads (2). A network is named BACKBONE/HEAD; a BACKBONE alone stands for all four heads, `all` for all of
-them. One that cannot be built here, such as timm's without timm, is named and left out.
+A network is named BACKBONE/HEAD; a BACKBONE alone stands for all four heads, `all` for all of them.
+One that cannot be built here, such as timm's without timm, is named and left out. Everything is
+measured on one thread and on --threads (2).
 
 Rounds go over all settings in turn, in each of which a setting labels photographs for a moment, so
 that a neighbour's work falls on all of them. p50 and p95 are of the clock, and so is images a
