@@ -20,7 +20,7 @@ from typing import Any
 from measuring import machine, print_table
 
 FOLDER = Path(__file__).parent
-ON_DEVICE = ("cam", "pairs", "train", "walk")  # the others have nothing to do on a GPU
+ON_DEVICE = ("cam", "pairs", "predict", "train", "walk")  # the others have nothing to do on a GPU
 
 
 def names() -> list[str]:

@@ -58,6 +58,15 @@ def test_upsample_grid_is_bilinear_between_cell_centres(
     np.testing.assert_allclose(large[1, 2].numpy(), reference, atol=1e-6)
 
 
+@pytest.mark.parametrize("images", [1, 2])
+def test_upsample_grid_gives_the_same_of_any_memory_layout(images: int) -> None:
+    """In channels-last order, as convolutions leave it, and of a batch of one as of more."""
+    maps = torch.randn(images, 5, 6, 8, generator=torch.Generator().manual_seed(0))
+    expected = upsample_grid(maps, (45, 61), 8)
+    found = upsample_grid(maps.to(memory_format=torch.channels_last), (45, 61), 8)
+    assert torch.equal(found, expected)
+
+
 def test_upsample_grid_keeps_a_ramp_in_place() -> None:
     # The value of each cell is the x of its centre, in pixels; so must be each pixel's.
     stride, width = 4, 18

@@ -61,11 +61,13 @@ def _strongest(stack: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np
     """
     winner = np.zeros(size, np.uint8)
     greatest = _enlarged(stack[0], size).copy()
+    better = np.empty(size, np.bool_)
     for index in range(1, len(stack)):
         plane = _enlarged(stack[index], size)
-        better = plane > greatest
-        winner[better] = index
-        np.copyto(greatest, plane, where=better)
+        np.greater(plane, greatest, out=better)
+        np.maximum(greatest, plane, out=greatest)
+        # indices rise, so the latest to be better is the greatest; without a mask it is fast
+        np.maximum(winner, better * np.uint8(index), out=winner)
     return winner, greatest
 
 

@@ -126,7 +126,8 @@ def _mean_view(found: Tensor) -> Tensor:
     """(n, h, w) float32 of an image's (1, n, h, w), or (2, n, h, w) with its mirror image's."""
     if len(found) == 2:
         found = torch.stack([found[0], found[1].flip(-1)])
-    return full_precision(found).mean(dim=0)
+        return full_precision(found).mean(dim=0)
+    return full_precision(found[0])
 
 
 def _ruled_means(
