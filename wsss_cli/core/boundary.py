@@ -68,6 +68,12 @@ def fill_void(truth: np.ndarray, pred: np.ndarray) -> Pair:
     return Pair(filled[0], filled[1], ~void)
 
 
+def diagonal(shape: tuple[int, int]) -> float:
+    """Pixels from corner to corner of an image."""
+    height, width = shape
+    return math.sqrt(height * height + width * width)
+
+
 def band_width(shape: tuple[int, int], ratio: float) -> int:
     """Pixels that Boundary IoU's band is wide: `ratio` of the diagonal, rounded, at least 1.
 
@@ -76,8 +82,7 @@ def band_width(shape: tuple[int, int], ratio: float) -> int:
     >>> band_width((375, 500), 0.02), band_width((8, 6), 0.02)
     (12, 1)
     """
-    height, width = shape
-    return max(1, round(ratio * math.sqrt(height * height + width * width)))
+    return max(1, round(ratio * diagonal(shape)))
 
 
 def in_band(label: np.ndarray, width: int) -> np.ndarray:
@@ -156,7 +161,7 @@ def contour_counts(pair: Pair, n_labels: int, tolerance: float) -> np.ndarray:
     through void count, as `fill_void` draws them.
     """
     height, width = pair.truth.shape
-    reach = tolerance * tolerance * (height * height + width * width)  # squared, in pixels
+    reach = tolerance * diagonal((height, width))
     counts = np.zeros((n_labels, 4), np.int64)
     places, labels = [], []
     for label in (pair.truth, pair.pred):
@@ -174,14 +179,14 @@ def contour_counts(pair: Pair, n_labels: int, tolerance: float) -> np.ndarray:
 
 
 def _near(points: np.ndarray, others: np.ndarray, reach: float) -> int:
-    """How many of `points` have one of `others` at a squared distance below `reach`."""
+    """How many of `points` have one of `others` nearer than `reach` pixels."""
     from scipy.spatial import cKDTree
 
     # Farther ones are not looked for; squares of whole numbers then decide without rounding.
-    _, nearest = cKDTree(others).query(points, distance_upper_bound=math.sqrt(reach) + 1)
+    _, nearest = cKDTree(others).query(points, distance_upper_bound=reach + 1)
     there = nearest < len(others)
     squared = ((points[there] - others[nearest[there]]) ** 2).sum(axis=1)
-    return int((squared < reach).sum())
+    return int((squared < reach * reach).sum())
 
 
 def boundary_f(counts: np.ndarray, in_truth: np.ndarray, in_pred: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .boundary import Pair
 from .labels import BACKGROUND, IGNORE
 
 COLUMNS = ("objects", "found", "truth", "intersection", "union")
@@ -43,40 +44,36 @@ class SizeLimits:
         return np.searchsorted(limits, areas, side="right")
 
 
-def components(truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 4-connected parts of each class: objects 1..n, 0 elsewhere, and the class of each.
+def components(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+    """The 4-connected parts of each class of the truth, and the class of each.
 
-    Void pixels belong to none and join none.
-
-    Args:
-        truth: (H, W) uint8 labels.
+    Void joins the parts of a class that it runs between: parts are those of the truth as
+    `fill_void` fills it. Their pixels are those that are counted. A part all of void is none.
 
     Returns:
-        (H, W) int32 objects, (n,) uint8 their labels.
+        (H, W) int32 objects 1..n, 0 elsewhere; (n,) uint8 their labels.
 
-    >>> components(np.array([[1, 1, 0, 1], [0, 255, 2, 2]], np.uint8))[0].tolist()
-    [[1, 1, 0, 2], [0, 0, 3, 3]]
+    >>> from wsss_cli.core.boundary import fill_void
+    >>> truth = np.array([[1, 1, 0, 1], [0, 2, 255, 2]], np.uint8)
+    >>> components(fill_void(truth, truth))[0].tolist()
+    [[1, 1, 0, 2], [0, 3, 0, 3]]
     """
     from scipy.ndimage import find_objects, label
 
-    objects = np.zeros(truth.shape, np.int32)
+    objects = np.zeros(pair.truth.shape, np.int32)
     labels: list[int] = []
-    masked = np.where(truth == IGNORE, BACKGROUND, truth)
-    for index, box in enumerate(find_objects(masked)):
+    filled = np.where(pair.truth == IGNORE, np.uint8(BACKGROUND), pair.truth)
+    for index, box in enumerate(find_objects(filled)):
         if box is not None:
-            parts, found = label(masked[box] == index + 1)
+            parts, found = label(filled[box] == index + 1)
             here = parts > 0
             objects[box][here] = parts[here] + len(labels)
             labels += [index + 1] * found
-    return objects, np.array(labels, np.uint8)
+    return np.where(pair.counted, objects, 0), np.array(labels, np.uint8)
 
 
 def size_counts(
-    truth: np.ndarray,
-    pred: np.ndarray,
-    objects: tuple[np.ndarray, np.ndarray],
-    limits: SizeLimits,
-    n_labels: int,
+    pair: Pair, objects: tuple[np.ndarray, np.ndarray], limits: SizeLimits, n_labels: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """What one image adds to the scores by size.
 
@@ -85,9 +82,9 @@ def size_counts(
     Pixels predicted a class that the image has no object of belong to no size.
 
     Args:
-        truth, pred: (H, W) uint8 labels; pixels that are IGNORE in `truth` are not counted.
-        objects: (H, W) int, 1..n where `truth` holds a class and 0 elsewhere, and the (n,) labels
-            of these objects, as of `components`.
+        pair: the maps of the image.
+        objects: (H, W) int, 1..n where a counted pixel of the truth is of a class and 0
+            elsewhere, and the (n,) labels of these objects, as of `components`.
         limits: what parts the sizes.
         n_labels: number of labels, background included.
 
@@ -99,21 +96,21 @@ def size_counts(
     where, of = objects
     sizes = len(limits.limits) + 1
     counts = np.zeros((n_labels, sizes, len(COLUMNS)), np.int64)
-    same = truth == pred
+    same = pair.truth == pair.pred
     areas = np.bincount(where[where > 0], minlength=len(of) + 1)[1:]
     right = np.bincount(where[same & (where > 0)], minlength=len(of) + 1)[1:]
-    size = limits.sizes_of(areas, truth.size)
+    size = limits.sizes_of(areas, pair.truth.size)
     there = areas > 0
     for column, values in enumerate((there, there & (2 * right >= areas), areas, right, areas)):
         np.add.at(counts[:, :, column], (of, size), values)
-    wrong = ~same & (truth != IGNORE) & (pred != BACKGROUND)
-    elsewhere = np.bincount(pred[wrong], minlength=256)[:n_labels]
+    wrong = ~same & pair.counted & (pair.pred != BACKGROUND)
+    elsewhere = np.bincount(pair.pred[wrong], minlength=256)[:n_labels]
     for label in np.flatnonzero((elsewhere > 0) & counts[:, :, 0].any(axis=1)):
         present = np.flatnonzero(counts[label, :, 0])
         if len(present) > 1:
             places = np.where(of == label, size, sizes).astype(np.uint8)
             places = np.concatenate([np.array([sizes], np.uint8), places])[where]
-            nearest = _nearest_size(places, present, np.nonzero(wrong & (pred == label)))
+            nearest = _nearest_size(places, present, np.nonzero(wrong & (pair.pred == label)))
             counts[label, :, -1] += np.bincount(nearest, minlength=sizes)
         else:
             counts[label, present[0], -1] += elsewhere[label]

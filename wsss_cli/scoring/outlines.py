@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.boundary import band_counts, band_width, boundary_f, contour_counts, fill_void
+from ..core.boundary import Pair, band_counts, band_width, boundary_f, contour_counts, fill_void
 from ..core.labels import BACKGROUND, IGNORE
 from ..core.metrics import mean_defined, ratio
 from ..core.object_sizes import COLUMNS, SizeLimits, components, size_counts
@@ -20,8 +20,9 @@ BOUNDARY_RULE = (
     "holds; void takes the nearest label, in the truth and in the prediction alike"
 )
 SIZES_RULE = (
-    "objects are the 4-connected parts of each class in the truth; a wrongly predicted pixel "
-    "belongs to the nearest object of its class in the image; sums over images"
+    "objects are the 4-connected parts of each class in the truth, void joining what it runs "
+    "between; a wrongly predicted pixel belongs to the nearest object of its class in the image; "
+    "sums over images"
 )
 BOUNDARY_COLUMNS = ("label", "intersection", "union", "f")
 SIZE_COLUMNS = ("label", "size", *COLUMNS)
@@ -38,12 +39,15 @@ class Outlines:
 
     def add(self, image_id: str, truth: np.ndarray, pred: np.ndarray) -> None:
         """Count one image, whose labels `confusion_matrix` has found in order."""
+        if self._boundary is None and self._sizes is None:
+            return
         if self._unlabelled == "background":
             pred = np.where(pred == IGNORE, np.uint8(BACKGROUND), pred)
+        pair = fill_void(truth, pred)
         if self._boundary is not None:
-            self._boundary.add(image_id, truth, pred)
+            self._boundary.add(image_id, pair)
         if self._sizes is not None:
-            self._sizes.add(image_id, truth, pred)
+            self._sizes.add(image_id, pair)
 
     def as_dict(self, average: str) -> dict[str, Any]:
         """`boundary` and `object_sizes` of the JSON, those that were asked for."""
@@ -65,11 +69,10 @@ class Boundary:
         self._images: dict[str, list[list[Any]]] = {}
         self._f: list[np.ndarray] = []
 
-    def add(self, image_id: str, truth: np.ndarray, pred: np.ndarray) -> None:
+    def add(self, image_id: str, pair: Pair) -> None:
         """Count one image."""
-        pair = fill_void(truth, pred)
         in_truth, in_pred = pair.held(self._n)
-        height, width = truth.shape
+        height, width = pair.truth.shape
         bands = band_counts(pair, self._n, band_width((height, width), self._band))
         f = boundary_f(contour_counts(pair, self._n, self._tolerance), in_truth, in_pred)
         self._bands += bands
@@ -117,9 +120,9 @@ class Sizes:
         self._images: dict[str, list[list[int]]] = {}
         self._images_elsewhere: dict[str, list[list[int]]] = {}
 
-    def add(self, image_id: str, truth: np.ndarray, pred: np.ndarray) -> None:
+    def add(self, image_id: str, pair: Pair) -> None:
         """Count one image."""
-        counts, elsewhere = size_counts(truth, pred, components(truth), self._limits, self._n)
+        counts, elsewhere = size_counts(pair, components(pair), self._limits, self._n)
         self._counts += counts
         self._elsewhere += elsewhere
         self._images[image_id] = [
