@@ -32,11 +32,12 @@ def size_names(limits: list[float], shares: bool) -> list[str]:
 
 def _print_boundary(labels: list[str], found: dict[str, Any]) -> None:
     typer.echo("")
-    typer.echo(
-        f"outlines    band of {100 * found['band']:.10g} % of the image's diagonal, tolerance of "
-        f"{100 * found['tolerance']:.10g} %"
+    _say(
+        "outlines",
+        f"band of {100 * found['band']:.10g} % of the image's diagonal, tolerance of "
+        f"{100 * found['tolerance']:.10g} %",
     )
-    typer.echo(f"            {found['rule']}")
+    _say("", found["rule"])
     typer.echo("")
     names = ["Boundary IoU %", "boundary F %"]
     table(["outlines", *names], [["mean", *map(percent, _means(found))]])
@@ -52,10 +53,11 @@ def _means(found: dict[str, Any]) -> tuple[float | None, float | None]:
 def _print_sizes(labels: list[str], found: dict[str, Any]) -> None:
     names = size_names(found["limits"], found["shares"])
     typer.echo("")
-    typer.echo(f"sizes       {found['rule']}")
-    typer.echo(
-        f"            {sum(found['elsewhere'])} pixels are predicted a class that the image has no "
-        "object of: they belong to no size"
+    _say("sizes", found["rule"])
+    _say(
+        "",
+        f"{sum(found['elsewhere'])} pixels are predicted a class that the image has no object of: "
+        "they belong to no size",
     )
     typer.echo("")
     table(
@@ -76,6 +78,13 @@ def _print_sizes(labels: list[str], found: dict[str, Any]) -> None:
     typer.echo("")
     rows = list(zip(labels, found["iou"], strict=True))[1:]  # the background is no object
     table(["IoU %", *names], [[name, *map(percent, values)] for name, values in rows])
+
+
+def _say(name: str, rule: str) -> None:
+    """The parts of a rule, one a line."""
+    for part in rule.split("; "):
+        typer.echo(f"{name:<12}{part}")
+        name = ""
 
 
 def percent(value: float | None) -> str:
