@@ -19,7 +19,6 @@ from wsss_cli.core.metrics import confusion_matrix
 
 N = 4  # labels
 SHAPES = [(9, 13), (17, 6), (1, 7), (5, 1), (12, 12)]
-# What no label map in these tests has: all that is asked of void must hold whatever lies there.
 ANY = (0, 1, 2, 3, 255)
 
 
@@ -119,6 +118,17 @@ def test_void_takes_the_label_of_the_nearest_pixel(shape: tuple[int, int]) -> No
     for place, nearest in plain_nearest(void).items():
         pairs = {(int(truth[p]), int(pred[p])) for p in nearest}
         assert (int(pair.truth[place]), int(pair.pred[place])) in pairs  # of one and the same pixel
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_void_is_filled_from_the_one_side_that_is_known(turns: int) -> None:
+    truth = np.full((5, 4), 255, np.uint8)
+    truth[-1], truth[-2] = 3, 1
+    filled = np.full((5, 4), 1, np.uint8)
+    filled[-1] = 3
+    pair = fill_void(np.rot90(truth, turns), np.rot90(truth, turns))
+    assert (pair.truth == np.rot90(filled, turns)).all()
+    assert (pair.pred == pair.truth).all()
 
 
 def test_what_is_predicted_on_void_is_of_no_account() -> None:

@@ -110,6 +110,8 @@ def run(
     --threshold, --threshold-from or --calibrate-split; else the file's own background scores;
     else IRN's published constants, 0.15 for maps and 0.25 for walked ones.
 
+    --boundary and --sizes score outlines, and objects by size, as well; for maps at that point.
+
     Example: wsss eval cam.h5 --split train --json cam.json
     """
     from ..artifacts import CAM, LABEL, open_artifact, open_dataset
