@@ -11,9 +11,12 @@ import typer
 from ..console import log, warn
 from ..errors import UsageError
 from ..options.files import Reads, Writes
+from ..options.groups import grouped
+from ..options.outlines import OutlineOptions
 from ..options.shared import Data, Force, Ids, Quiet, Split
 
 NAME = "eval"
+OUTLINES = OutlineOptions()
 
 
 class Average(str, enum.Enum):
@@ -31,6 +34,7 @@ class Unlabelled(str, enum.Enum):
     background = "background"
 
 
+@grouped()
 def run(
     file: Annotated[
         Path,
@@ -86,6 +90,7 @@ def run(
             metavar="NAME", help="Maps: score at the threshold that is best on this other split."
         ),
     ] = None,
+    outlines: OutlineOptions = OUTLINES,
     json_out: Annotated[
         str | None,
         typer.Option(
@@ -105,17 +110,20 @@ def run(
     --threshold, --threshold-from or --calibrate-split; else the file's own background scores;
     else IRN's published constants, 0.15 for maps and 0.25 for walked ones.
 
+    --boundary and --sizes score outlines, and objects by size, as well; for maps at that point.
+
     Example: wsss eval cam.h5 --split train --json cam.json
     """
     from ..artifacts import CAM, LABEL, open_artifact, open_dataset
     from ..artifacts.writer import check_target
+    from ..report.outlines import print_outlines
     from ..report.scores import print_report
     from ..scoring.protocol import Rules, ThresholdChoice, parse_thresholds, score, select_images
     from ..scoring.report import Asked, as_json, report_of, warnings, write_report
 
     sweep = parse_thresholds(thresholds)
     choice = ThresholdChoice(threshold, threshold_from, calibrate_split)
-    rules = Rules(average.value, unlabelled.value, sweep, choice)
+    rules = Rules(average.value, unlabelled.value, sweep, choice, outlines)
     target = None if json_out in (None, "-") else Path(str(json_out))
     if target is not None:
         check_target(target, force)
@@ -133,5 +141,6 @@ def run(
         typer.echo(as_json(report))
         return
     print_report(report)
+    print_outlines(report)
     if target is not None:
         log(f"{NAME}: {len(outcome.counted)} images -> {json_out}", quiet)

@@ -16,6 +16,7 @@ from ..errors import WsssError
 
 if TYPE_CHECKING:
     from ..artifacts import Artifact, DatasetReader
+    from .outlines import Outlines
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Outcome:
     without_mask: int = 0
     points: dict[str, Point] = field(default_factory=dict)
     sweep: list[tuple[float, float]] = field(default_factory=list)  # (threshold, mIoU)
+    beside: dict[str, Any] = field(default_factory=dict)  # `Outlines.as_dict`
 
 
 def score_labels(
@@ -62,6 +64,7 @@ def score_labels(
     ids: Iterable[str],
     average: str,
     unlabelled: str,
+    outlines: Outlines | None = None,
 ) -> Outcome:
     """Count labels against masks.
 
@@ -81,6 +84,8 @@ def score_labels(
             matrix += confusion_matrix(mask, label, n_labels, unlabelled=unlabelled)
         except ValueError as err:
             raise _misfit(predictions, image_id, err) from None
+        if outlines is not None:
+            outlines.add(image_id, mask, label)
         empty += not ((label > 0) & (label < IGNORE)).any()
         outcome.counted.append(image_id)
     _check_counted(outcome, truth, matrix)
@@ -95,18 +100,20 @@ def score_maps(
     average: str,
     sweep: Sequence[float],
     threshold: tuple[float, str] | None,
+    outlines: Outlines | None = None,
 ) -> Outcome:
     """Count maps against masks at every threshold of `sweep`, and at one chosen without them.
 
     Args:
         threshold: the one chosen and how; None takes the file's own background scores.
+        outlines: counts what the point "chosen" draws.
 
     Raises:
         WsssError: no image has a mask, no mask a class, or maps that do not fit their mask.
     """
     counts = MapCounts(predictions, truth, [*sweep, *([threshold[0]] if threshold else [])])
     for image_id in ids:
-        counts.add(image_id)
+        counts.add(image_id, outlines, threshold[0] if threshold else None)
     counts.check()
     points = counts.outcome.points
     own = counts.own_background(average)
@@ -142,8 +149,15 @@ class MapCounts:
         self._own = np.zeros((self._n_labels, self._n_labels + 1), np.int64)
         self._own_empty = 0
 
-    def add(self, image_id: str) -> None:
-        """Count one image; one without a mask is only noted."""
+    def add(
+        self, image_id: str, outlines: Outlines | None = None, threshold: float | None = None
+    ) -> None:
+        """Count one image; one without a mask is only noted.
+
+        Args:
+            outlines: counts what is drawn at `threshold`, or, where that is None, by the file's
+                own background scores.
+        """
         from ..core.cam import enlarge  # loads torch; labels are scored without it
 
         mask = self._truth.mask(image_id)
@@ -154,26 +168,31 @@ class MapCounts:
         try:
             maps = enlarge(item["cam"], mask.shape, self._stride)
             self._sweep.add(mask, maps, item["classes"])
-            if self._has_background:
-                self._add_own(item, maps, mask)
+            own = self._add_own(item, maps, mask) if self._has_background else None
         except ValueError as err:
             raise _misfit(self._predictions, image_id, err) from None
+        if outlines is not None:
+            drawn = own if threshold is None else _drawn(threshold, maps, item["classes"])
+            assert drawn is not None
+            outlines.add(image_id, mask, drawn)
         self._maxima.append(maps.max(initial=0.0))
         self.outcome.counted.append(image_id)
 
-    def _add_own(self, item: dict[str, np.ndarray], maps: np.ndarray, mask: np.ndarray) -> None:
+    def _add_own(
+        self, item: dict[str, np.ndarray], maps: np.ndarray, mask: np.ndarray
+    ) -> np.ndarray:
         from ..core.cam import enlarge
 
         if "background" in item:
             background = enlarge(item["background"][None], mask.shape, self._stride)
-            local = np.concatenate([background, maps]).argmax(axis=0).astype(np.uint8)
+            label = _drawn(background, maps, item["classes"])
         elif len(maps):
             raise ValueError("has no background scores, other images have")
         else:
-            local = np.zeros(mask.shape, np.uint8)
-        label = local_to_labels(local, item["classes"])
+            label = np.zeros(mask.shape, np.uint8)
         self._own += confusion_matrix(mask, label, self._n_labels)
         self._own_empty += not label.any()
+        return label
 
     def check(self) -> None:
         """Raise WsssError if no image counted, or no pixel of a class."""
@@ -202,6 +221,18 @@ class MapCounts:
             return None
         how = "the file's own background scores"
         return Point(how, scores(self._own, average), self._own_empty)
+
+
+def _drawn(background: np.ndarray | float, maps: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 labels: the class of the strongest map, where that is above the background.
+
+    Args:
+        background: (1, H, W) float32, or the same everywhere.
+        maps: (K, H, W) float32.
+    """
+    below = np.broadcast_to(np.asarray(background, np.float32), (1, *maps.shape[1:]))
+    local = np.concatenate([below, maps]).argmax(axis=0).astype(np.uint8)
+    return local_to_labels(local, classes)
 
 
 def _misfit(predictions: Artifact, image_id: str, err: ValueError) -> WsssError:

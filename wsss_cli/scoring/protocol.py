@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,9 @@ from ..console import track
 from ..core.sweep import MAX_THRESHOLDS
 from ..errors import UsageError, WsssError
 from ..options.ids import select_ids
+from ..options.outlines import OutlineOptions
 from .counts import MapCounts, Outcome, score_labels, score_maps
+from .outlines import Outlines
 from .report import read_oracle
 
 if TYPE_CHECKING:
@@ -49,12 +51,14 @@ class Rules:
         unlabelled: what a predicted 255 counts as: "error" or "background".
         sweep: thresholds to try on maps, rising.
         choice: where the threshold beside the best one comes from.
+        outlines: what is scored beside pixels.
     """
 
     average: str
     unlabelled: str
     sweep: list[float]
     choice: ThresholdChoice
+    outlines: OutlineOptions = field(default_factory=OutlineOptions)
 
 
 def parse_thresholds(text: str) -> list[float]:
@@ -209,9 +213,14 @@ def score(
             as `choose_threshold`.
     """
     shown = track(images, "eval", quiet=quiet)
+    outlines = Outlines(len(truth.classes) + 1, rules.outlines, rules.unlabelled)
     if found.kind == "wsss/label":
-        return score_labels(found, truth, shown, rules.average, rules.unlabelled)
+        outcome = score_labels(found, truth, shown, rules.average, rules.unlabelled, outlines)
+        outcome.beside = outlines.as_dict(rules.average)
+        return outcome
     at = None
     if rules.choice.is_made or not found.column("background").holds_values:
         at = choose_threshold(rules.choice, found, truth, images, rules.sweep, rules.average)
-    return score_maps(found, truth, shown, rules.average, rules.sweep, at)
+    outcome = score_maps(found, truth, shown, rules.average, rules.sweep, at, outlines)
+    outcome.beside = outlines.as_dict(rules.average)
+    return outcome

@@ -97,7 +97,7 @@ def report_of(
     if outcome.sweep:
         curve = [{"threshold": t, "miou": None if m != m else m} for t, m in outcome.sweep]
         report["sweep"] = curve
-    return report | {"ids": sorted(outcome.counted)}
+    return report | outcome.beside | {"ids": sorted(outcome.counted)}
 
 
 def warnings(report: dict[str, Any]) -> list[str]:
