@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsss_cli.core.boxes import Components, best_overlaps, components, overlaps, ranks_above
+from wsss_cli.core.boxes import Parts, best_overlaps, overlaps, parts, ranks_above
 
 Part = tuple[tuple[int, ...], int, int]  # corners, pixels, first pixel
 
@@ -42,10 +42,11 @@ def plain_iou(a: np.ndarray, b: np.ndarray) -> float:
     return float(both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both))
 
 
-def parts_of(found: Components, index: int) -> set[Part]:
-    """The parts of one set."""
-    rows = np.flatnonzero((found.low <= index) & (index < found.high))
-    return {(tuple(found.corners[r]), found.area[r], found.first[r]) for r in rows}
+def parts_of(found: Parts) -> set[Part]:
+    firsts = [int(np.flatnonzero(found.labels == i + 1)[0]) for i in range(len(found.area))]
+    assert firsts == sorted(firsts)
+    rows = zip(found.corners.tolist(), found.area.tolist(), firsts, strict=True)
+    return {(tuple(corners), area, first) for corners, area, first in rows}
 
 
 def maps(kind: str, size: tuple[int, int], seed: int) -> np.ndarray:
@@ -63,49 +64,19 @@ def maps(kind: str, size: tuple[int, int], seed: int) -> np.ndarray:
     return np.sum(hills, axis=0).astype(np.float32)
 
 
-@pytest.mark.parametrize("kind", ["noise", "plateaus", "hills"])
-@pytest.mark.parametrize("size", [(13, 17), (1, 20), (20, 1), (1, 1)])
-def test_parts_are_those_of_a_flood_fill_at_every_threshold(
-    kind: str, size: tuple[int, int]
-) -> None:
-    shares = np.arange(20) / 20
-    for seed in range(3):
-        one = maps(kind, size, seed)
-        found = components(ranks_above(one, shares), one)
-        for index, share in enumerate(np.float32(shares)):
-            assert parts_of(found, index) == plain_parts(one > share * one.max())
-
-
-@given(st.lists(st.lists(st.integers(0, 3), min_size=5, max_size=5), min_size=1, max_size=6))
-def test_parts_of_any_ranks(rows: list[list[int]]) -> None:
-    ranks = np.array(rows)
-    found = components(ranks, ranks)
-    for index in range(3):
-        assert parts_of(found, index) == plain_parts(ranks > index)
-    assert (found.low < found.high).all()
-
-
-def test_a_part_sums_the_values_of_its_pixels() -> None:
-    values = np.array([[3, 0, 1], [2, 0, 5]], np.float32)
-    found = components((values > 0).astype(int), values)
-    assert dict(zip(found.first.tolist(), found.total.tolist(), strict=True)) == {0: 5.0, 2: 6.0}
-    assert components((values > 0).astype(int)).total.tolist() == [0.0, 0.0]
+@given(st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=1, max_size=6))
+def test_parts_are_those_of_a_flood_fill(rows: list[list[bool]]) -> None:
+    inside = np.array(rows)
+    assert parts_of(parts(inside)) == plain_parts(inside)
 
 
 def test_of_equally_large_parts_the_first_is_the_largest() -> None:
-    ranks = np.array([[0, 0, 1, 1], [1, 1, 0, 0], [0, 0, 0, 2]])
-    found = components(ranks)
-    largest = found.largest(3)
-    assert found.first[largest[0]] == 2
-    assert found.corners[largest[1]].tolist() == [3, 2, 4, 3]
-    assert largest[2] == -1
+    assert parts(np.array([[0, 0, 1, 1], [1, 1, 0, 0], [0, 0, 0, 1]], bool)).largest == 0
 
 
 def test_a_map_of_zeros_has_no_part() -> None:
-    found = components(ranks_above(np.zeros((3, 4), np.float32), np.array([0.0, 0.5])))
-    assert len(found.area) == 0
-    largest, every = best_overlaps(found, np.array([[0, 0, 1, 1]]), 2)
-    assert largest.tolist() == every.tolist() == [0.0, 0.0]
+    ranks = ranks_above(np.zeros((3, 4), np.float32), np.array([0.0, 0.5]))
+    assert best_overlaps(ranks, 2, np.array([[0, 0, 1, 1]])).tolist() == [[0, 0], [0, 0]]
 
 
 def test_thresholds_are_strict_and_shares_of_the_maximum() -> None:
@@ -127,13 +98,13 @@ def test_boxes_that_only_touch_do_not_overlap() -> None:
     assert overlaps(np.array([[0, 0, 2, 2]]), np.array([[2, 0, 4, 2], [5, 5, 6, 6]])).max() == 0
 
 
-@pytest.mark.parametrize("kind", ["noise", "hills"])
+@pytest.mark.parametrize("kind", ["noise", "plateaus", "hills"])
 def test_best_overlaps_equal_a_loop_over_thresholds(kind: str) -> None:
     shares = np.arange(25) / 25
     truth = np.array([[2, 3, 9, 11], [10, 0, 17, 6.5]])
     for seed in range(4):
         one = maps(kind, (13, 17), seed)
-        largest, every = best_overlaps(components(ranks_above(one, shares)), truth, len(shares))
+        largest, every = best_overlaps(ranks_above(one, shares), len(shares), truth)
         for index, share in enumerate(np.float32(shares)):
             parts = sorted(plain_parts(one > share * one.max()), key=lambda p: (-p[1], p[2]))
             scored = [max(plain_iou(np.array(p[0]), t) for t in truth) for p in parts]
@@ -145,7 +116,5 @@ def test_best_overlaps_equal_a_loop_over_thresholds(kind: str) -> None:
 def test_a_filled_box_is_met_exactly() -> None:
     one = np.zeros((60, 80), np.float32)
     one[10:40, 20:60] = 0.7
-    largest, every = best_overlaps(
-        components(ranks_above(one, np.array([0.2]))), np.array([[20, 10, 60, 40]]), 1
-    )
-    assert largest[0] == every[0] == 1.0
+    ranks = ranks_above(one, np.array([0.2]))
+    assert best_overlaps(ranks, 1, np.array([[20, 10, 60, 40]])).tolist() == [[1], [1]]
