@@ -74,8 +74,9 @@ def run(
     boxes: Annotated[
         Boxes | None,
         typer.Option(
-            help="Maps: score localisation in place of pixels, by boxes that people drew (annotated) "
-            "or around the parts of the masks (masks). Thresholds are shares of each map's maximum."
+            help="Maps: score how well boxes around them meet the true ones: those that people "
+            "drew (annotated), or around the parts of masks (masks). Thresholds are then shares "
+            "of each map's maximum."
         ),
     ] = None,
     without_difficult: Annotated[

@@ -11,8 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-SHARE = 0.2  # of a map's maximum, above which it shows its class (Zhou et al., CVPR 2016)
-
 
 class Parts(NamedTuple):
     """The connected parts of a set of pixels, in the order of their first pixels.

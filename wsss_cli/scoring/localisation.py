@@ -10,7 +10,8 @@ import numpy as np
 
 from ..artifacts.maps import cam_stride, checked_item
 from ..console import track
-from ..core.boxes import SHARE, best_overlaps, parts, ranks_above
+from ..core.box_share import SHARE
+from ..core.boxes import best_overlaps, parts, ranks_above
 from ..core.labels import BACKGROUND, IGNORE
 from ..core.localisation import LARGEST, USUAL_BOUND, BoxCounts, PixelCounts
 from ..errors import WsssError

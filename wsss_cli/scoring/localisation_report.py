@@ -29,7 +29,7 @@ TRUTHS = {
     "masks": "the smallest boxes around the parts of each class's mask, parts joined by edges",
 }
 DIFFICULT = {
-    True: "true boxes marked difficult count",
+    True: "those marked difficult count",
     False: "those marked difficult are left out",
 }
 
@@ -162,3 +162,32 @@ def read_best(path: Path) -> tuple[float, list[str], str]:
         raise WsssError(
             f"{path}: holds no best threshold of boxes", "`wsss eval CAM --boxes --json` writes it"
         ) from None
+
+
+def facts_of(path: Path, report: dict[str, Any]) -> dict[str, Any]:
+    """The scores in few words, by name.
+
+    Raises:
+        WsssError: parts are missing.
+    """
+    try:
+        scores, protocol = report["scores"], report["protocol"]
+        chosen, oracle = scores["chosen"], scores["oracle"]
+        return {
+            "kind": report["format"],
+            "localised": report["predictions"]["file"],
+            "split": protocol["split"] or "all",
+            "images": protocol["images_counted"],
+            "pairs": protocol["pairs"],
+            "truth": protocol["truth"],
+            "threshold": chosen["threshold"],
+            "corloc": chosen["corloc"],
+            "max_box_acc": chosen["max_box_acc"],
+            "max_box_acc_v2": chosen["max_box_acc_v2"],
+            "oracle_threshold": oracle["threshold"],
+            "oracle_max_box_acc": oracle["max_box_acc"],
+            "oracle_max_box_acc_v2": oracle["max_box_acc_v2"],
+            "pxap": scores["pxap"],
+        }
+    except (AttributeError, KeyError, TypeError):
+        raise WsssError(f"{path}: scores with parts missing", "rerun `wsss eval --json`") from None
