@@ -168,10 +168,7 @@ def run(
     if json_out == "-":
         typer.echo(as_json(report))
         return
-    if true is None:
-        print_report(report)
-    else:
-        print_localisation(report)
+    (print_report if true is None else print_localisation)(report)
     if target is not None:
         log(f"{NAME}: {len(report['ids'])} images -> {json_out}", quiet)
 
