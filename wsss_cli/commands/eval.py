@@ -143,7 +143,8 @@ def run(
     from ..scoring.report import Asked, as_json, report_of, warnings, write_report
 
     _check(boxes, without_difficult, average, unlabelled)
-    sweep = parse_thresholds(thresholds or (SWEEP if boxes is None else SWEEP_OF_BOXES))
+    usual = SWEEP if boxes is None else SWEEP_OF_BOXES
+    sweep = parse_thresholds(usual if thresholds is None else thresholds)
     choice = ThresholdChoice(threshold, threshold_from, calibrate_split)
     rules = Rules(average.value, unlabelled.value, sweep, choice)
     target = None if json_out in (None, "-") else Path(str(json_out))

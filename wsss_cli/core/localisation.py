@@ -36,11 +36,6 @@ class BoxCounts:
         self.pairs[index] += 1
         self.found[:, index] += overlap[:, None] >= np.array(BOUNDS)[:, None]
 
-    def merge(self, other: BoxCounts) -> None:
-        """Add the counts of other images, at the same thresholds."""
-        self.pairs += other.pairs
-        self.found += other.found
-
     def accuracy(self) -> np.ndarray:
         """(2, 3, T) float64: the share of all pairs that is found."""
         return ratio(self.found.sum(axis=1), np.full(self.found[:, 0].shape, self.pairs.sum()))
@@ -72,10 +67,6 @@ class PixelCounts:
         place = (share * np.float32(PIXEL_BINS)).astype(np.intp)
         for side, of_side in enumerate((~inside, inside)):
             self.bins[side, index] += np.bincount(place[of_side], minlength=PIXEL_BINS + 1)
-
-    def merge(self, other: PixelCounts) -> None:
-        """Add the counts of other images."""
-        self.bins += other.bins
 
     def precision(self) -> float:
         """PxAP: the average precision of all pixels."""
