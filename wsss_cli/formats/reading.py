@@ -11,6 +11,7 @@ from .masks import USUAL, MaskOptions
 from .sample import Collection
 
 # Options of pack that most formats take.
+# Options of pack that most formats take.
 TAGGED = (
     "masks", "mask_values", "mask_suffix", "first_label", "classes", "negative", "split", "ids",
     "link", "span", "alpha", "bands",
