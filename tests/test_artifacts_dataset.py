@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from boxed import BOXES, write_boxed
 from conftest import SIZE, encode_png, tiny_scene
 from PIL import Image
 from rasters import encode
 
+import wsss_cli
 from wsss_cli.artifacts import DATASET, LABEL, create, open_artifact, open_dataset
 from wsss_cli.artifacts.dataset import DatasetReader, check_classes
 from wsss_cli.core.images import encode_mask
@@ -229,3 +232,39 @@ def test_pixels_of_another_size_than_recorded_are_refused(tmp_path: Path) -> Non
             data.image("a")
         with pytest.raises(WsssError, match=r"d.h5: mask of 'a' is 3x2, not 2x3"):
             data.mask("a")
+
+
+# True boxes
+
+
+def test_true_boxes_are_read_again(tmp_path: Path) -> None:
+    with open_dataset(write_boxed(tmp_path / "data.h5", missing=("b",))) as data:
+        assert data.true_boxes("b") is None
+        for image_id in "acde":
+            found = data.true_boxes(image_id)
+            assert found is not None
+            rows = zip(found.classes.tolist(), found.corners.tolist(), found.difficult, strict=True)
+            assert [(k, tuple(box), bool(d)) for k, box, d in rows] == BOXES[image_id]
+
+
+def test_a_file_of_before_there_were_boxes_has_none(tiny_data: Path) -> None:
+    with h5py.File(tiny_data) as file:
+        assert not [name for name in file if name.startswith("true_box")]
+    with open_dataset(tiny_data) as data:
+        assert data.true_boxes("a/0") is None
+        assert "true_box" not in data["a/0"]
+        assert not data.column("true_box").holds_values
+
+
+def test_only_scoring_reads_true_boxes() -> None:
+    """A method that saw them would not be weakly supervised."""
+    package = Path(wsss_cli.__file__).parent
+    readers = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"true_box(es\(|\")", path.read_text("utf-8"))
+    }
+    assert readers == {
+        "artifacts/dataset.py", "artifacts/schema.py",
+        "formats/packing.py", "report/facts.py", "scoring/localisation.py",
+    }  # fmt: skip

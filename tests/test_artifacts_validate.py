@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from boxed import write_boxed
 from made import random_cams, write_cam, write_labels, wsss
 
 from wsss_cli.artifacts import open_artifact, open_dataset
@@ -290,3 +291,34 @@ def test_no_command_copies_a_local_file_into_its_output(tiny_data: Path, tmp_pat
             "wsss: hint: rerun `wsss make-seeds, random-walk or predict`\n"
         )
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (edited("true_box/values", 0, -1), "'a': a true_box is empty or not within the image"),
+        (edited("true_box/values", 2, 61), "'a': a true_box is empty or not within the image"),
+        (edited("true_box/values", 3, 5), "'a': a true_box is empty"),
+        (edited("true_box/values", 9, np.nan), "'b': a true_box is empty"),
+        (edited("true_box/values", -1, 1e9), "'e': a true_box is empty"),
+        (edited("true_box_class/values", 2, 3), "'b': true_box_class is of no class"),
+        (without("true_box_class"), "'a': some, and not all, of true_box, true_box_class"),
+        (without("true_box/values"), "no data set true_box/values"),
+    ],
+)
+def test_true_boxes_are_checked(tmp_path: Path, change: Change, said: str) -> None:
+    path = write_boxed(tmp_path / "data.h5")
+    with h5py.File(path, "r+") as file:
+        change(file)
+    with pytest.raises(WsssError, match=said):
+        open_artifact(path)
+
+
+def test_fields_of_boxes_are_of_one_length(tmp_path: Path) -> None:
+    path = write_boxed(tmp_path / "data.h5")
+    with h5py.File(path, "r+") as file:
+        file["true_box/shape"][0, 0] = 1
+        file["true_box/shape"][1, 0] = 3
+        file["true_box/offset"][1] = 4
+    with pytest.raises(WsssError, match="the shapes of true_box and true_box_class do not fit"):
+        open_artifact(path)

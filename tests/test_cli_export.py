@@ -111,7 +111,7 @@ def test_formats_that_do_not_fit_are_refused(tiny_data: Path, tmp_path: Path) ->
     out = tmp_path / "out"
     for path, name, code, words in (
         (labels, "irn-npy", 2, "it goes out as png or npy"),
-        (cam, "png", 2, "it goes out as irn-npy or psa-npy"),
+        (cam, "png", 2, "it goes out as irn-npy or psa-npy or boxes-csv"),
         (cam, "irn-npy", 3, "maps of stride 8, IRN's are of 4"),
         (unknown, "psa-npy", 3, "does not record its stride"),
         (tiny_data, "png", 3, "holds wsss/dataset"),

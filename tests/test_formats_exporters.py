@@ -32,7 +32,7 @@ def test_npy_pickles_only_what_must_be() -> None:
 
 def test_the_usual_format_of_a_kind_is_its_first() -> None:
     names = {kind: [one.name for one in EXPORTERS if one.kind == kind] for kind in KINDS}
-    assert names == {"wsss/label": ["png", "npy"], "wsss/cam": ["irn-npy", "psa-npy"]}
+    assert names == {"wsss/label": ["png", "npy"], "wsss/cam": ["irn-npy", "psa-npy", "boxes-csv"]}
 
 
 def test_labels_come_back_from_png_and_npy(tiny_data: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from wsss_cli.core.images import encode_mask
 from wsss_cli.errors import WsssError
 from wsss_cli.formats.sample import VOC_CLASSES, Collection, Problem
-from wsss_cli.formats.voc import read_box_names, read_voc
+from wsss_cli.formats.voc import read_annotation, read_voc
 
 CAT, DOG, PERSON = (VOC_CLASSES.index(name) + 1 for name in ("cat", "dog", "person"))
 
@@ -79,7 +79,7 @@ def test_parts_are_not_objects(tmp_path: Path) -> None:
     part = "<part><name>head</name></part><part><object><name>hand</name></object></part>"
     file = tmp_path / "a.xml"
     file.write_text(annotation("person", inside=part))
-    assert read_box_names(file) == ("person",)
+    assert read_annotation(file) == (("person",), None)
 
 
 def test_labels_from_masks_differ(kit: Path) -> None:
@@ -137,7 +137,7 @@ def test_entities_do_not_expand_or_read_files(tmp_path: Path) -> None:
         "<annotation><object><name>&x;</name></object></annotation>"
     )
     with pytest.raises(ValueError, match=r"broken XML|without a name"):
-        read_box_names(file)
+        read_annotation(file)
 
 
 def test_other_names_are_sorted_where_they_are_not_vocs(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ class Format:
 
 FORMATS = (
     Format("dataset", "data.h5", "artifact"),
+    Format("boxed", "boxed.h5", "artifact"),
     Format("linked", "linked.h5", "artifact"),
     Format("cam", "cam.h5", "artifact"),
     Format("shard", "cam.1.h5", "artifact"),

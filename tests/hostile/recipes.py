@@ -169,6 +169,13 @@ RECIPES = (
         "data.h5 pseudo.h5 ids.txt",
         prints=True,
     ),
+    Recipe(
+        "eval boxes",
+        "eval boxed-cam.h5 --boxes annotated --thresholds 0.1,0.3 --json out.json -q",
+        "boxed.h5 boxed-cam.h5",
+        "out.json",
+        prints=True,
+    ),
     Recipe("merge", "merge cam.1.h5 cam.2.h5 -o out.h5 -q", "cam.1.h5 cam.2.h5", "out.h5"),
     Recipe(
         "info",
@@ -185,6 +192,7 @@ RECIPES = (
         "cam.h5 ids.txt",
         "out",
     ),
+    Recipe("export boxes-csv", "export cam.h5 --format boxes-csv -o out -q", "cam.h5", "out"),
     Recipe(
         "view",
         "view cam.h5 pseudo.h5 -o out.png --ids ids.txt --cell 64 -q",
@@ -210,6 +218,8 @@ BUILD = (
     f"make-cam {ONE_LOOK} -o cam.h5 -q",
     f"make-cam {ONE_LOOK} --shard 1/2 -o cam.1.h5 -q",
     f"make-cam {ONE_LOOK} --shard 2/2 -o cam.2.h5 -q",
+    "pack --voc voc --classes classes.txt -o boxed.h5 -q",
+    f"make-cam --data boxed.h5 {ONE_LOOK} -o boxed-cam.h5 -q",
     "eval cam.h5 --split val --json scores.json -q",
     "make-seeds --method threshold --workers 0 -o seeds.h5 -q",
     f"train-aff {TINY} -o aff.pt -q",

@@ -143,7 +143,11 @@ def draw(folder: Path) -> None:
             picture.putpalette([level for label in range(256) for level in (label, 0, 255 - label)])
             picture.save(place)
         Image.fromarray((mask > 0).astype(np.uint8) * 200).save(folder / f"saliency/a/{index}.png")
-        boxes = "".join(f"<object><name>{tag}</name></object>" for tag in tags[-1])
+        boxes = "".join(
+            f"<object><name>{tag}</name><bndbox><xmin>{5 + place}</xmin><ymin>7</ymin>"
+            "<xmax>22</xmax><ymax>22.5</ymax></bndbox></object>"
+            for place, tag in enumerate(tags[-1])
+        )
         (voc / f"Annotations/{index}.xml").write_text(f"<annotation>{boxes}</annotation>")
     photos = [f"a/{index}.{ending}" for index, ending in enumerate(ENDINGS)]
     rows = [f"{photo},{';'.join(names)}\n" for photo, names in zip(photos, tags, strict=True)]

@@ -45,9 +45,11 @@ def write_columns(
     width = max((len(image_id.encode()) for image_id in ids), default=1)
     encoded = np.fromiter((i.encode() for i in ids), f"S{max(width, 1)}", len(ids))
     file["ids"] = encoded.astype(h5py.string_dtype("utf-8", max(width, 1)))
+    held = {name for name, shape in shapes.items() if (shape >= 0).any()}
     columns = [
         _Column(file, field, shapes.get(field.name), len(ids), dtypes.get(field.name))
         for field in schema.fields
+        if field.name in held or not field.later
     ]
     for arrays in items:
         for column in columns:
@@ -120,6 +122,12 @@ class ColumnReader:
     """Random access to one field of an open file that was checked (validate.py)."""
 
     def __init__(self, file: h5py.File, field: Field) -> None:
+        if field.later and field.name not in file:
+            count = len(file["ids"])
+            self._values = np.zeros(0, field.dtypes[0])
+            self._offset = np.zeros(count + 1, np.int64)
+            self._shape = np.full((count, field.ndim), -1, np.int32)
+            return
         group = file[field.name]
         self._values = group["values"]
         # The index of 100,000 items is 2 MB and reads in 0.2 ms, less than two look-ups cost.

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,21 @@ from .provenance import Source
 from .schema import DATASET
 from .store import Artifact, open_artifact
 from .validate import read_split
+
+
+class TrueBoxes(NamedTuple):
+    """What `DatasetReader.true_boxes` gives.
+
+    Attributes:
+        corners: (n, 4) float32, x0, y0, x1, y1 in pixels of the upright image: x right, y down, its
+            first pixel covers 0 to 1.
+        classes: (n,) uint16 class indices.
+        difficult: (n,) bool, which are marked as hard to see.
+    """
+
+    corners: np.ndarray
+    classes: np.ndarray
+    difficult: np.ndarray
 
 
 class DatasetReader(Artifact):
@@ -123,6 +139,20 @@ class DatasetReader(Artifact):
                 f"{expected[0]}x{expected[1]}",
                 "pack it again",
             )
+
+    def true_boxes(self, image_id: str) -> TrueBoxes | None:
+        """The boxes that people drew around the image's objects; None where nobody did.
+
+        Only scoring may ask: a method that saw them would not be weakly supervised.
+        """
+        box = self.field(image_id, "true_box")
+        if box is None:
+            return None
+        number = self.field(image_id, "true_box_class")
+        difficult = self.field(image_id, "true_box_difficult")
+        assert number is not None
+        assert difficult is not None
+        return TrueBoxes(box, number, difficult != 0)
 
     def has_mask(self, image_id: str) -> bool:
         return self.field(image_id, "mask") is not None

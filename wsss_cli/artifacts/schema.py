@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 MAX_STRIDE = 256  # pixels; maps are enlarged by whole cells, however small the image
 CLASSES, SIZE = "classes", "size"  # what a field's values are
+BOXES, NUMBERS = "boxes", "class numbers"
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,10 @@ class Field:
             covers the item's image.
         optional: whether an item may lack it.
         compress: whether gzip pays; encoded images are compressed already.
-        holds: CLASSES, class indices, rising; SIZE, an image's height and width; empty: any values.
+        holds: CLASSES, class indices, rising; SIZE, an image's height and width; BOXES, x0, y0, x1,
+            y1 within it; NUMBERS, class indices in any order; empty: any values.
+        later: files from before there was such a field lack it altogether, as do files of whose
+            items none has it.
     """
 
     name: str
@@ -33,6 +37,7 @@ class Field:
     optional: bool = False
     compress: bool = True
     holds: str = ""
+    later: bool = False
 
     @property
     def ndim(self) -> int:
@@ -57,6 +62,7 @@ class Schema:
         made_by: the commands that write it.
         fields: of each item.
         one_of: optional fields of which every item has at least one.
+        together: optional fields of which an item has all or none.
     """
 
     name: str
@@ -64,6 +70,7 @@ class Schema:
     made_by: str
     fields: tuple[Field, ...]
     one_of: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()
 
     def field(self, name: str) -> Field:
         for candidate in self.fields:
@@ -83,8 +90,12 @@ DATASET = Schema(
         Field("tags", ("uint16",), ("T",), holds=CLASSES),
         Field("size", ("int32",), (2,), holds=SIZE),
         Field("mask", ("uint8",), ("mask bytes",), optional=True, compress=False),
+        Field("true_box", ("float32",), ("B", 4), optional=True, holds=BOXES, later=True),
+        Field("true_box_class", ("uint16",), ("B",), optional=True, holds=NUMBERS, later=True),
+        Field("true_box_difficult", ("uint8",), ("B",), optional=True, later=True),
     ),
     one_of=("image", "path"),
+    together=("true_box", "true_box_class", "true_box_difficult"),
 )
 
 CAM = Schema(

@@ -2,7 +2,7 @@
 
 Reading trusts it afterwards. Nothing is allocated before what a file declares has been compared
 with what it holds, and nothing outside the file is looked at: an artifact of a stranger must not
-read another file of ours. Of the values, the short ones are read: class indices and sizes.
+read another file of ours. Of the values, the short ones are read: class indices, sizes, boxes.
 
 Groups, data sets and attributes that the schema does not know are not looked at, so that a later
 version may add some; links are refused wherever they stand.
@@ -20,7 +20,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from .schema import CLASSES, MAX_STRIDE, SIZE, Field, Schema
+from .schema import BOXES, CLASSES, MAX_STRIDE, NUMBERS, SIZE, Field, Schema
 
 INFLATED = 1032  # bytes that one byte of gzip's can become (zlib's documentation); lzf's are fewer
 PLAIN = (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED)  # layouts within the file
@@ -60,7 +60,8 @@ def check_contents(file: h5py.File, schema: Schema, attributes: Mapping[str, Any
     """
     _refuse_links(file)
     ids = read_ids(file, attributes["n_items"])
-    columns = {one.name: _read_column(file, one, ids) for one in schema.fields}
+    fields = [one for one in schema.fields if one.name in file or not one.later]
+    columns = {one.name: _read_column(file, one, ids) for one in fields}
     _check_axes(columns, ids)
     _check_required(columns, schema, ids)
     for column in columns.values():
@@ -69,6 +70,9 @@ def check_contents(file: h5py.File, schema: Schema, attributes: Mapping[str, Any
         elif column.field.holds == SIZE:
             sizes = _check_sizes(file, column, ids)
             _check_grids(columns, sizes, attributes["params"].get("stride"), ids)
+            _check_boxes(file, columns, sizes, ids)
+        elif column.field.holds == NUMBERS:
+            _check_numbers(file, column, len(attributes["classes"]), ids)
     if "splits" in file:
         for name in file["splits"]:
             read_split(file, name, len(ids))
@@ -196,6 +200,11 @@ def _check_required(columns: Mapping[str, _Column], schema: Schema, ids: np.ndar
     if schema.one_of:
         lacking = ~np.logical_or.reduce([columns[name].held for name in schema.one_of])
         _refuse(lacking, ids, f"neither {' nor '.join(schema.one_of)}")
+    none = np.zeros(len(ids), bool)
+    held = [columns[name].held if name in columns else none for name in schema.together]
+    if held:
+        some = np.logical_or.reduce(held) & ~np.logical_and.reduce(held)
+        _refuse(some, ids, f"some, and not all, of {', '.join(schema.together)}")
 
 
 def _check_classes(file: h5py.File, column: _Column, count: int, ids: np.ndarray) -> None:
@@ -210,6 +219,34 @@ def _check_classes(file: h5py.File, column: _Column, count: int, ids: np.ndarray
     if not good.all():
         row = int(np.searchsorted(column.offset, np.argmin(good), side="right")) - 1
         raise ValueError(f"{ids[row].decode()!r}: {name} do not rise, or are of no class")
+
+
+def _check_numbers(file: h5py.File, column: _Column, count: int, ids: np.ndarray) -> None:
+    name = column.field.name
+    wrong = file[f"{name}/values"][:] >= count
+    _refuse(_any_of(column, wrong), ids, f"{name} is of no class")
+
+
+def _check_boxes(
+    file: h5py.File, columns: Mapping[str, _Column], sizes: np.ndarray, ids: np.ndarray
+) -> None:
+    """Boxes are not empty, and lie within their image."""
+    for name, column in columns.items():
+        if column.field.holds == BOXES:
+            boxes = file[f"{name}/values"][:].reshape(-1, 4)
+            height, width = np.repeat(sizes, column.sides[0] * column.held, axis=0).T
+            x0, y0, x1, y1 = boxes.T
+            inside = (x0 >= 0) & (x0 < x1) & (x1 <= width)  # NaN is not
+            inside &= (y0 >= 0) & (y0 < y1) & (y1 <= height)
+            outside = np.repeat(~inside, 4)
+            _refuse(_any_of(column, outside), ids, f"a {name} is empty or not within the image")
+
+
+def _any_of(column: _Column, wrong: np.ndarray) -> np.ndarray:
+    """(n,) bool: which items have a value that is wrong, given that of all values."""
+    before = np.concatenate([[0], np.cumsum(wrong)])
+    found: np.ndarray = np.diff(before[column.offset]) > 0
+    return found
 
 
 def _check_sizes(file: h5py.File, column: _Column, ids: np.ndarray) -> np.ndarray:

@@ -19,6 +19,10 @@ NAME = "eval"
 OUTLINES = OutlineOptions()
 
 
+SWEEP = "0:0.6:0.01"  # thresholds of published code
+SWEEP_OF_BOXES = "0:1:0.01"  # shares of a map's maximum
+
+
 class Average(str, enum.Enum):
     """Which labels the mean IoU averages."""
 
@@ -32,6 +36,13 @@ class Unlabelled(str, enum.Enum):
 
     error = "error"
     background = "background"
+
+
+class Boxes(str, enum.Enum):
+    """Which boxes are the true ones."""
+
+    annotated = "annotated"
+    masks = "masks"
 
 
 @grouped()
@@ -64,14 +75,28 @@ def run(
             "background."
         ),
     ] = Unlabelled.error,
+    boxes: Annotated[
+        Boxes | None,
+        typer.Option(
+            help="Maps: score how well boxes around them meet the true ones: those that people "
+            "drew (annotated), or around the parts of masks (masks). Thresholds are then shares "
+            "of each map's maximum."
+        ),
+    ] = None,
+    without_difficult: Annotated[
+        bool,
+        typer.Option(
+            "--without-difficult", help="With --boxes annotated: leave out boxes marked difficult."
+        ),
+    ] = False,
     thresholds: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="A:B:STEP",
             help="Maps: thresholds to try, from A up to but not B, STEP apart; or a list such as "
-            "0.1,0.2.",
+            "0.1,0.2. Default: 0:0.6:0.01, with --boxes 0:1:0.01.",
         ),
-    ] = "0:0.6:0.01",
+    ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Maps: a threshold chosen beforehand, to score at."),
@@ -108,7 +133,8 @@ def run(
     Maps are scored at all --thresholds in one pass. The best is an oracle, chosen with the very
     masks that it is scored on. Beside it stands the score at a threshold chosen without them:
     --threshold, --threshold-from or --calibrate-split; else the file's own background scores;
-    else IRN's published constants, 0.15 for maps and 0.25 for walked ones.
+    else IRN's published constants, 0.15 for maps and 0.25 for walked ones. With --boxes it is 0.2
+    of a map's maximum, the published constant of CAM.
 
     --boundary and --sizes score outlines, and objects by size, as well; for maps at that point.
 
@@ -116,31 +142,55 @@ def run(
     """
     from ..artifacts import CAM, LABEL, open_artifact, open_dataset
     from ..artifacts.writer import check_target
+    from ..report.localisation import print_localisation
     from ..report.outlines import print_outlines
     from ..report.scores import print_report
+    from ..scoring.localisation import BoxTruth, localise
+    from ..scoring.localisation_report import doubts
     from ..scoring.protocol import Rules, ThresholdChoice, parse_thresholds, score, select_images
     from ..scoring.report import Asked, as_json, report_of, warnings, write_report
 
-    sweep = parse_thresholds(thresholds)
+    _check(boxes, without_difficult, average, unlabelled)
+    usual = SWEEP if boxes is None else SWEEP_OF_BOXES
+    sweep = parse_thresholds(usual if thresholds is None else thresholds)
     choice = ThresholdChoice(threshold, threshold_from, calibrate_split)
     rules = Rules(average.value, unlabelled.value, sweep, choice, outlines)
     target = None if json_out in (None, "-") else Path(str(json_out))
     if target is not None:
         check_target(target, force)
     with open_artifact(file, LABEL, CAM) as found, open_dataset(data, found) as truth:
-        if choice.is_made and found.schema is LABEL:
-            raise UsageError(f"{file}: holds labels, which have no threshold")
-        images, missing = select_images(found, truth, split, ids, allow_missing)
-        outcome = score(found, truth, images, rules, quiet)
-        report = report_of(found, truth, Asked(split, ids, missing, rules), outcome)
-    for text in warnings(report):
+        if (choice.is_made or boxes is not None) and found.schema is LABEL:
+            what = "threshold" if choice.is_made else "boxes, which only maps are scored by"
+            raise UsageError(f"{file}: holds labels, which have no {what}")
+        true = None if boxes is None else BoxTruth(truth, boxes.value, not without_difficult)
+        counts = None if true is None else true.has
+        images, missing = select_images(found, truth, split, ids, allow_missing, counts)
+        asked = Asked(split, ids, missing, rules)
+        if true is not None:
+            report = localise(found, true, images, asked, quiet)
+        else:
+            report = report_of(found, truth, asked, score(found, truth, images, rules, quiet))
+    for text in warnings(report) if true is None else doubts(report):
         warn(text)
     if target is not None:
         write_report(report, target)
     if json_out == "-":
         typer.echo(as_json(report))
         return
-    print_report(report)
+    (print_report if true is None else print_localisation)(report)
     print_outlines(report)
     if target is not None:
-        log(f"{NAME}: {len(outcome.counted)} images -> {json_out}", quiet)
+        log(f"{NAME}: {len(report['ids'])} images -> {json_out}", quiet)
+
+
+def _check(
+    boxes: Boxes | None, without_difficult: bool, average: Average, unlabelled: Unlabelled
+) -> None:
+    """
+    Raises:
+        UsageError: options that do not go together.
+    """
+    if without_difficult and boxes is not Boxes.annotated:
+        raise UsageError("--without-difficult needs --boxes annotated")
+    if boxes is not None and (average, unlabelled) != (Average.union, Unlabelled.error):
+        raise UsageError("--average and --unlabelled are of pixels: they do not go with --boxes")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..console import log
+from ..core.box_share import SHARE
 from ..errors import UsageError
 from ..formats.exporters import EXPORTERS
 from ..formats.exporting import NAME, Job
@@ -50,11 +51,27 @@ def run(
             f"Default: {USUAL}.",
         ),
     ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Boxes: share of a map's maximum above which it shows its class. Default: "
+            f"{SHARE:g}, CAM's published constant.",
+        ),
+    ] = None,
+    all_parts: Annotated[
+        bool,
+        typer.Option(
+            "--all-parts",
+            help="Boxes: one around each connected part of a map, not the largest alone.",
+        ),
+    ] = False,
     ids: Ids = None,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write labels or maps as one plain file an image.
+    """Write labels or maps as one plain file an image, or the boxes around maps as one table.
 
     An id's slashes make subfolders; nothing is written outside DIR. Interrupted, the same command
     goes on.
@@ -71,6 +88,10 @@ def run(
                 f"it goes out as {' or '.join(allowed)}",
             )
         exporter = allowed[format_ or next(iter(allowed))]
+        if not exporter.cuts and (threshold is not None or all_parts):
+            raise UsageError(f"--threshold and --all-parts do not go with --format {exporter.name}")
+        share = (SHARE if threshold is None else threshold) if exporter.cuts else None
         wanted = select_ids(source.ids, ids, file)
-        written = exporter.write(Job(source, wanted, out, exporter.name, force, quiet))
+        job = Job(source, wanted, out, exporter.name, share, all_parts, force, quiet)
+        written = exporter.write(job)
     log(f"{NAME}: {written} files -> {out}", quiet)

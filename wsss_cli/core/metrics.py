@@ -128,14 +128,15 @@ class Scores:
 
     def as_dict(self) -> dict[str, object]:
         """Plain lists, floats and ints for JSON, None for what is undefined."""
-        plain: dict[str, object] = {"rule": self.rule, "matrix": self.matrix.tolist()}
+        found: dict[str, object] = {"rule": self.rule, "matrix": self.matrix.tolist()}
         for name, value in vars(self).items():
-            if name not in plain:
-                plain[name] = _plain(value)
-        return plain
+            if name not in found:
+                found[name] = plain(value)
+        return found
 
 
-def _plain(value: np.ndarray | float) -> list[float | None] | float | None:
+def plain(value: np.ndarray | float) -> list[float | None] | float | None:
+    """Of (n,) numbers or one, what JSON can hold: None for NaN."""
     if isinstance(value, np.ndarray):
         return [None if np.isnan(v) else float(v) for v in value]
     return None if np.isnan(value) else float(value)

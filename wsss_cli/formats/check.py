@@ -19,6 +19,7 @@ from ..core.mask_values import PLAIN, NoLabel, ValueTable
 from ..core.reading import AS_IT_IS, Reading, Span
 from .masks import way_out
 from .sample import Collection, Problem, Sample
+from .true_boxes import Drawn
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,14 @@ class Verdict:
         digest: of id, tags, image and mask; see `digest`.
         held: all labels that the mask holds, rising, 0 and 255 among them; None without a mask.
         span: of an image of more than 8 bits, what values it holds.
+        boxes: the sample's, within the image.
     """
 
     size: tuple[int, int]
     digest: bytes
     held: tuple[int, ...] | None = None
     span: Span | None = None
+    boxes: Drawn | None = None
 
 
 def check_all(
@@ -83,20 +86,23 @@ def check_sample(
         table: what the mask's numbers and colours stand for.
 
     Raises:
-        ValueError: undecodable, or a mask of another size or with labels above C.
+        ValueError: undecodable, a mask of another size or with labels above C, or a box that is
+            not within the image.
         OSError: unreadable.
     """
     image = read(sample.image)
     (height, width), span = examine(image, reading)
+    boxes = None if sample.boxes is None else sample.boxes.fitted((height, width))
     if sample.mask is None:
-        return Verdict((height, width), digest(sample, image, None), None, span)
+        return Verdict((height, width), digest(sample, image, None), None, span, boxes)
     mask, labels = _labels(sample.mask, table)
     if labels.shape != (height, width):
         turned = " as displayed (turned by EXIF?)" if labels.shape == (width, height) else ""
         raise ValueError(
             f"its mask is {labels.shape[1]}x{labels.shape[0]}, the image {width}x{height}{turned}"
         )
-    return Verdict((height, width), digest(sample, image, mask), _held(labels, classes), span)
+    held = _held(labels, classes)
+    return Verdict((height, width), digest(sample, image, mask), held, span, boxes)
 
 
 def read(source: Path | bytes) -> bytes:
@@ -123,8 +129,10 @@ def held_labels(mask: Path | bytes, table: ValueTable, classes: int) -> tuple[in
 
 
 def digest(sample: Sample, image: bytes, mask: bytes | None) -> bytes:
-    """SHA-256 that changes with the sample's id, tags, image or mask."""
+    """SHA-256 that changes with the sample's id, tags, image, mask or boxes."""
     parts = [sample.id.encode(), "\n".join(sample.tags).encode(), image, mask or b""]
+    if sample.boxes is not None:
+        parts += [repr(one).encode() for one in sample.boxes.boxes] + [b"boxes"]
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..console import track
 
@@ -24,6 +24,8 @@ class Job:
         ids: images of it to write.
         out: folder to write into.
         format: name of the format.
+        share: of a map's maximum, above which a box is around its pixels.
+        every: whether each part of a map gets a box, or the largest alone.
         force: whether existing files are replaced.
         quiet: whether progress stays hidden.
     """
@@ -32,6 +34,8 @@ class Job:
     ids: Sequence[str]
     out: Path
     format: str
+    share: float | None = None
+    every: bool = False
     force: bool = False
     quiet: bool = False
 
@@ -40,7 +44,9 @@ class Job:
         """The digest by which the same command, run again, knows what it has written."""
         from ..artifacts.provenance import run_digest
 
-        params = {"format": self.format}
+        params: dict[str, Any] = {"format": self.format}
+        if self.share is not None:
+            params |= {"threshold": self.share, "every": self.every}
         return run_digest(NAME, 1, params, None, self.source.classes, [self.source], self.ids)
 
 
@@ -53,12 +59,14 @@ class Exporter:
         said: what is written, in a few words, for --help.
         kind: of the artifacts that are written so, such as wsss/label.
         write: writes all of a job; returns how many files.
+        cuts: whether it needs a job's share and heeds `every`.
     """
 
     name: str
     said: str
     kind: str
     write: Callable[[Job], int]
+    cuts: bool = False
 
 
 def one_an_image(suffix: str, encode: Callable[[Artifact, str], bytes]) -> Callable[[Job], int]:

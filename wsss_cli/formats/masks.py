@@ -16,6 +16,7 @@ from .kinds import kind_of_name
 from .mask_names import found_suffix, mask_names, way_to
 from .mask_values import NamedValues, labelmap_beside, parse_values
 from .sample import Collection, MaskFacts, Problem, Sample, need_class_order
+from .true_boxes import BadBox
 
 EXTENSIONS = (".png", ".tif", ".tiff", ".gif", ".bmp")  # the first is preferred
 LOSSY = (".jpg", ".jpeg", ".webp")
@@ -48,7 +49,9 @@ USUAL = MaskOptions()
 
 
 def way_out(error: ValueError) -> str | None:
-    """What may help where a mask cannot be used, as the hint of a `Problem`."""
+    """What may help where a mask or box cannot be used, as the hint of a `Problem`."""
+    if isinstance(error, BadBox):
+        return "--no-boxes packs the tags without the boxes, which only scoring needs"
     if isinstance(error, NoLabel):
         return "--mask-values says what numbers and colours of masks stand for"
     return None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .agreement import Agreement
     from .check import Verdict
     from .sample import Collection, Problem, Sample
+    from .true_boxes import Drawn
 
 NAME = "pack"
 SHOWN = 3  # problems named in an error; the others are counted
@@ -85,6 +86,7 @@ def pack(
         raise WsssError(f"{name}: {seen.refusal}", seen.hint)
     _write(found, samples, verdicts, splits, out, link, seed, force, quiet)
     _report(found, samples, splits, seen, name, quiet)
+    _report_boxes([verdict.boxes for verdict in verdicts.values()], name, quiet)
     skipped = f", {len(bad)} skipped" if bad else ""
     log(f"{NAME}: {len(samples)} images{skipped} -> {out}", quiet)
 
@@ -209,7 +211,22 @@ def _write(
                 tags=np.array(sorted(index[tag] for tag in sample.tags), np.uint16),
                 size=np.array(verdict.size, np.int32),
                 mask=None if mask is None else _bytes(mask),
+                **_true_boxes(verdict.boxes, index),
             )
+
+
+def _true_boxes(drawn: Drawn | None, index: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """The fields of an image's boxes, none where they are not known."""
+    import numpy as np
+
+    if drawn is None:
+        return {}
+    corners = np.array([one.corners for one in drawn.boxes], np.float32)
+    return {
+        "true_box": corners.reshape(-1, 4),
+        "true_box_class": np.array([index[one.name] for one in drawn.boxes], np.uint16),
+        "true_box_difficult": np.array([one.difficult for one in drawn.boxes], np.uint8),
+    }
 
 
 def _linked(sample: Sample, image: bytes, out: Path) -> dict[str, np.ndarray]:
@@ -251,3 +268,23 @@ def _report(
     log(f"{NAME}: {masks} masks; {untagged} images without a tag, background only", quiet)
     for text in seen.remarks:
         log(f"{NAME}: {text}", quiet)
+
+
+def _report_boxes(drawn: Sequence[Drawn | None], name: str, quiet: bool) -> None:
+    """Say how many boxes were taken along, and whether some stuck out."""
+    known = [one for one in drawn if one is not None]
+    if not known:
+        return
+    boxes = [box for one in known for box in one.boxes]
+    difficult = sum(box.difficult for box in boxes)
+    cut = [one for one in known if one.cut]
+    if cut:
+        warn(
+            f"{name}: {sum(one.cut for one in cut)} boxes begin or end a pixel outside their image "
+            f"and were cut, first in {cut[0].file}; boxes are read as VOC's, which count from 1"
+        )
+    log(
+        f"{NAME}: {len(boxes)} true boxes ({difficult} difficult) of {len(known)} images, for "
+        "scoring only",
+        quiet,
+    )

@@ -13,6 +13,7 @@ from typing import Any
 from ..core.mask_values import PLAIN, ValueTable
 from ..errors import WsssError
 from .tags import alike, examine, marks_of, twin_of, words_of
+from .true_boxes import Drawn
 
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -33,6 +34,7 @@ class Sample:
         tags: class names, each once; none for an image of background only.
         mask: where the label image lies, or its bytes; None where there is none.
         splits: names of the splits that hold this image.
+        boxes: those that people drew around its objects; None where that is not known.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Sample:
     tags: tuple[str, ...]
     mask: Path | bytes | None = None
     splits: tuple[str, ...] = ()
+    boxes: Drawn | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from .lists import read_lists
 from .masks import USUAL, MaskOptions, Masks, way_out
 from .reading import Asked, Reader
 from .sample import VOC_CLASSES, Collection, Problem, Sample, collect
+from .true_boxes import Drawn, drawn_boxes
 
 _HINT = "--voc should hold JPEGImages/ and Annotations/, as VOCdevkit/VOC2012 does"
 
@@ -40,6 +41,13 @@ class Options:
             help="Where the tags of an image come from: its boxes (xml) or its masks (mask)."
         ),
     ] = LabelsFrom.xml
+    boxes: Annotated[
+        bool,
+        typer.Option(
+            "--boxes/--no-boxes",
+            help="Whether the boxes of the XML are kept, for scoring. Only with tags from xml.",
+        ),
+    ] = True
 
 
 def read_voc(
@@ -50,6 +58,7 @@ def read_voc(
     masks: Path | None = None,
     negative: tuple[str, ...] = (),
     mask_options: MaskOptions = USUAL,
+    boxes: bool = True,
 ) -> Collection:
     """Read a devkit folder.
 
@@ -65,6 +74,7 @@ def read_voc(
         masks: folder of label images; SegmentationClass/ where there is one.
         negative: tags that say that an image shows no class.
         mask_options: what is said of the masks beside.
+        boxes: whether the boxes of the XML are kept; there are none with labels_from "mask".
 
     Raises:
         WsssError: a folder or list is missing, a list is empty, or masks cannot be understood.
@@ -88,7 +98,9 @@ def read_voc(
         try:
             if labels_from == "xml":
                 stem = folder.stem(paths[sample.id])
-                tags = read_box_names(root / "Annotations" / f"{stem}.xml")
+                tags, drawn = read_annotation(root / "Annotations" / f"{stem}.xml", boxes)
+                drawn = None if drawn is None else drawn.without(negative)
+                sample = replace(sample, boxes=drawn)
             else:
                 tags = label_images.names(sample, classes or usual)
         except ValueError as err:
@@ -110,11 +122,15 @@ def read_voc(
     )  # fmt: skip
 
 
-def read_box_names(path: Path) -> tuple[str, ...]:
-    """Names of the annotated objects, each once, sorted; parts of objects are not objects.
+def read_annotation(path: Path, boxes: bool = True) -> tuple[tuple[str, ...], Drawn | None]:
+    """Names of the annotated objects, each once, sorted, and their boxes.
+
+    Parts of objects are not objects. The boxes are None where `boxes` is False, or an object has
+    none.
 
     Raises:
-        ValueError: missing or broken XML, another root element, or an object without a name.
+        ValueError: missing or broken XML, another root element, an object without a name, or a
+            box that cannot be.
     """
     ledger.read(path)
     try:
@@ -130,7 +146,8 @@ def read_box_names(path: Path) -> tuple[str, ...]:
     names = [(item.findtext("name") or "").strip() for item in root.findall("object")]
     if not all(names):
         raise ValueError(f"{path.parent.name}/{path.name} has an object without a name")
-    return tuple(sorted(set(names)))
+    drawn = drawn_boxes(root, f"{path.parent.name}/{path.name}") if boxes else None
+    return tuple(sorted(set(names))), drawn
 
 
 def _choose(
@@ -179,7 +196,7 @@ def read(root: Path, asked: Asked, options: Options) -> Collection:
     labels_from = options.labels_from.value
     return read_voc(
         root, asked.splits, labels_from, asked.classes, asked.masks, asked.negative,
-        asked.mask_options,
+        asked.mask_options, options.boxes,
     )  # fmt: skip
 
 

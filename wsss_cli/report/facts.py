@@ -54,8 +54,12 @@ def describe(file: Path) -> dict[str, Any]:
 
 def _describe_scores(file: Path) -> dict[str, Any]:
     """One row of the table of scores; the oracle's threshold was chosen on the masks scored."""
+    from ..formats.lists import read_json
+    from ..scoring.localisation_report import facts_of, is_localisation
     from ..scoring.report import read_report
 
+    if is_localisation(found := read_json(file)):
+        return {"file": str(file), **facts_of(file, found)}
     report = read_report(file)
     try:
         points, protocol = report["scores"], report["protocol"]
@@ -98,7 +102,10 @@ def _describe_artifact(artifact: Artifact) -> dict[str, Any]:
         column = artifact.column(field.name)
         if column.holds_values:
             held = int((column.shapes() >= 0).all(axis=1).sum())
-            facts["fields"][field.name] = f"{column.dtype}, {field.ndim} axes, {held} items"
+            said = f"{column.dtype}, {field.ndim} axes, {held} items"
+            if field.name == "true_box":
+                said += f", {column.shapes()[:, 0].clip(0).sum()} boxes, for scoring only"
+            facts["fields"][field.name] = said
     return facts | {name: attributes.get(name) for name in PROVENANCE}
 
 

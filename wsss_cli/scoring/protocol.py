@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -114,6 +114,7 @@ def select_images(
     split: str | None,
     listed: str | None,
     allow_missing: bool,
+    has_truth: Callable[[str], bool] | None = None,
 ) -> tuple[list[str], int]:
     """The images to score, and how many with a mask the predictions lack.
 
@@ -121,6 +122,7 @@ def select_images(
         split: its images; None takes all that `predictions` holds.
         listed: an --ids file that narrows them further.
         allow_missing: score what is there.
+        has_truth: whether an image would count; by default those with a mask do.
 
     Raises:
         WsssError: a shard alone, images of no data set, images without prediction.
@@ -143,7 +145,8 @@ def select_images(
     present = [image_id for image_id in wanted if image_id in predictions]
     there = set(present)
     # Images without a mask would not have counted: their absence changes nothing.
-    missing = [i for i in wanted if i not in there and truth.has_mask(i)]
+    has_truth = has_truth or truth.has_mask
+    missing = [i for i in wanted if i not in there and has_truth(i)]
     if missing and not allow_missing:
         raise WsssError(
             f"{predictions.path}: lacks {len(missing)} of the {len(wanted)} images of split "

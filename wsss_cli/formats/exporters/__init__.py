@@ -1,5 +1,5 @@
 """The formats of export: one module each. Of those for a kind of artifact, the first is usual."""
 
-from . import irn_npy, npy, png, psa_npy
+from . import boxes_csv, irn_npy, npy, png, psa_npy
 
-EXPORTERS = (png.EXPORTER, npy.EXPORTER, irn_npy.EXPORTER, psa_npy.EXPORTER)
+EXPORTERS = (png.EXPORTER, npy.EXPORTER, irn_npy.EXPORTER, psa_npy.EXPORTER, boxes_csv.EXPORTER)

@@ -1,0 +1,183 @@
+"""Boxes of the devkit's XML: the frame they are in, what is cut, and what is refused."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from made import wsss
+from PIL import Image
+
+from wsss_cli.artifacts import open_dataset
+from wsss_cli.formats.check import check_sample, digest
+from wsss_cli.formats.sample import Sample
+from wsss_cli.formats.true_boxes import BadBox, Drawn, drawn_boxes
+
+SIDES = ("xmin", "ymin", "xmax", "ymax")
+
+
+def thing(name: str, *corners: object, difficult: str = "") -> str:
+    """An <object>; corners in the order of SIDES."""
+    sides = "".join(f"<{s}>{c}</{s}>" for s, c in zip(SIDES, corners, strict=False))
+    frame = f"<bndbox>{sides}</bndbox>" if corners else ""
+    hard = f"<difficult>{difficult}</difficult>" if difficult else ""
+    return f"<object><name>{name}</name>{hard}{frame}</object>"
+
+
+def annotation(*things: str, size: tuple[int, int] | None = None) -> str:
+    said = f"<size><width>{size[1]}</width><height>{size[0]}</height></size>" if size else ""
+    return f"<annotation>{said}{''.join(things)}</annotation>"
+
+
+def drawn(*things: str, size: tuple[int, int] | None = None) -> Drawn | None:
+    return drawn_boxes(ElementTree.fromstring(annotation(*things, size=size)), "Annotations/x.xml")
+
+
+def corners(found: Drawn | None) -> list[tuple[float, ...]]:
+    assert found is not None
+    return [one.corners for one in found.boxes]
+
+
+def test_voc_counts_from_one_and_names_the_last_pixel() -> None:
+    part = thing("head", 1, 1, 2, 2).replace("object", "part")
+    whole = thing("dog", 3, 2, 3, 4, difficult="1").replace("</object>", f"{part}</object>")
+    found = drawn(thing("cat", 1, 1, 60, 40), whole, thing("cow", "4.5", "2.25", "9.0", "10"))
+    assert corners(found) == [(0, 0, 60, 40), (2, 1, 3, 4), (3.5, 1.25, 9, 10)]
+    assert found is not None
+    assert [(one.name, one.difficult) for one in found.boxes] == [
+        ("cat", False), ("dog", True), ("cow", False),
+    ]  # fmt: skip
+
+
+def test_no_object_is_no_box_and_an_object_without_one_makes_all_unknown() -> None:
+    found = drawn()
+    assert found is not None
+    assert found.boxes == ()
+    assert drawn(thing("cat", 1, 1, 2, 2), thing("dog")) is None
+
+
+@pytest.mark.parametrize(
+    ("things", "said"),
+    [
+        (thing("dog", 5, 1, 4, 9), r"box of object 1 \(dog\) ends before it begins \(x 5 to 4"),
+        (thing("dog", 1, 9, 4, 8), r"ends before it begins \(x 1 to 4, y 9 to 8\)"),
+        (thing("dog", 1, 1, 4), "has ymax '', which is no number"),
+        (thing("dog", 1, "nan", 4, 5), "has ymin 'nan', which is no number"),
+        (thing("dog", "1e999", 1, 4, 5), "has xmin '1e999', which is no number"),
+        (thing("dog", "one", 1, 4, 5), "Annotations/x.xml: the box of .* has xmin 'one'"),
+    ],
+)
+def test_boxes_that_cannot_be(things: str, said: str) -> None:
+    with pytest.raises(BadBox, match=said):
+        drawn(things)
+
+
+def test_a_pixel_outside_is_cut_and_counted() -> None:
+    found = drawn(thing("a", 0, 0, 5, 5), thing("b", 1, 1, 61, 40.5), thing("c", 2, 2, 9, 9))
+    assert found is not None
+    fitted = found.fitted((40, 60))
+    assert corners(fitted) == [(0, 0, 5, 5), (0, 0, 60, 40), (1, 1, 9, 9)]
+    assert fitted.cut == 2
+
+
+@pytest.mark.parametrize(
+    "box", [(-1, 1, 5, 5), (1, 1, 62, 5), (1, 1, 5, 42), (0, 0, 0, 5), (61, 3, 61, 9)]
+)
+def test_boxes_outside_their_image(box: tuple[int, ...]) -> None:
+    found = drawn(thing("dog", *box))
+    assert found is not None
+    with pytest.raises(BadBox, match=r"object 1 \(dog\), x .* is not within the image of 60x40"):
+        found.fitted((40, 60))
+
+
+def test_boxes_drawn_on_another_size_are_refused() -> None:
+    found = drawn(thing("dog", 1, 1, 5, 5), size=(40, 60))
+    assert found is not None
+    assert found.fitted((40, 60)).cut == 0
+    with pytest.raises(BadBox, match=r"on 60x40 pixels, the image is 40x60 as displayed \(turned"):
+        found.fitted((60, 40))
+    with pytest.raises(BadBox, match=r"on 60x40 pixels, the image is 120x80$"):
+        found.fitted((80, 120))
+    unknown = drawn(thing("dog", 1, 1, 5, 5), size=(0, 0))
+    assert unknown is not None
+    assert unknown.fitted((80, 120)).size is None
+
+
+def test_exif_turns_the_image_and_not_its_boxes() -> None:
+    """As of masks: boxes are of the image as displayed."""
+    stream, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (60, 40)).save(stream, "JPEG", exif=exif)  # displayed, 40 wide and 60 high
+    on_displayed = drawn(thing("dog", 1, 1, 40, 60), size=(60, 40))
+    on_stored = drawn(thing("dog", 1, 1, 30, 30), size=(40, 60))
+    sample = Sample("x", stream.getvalue(), ("dog",), boxes=on_displayed)
+    assert check_sample(sample, 1).boxes == on_displayed
+    with pytest.raises(BadBox, match="turned by EXIF"):
+        check_sample(Sample("x", stream.getvalue(), ("dog",), boxes=on_stored), 1)
+
+
+def test_the_digest_tells_boxes_apart_and_is_as_it_was_without_them() -> None:
+    one, other = drawn(thing("dog", 1, 1, 5, 5)), drawn(thing("dog", 1, 1, 5, 6))
+    found = {
+        digest(Sample("x", b"", ("dog",), boxes=boxes), b"i", None)
+        for boxes in (None, drawn(), one, other)
+    }
+    assert len(found) == 4
+
+
+def kit(root: Path, *things: str, size: tuple[int, int] = (40, 60)) -> Path:
+    for place in ("JPEGImages", "Annotations"):
+        (root / place).mkdir(parents=True)
+    for name in ("x", "y"):
+        Image.new("RGB", (60, 40)).save(root / "JPEGImages" / f"{name}.jpg")
+    (root / "Annotations/x.xml").write_text(annotation(*things, size=size))
+    (root / "Annotations/y.xml").write_text(annotation(thing("cat", 1, 1, 9, 9)))
+    return root
+
+
+def test_pack_keeps_boxes_for_scoring(tmp_path: Path) -> None:
+    things = thing("dog", 2, 3, 20, 30, difficult="1"), thing("cat", 0, 1, 61, 40)
+    root, out = kit(tmp_path / "voc", *things), tmp_path / "data.h5"
+    done = wsss("pack", "--voc", root, "-o", out)
+    assert done.exit_code == 0, done.stderr
+    assert "pack: 3 true boxes (1 difficult) of 2 images, for scoring only" in done.stderr
+    assert "1 boxes begin or end a pixel outside" in done.stderr
+    assert "first in Annotations/x.xml" in done.stderr
+    with open_dataset(out) as data:
+        found = data.true_boxes("x")
+        names = data.classes
+    assert found is not None
+    assert found.corners.tolist() == [[1, 2, 20, 30], [0, 0, 60, 40]]
+    assert [names[index] for index in found.classes] == ["dog", "cat"]
+    assert found.difficult.tolist() == [True, False]
+    shown = wsss("info", out).stdout
+    assert "true_box: float32, 2 axes, 2 items, 3 boxes, for scoring only" in shown
+
+
+def test_a_bad_box_is_refused_with_a_way_out(tmp_path: Path) -> None:
+    root, out = kit(tmp_path / "voc", thing("dog", 2, 3, 90, 30)), tmp_path / "data.h5"
+    refused = wsss("pack", "--voc", root, "-o", out)
+    assert refused.exit_code == 3
+    assert "1 of 2 images cannot be packed: x: Annotations/x.xml: the box of" in refused.stderr
+    assert "--no-boxes packs the tags without the boxes" in refused.stderr
+    assert not out.exists()
+    done = wsss("pack", "--voc", root, "-o", out, "--no-boxes")
+    assert done.exit_code == 0, done.stderr
+    assert "true boxes" not in done.stderr
+    with open_dataset(out) as data:
+        assert data.true_boxes("x") is None
+        assert data.tags("x").tolist() == [data.classes.index("dog")]
+
+
+def test_boxes_of_negatives_are_no_objects(tmp_path: Path) -> None:
+    root, out = kit(tmp_path / "voc", thing("nothing", 2, 3, 9, 9)), tmp_path / "data.h5"
+    done = wsss("pack", "--voc", root, "-o", out, "--negative", "nothing")
+    assert done.exit_code == 0, done.stderr
+    with open_dataset(out) as data:
+        found = data.true_boxes("x")
+        assert found is not None
+        assert found.corners.shape == (0, 4)
+        assert np.asarray(data.tags("x")).size == 0
