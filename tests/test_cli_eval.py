@@ -413,7 +413,7 @@ def test_json_to_stdout_is_alone_there(tiny_data: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert result.stderr == ""
     report = json.loads(result.stdout)
-    assert (report["format"], report["version"]) == ("wsss/eval", 1)
+    assert (report["format"], report["version"]) == ("wsss/eval", 2)
     assert report["predictions"]["kind"] == "wsss/cam"
     protocol = report["protocol"]
     assert {"void", "average_rule", "resolution", "ties"} <= set(protocol)
