@@ -11,7 +11,7 @@ import typer
 from ..console import log, warn
 from ..errors import UsageError
 from ..options.files import Reads, Writes
-from ..options.shared import Data, Force, Ids, Quiet, Split
+from ..options.shared import Data, Force, Ids, Quiet, Seed, Split
 
 NAME = "eval"
 
@@ -86,6 +86,31 @@ def run(
             metavar="NAME", help="Maps: score at the threshold that is best on this other split."
         ),
     ] = None,
+    bootstrap: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Draw the images anew N times (2000 or more) for 95 % intervals of mIoU and of "
+            "each label's IoU. 0 gives none.",
+        ),
+    ] = 0,
+    seed: Seed = 0,
+    clusters: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            help="File with the columns image and cluster: images that resemble each other, such "
+            "as frames of one video, are drawn together.",
+        ),
+        Reads(),
+    ] = None,
+    per_image: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV", help="File to write a row of scores for each image to, as a table."
+        ),
+        Writes(),
+    ] = None,
     json_out: Annotated[
         str | None,
         typer.Option(
@@ -110,23 +135,31 @@ def run(
     from ..artifacts import CAM, LABEL, open_artifact, open_dataset
     from ..artifacts.writer import check_target
     from ..report.scores import print_report
+    from ..scoring.intervals import add_intervals, doubts, resampling
+    from ..scoring.per_image import write_table
     from ..scoring.protocol import Rules, ThresholdChoice, parse_thresholds, score, select_images
     from ..scoring.report import Asked, as_json, report_of, warnings, write_report
 
     sweep = parse_thresholds(thresholds)
     choice = ThresholdChoice(threshold, threshold_from, calibrate_split)
     rules = Rules(average.value, unlabelled.value, sweep, choice)
+    how = resampling(bootstrap, seed, clusters)
     target = None if json_out in (None, "-") else Path(str(json_out))
-    if target is not None:
-        check_target(target, force)
+    for output in (target, per_image):
+        if output is not None:
+            check_target(output, force)
     with open_artifact(file, LABEL, CAM) as found, open_dataset(data, found) as truth:
         if choice.is_made and found.schema is LABEL:
             raise UsageError(f"{file}: holds labels, which have no threshold")
         images, missing = select_images(found, truth, split, ids, allow_missing)
         outcome = score(found, truth, images, rules, quiet)
         report = report_of(found, truth, Asked(split, ids, missing, rules), outcome)
-    for text in warnings(report):
+    if how is not None:
+        add_intervals(report, how)
+    for text in [*warnings(report), *doubts(report)]:
         warn(text)
+    if per_image is not None:
+        write_table(report, per_image)
     if target is not None:
         write_report(report, target)
     if json_out == "-":

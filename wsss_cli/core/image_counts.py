@@ -109,9 +109,11 @@ class ImageCounts:
         n = self.n_labels
         true, predicted = np.divmod(self.cells, n + 1)
         image = np.repeat(np.arange(len(self)), np.diff(self.starts))
-        found: np.ndarray = np.zeros((len(self), n, 3), np.int64)
+        row = (image * n + true) * 3
+        found: np.ndarray = np.zeros(len(self) * n * 3, np.int64)
         hit, given = true == predicted, predicted < n
-        np.add.at(found, (image[hit], true[hit], HIT), self.counts[hit])
-        np.add.at(found, (image, true, TRUTH), self.counts)
-        np.add.at(found, (image[given], predicted[given], PREDICTED), self.counts[given])
-        return found
+        np.add.at(found, row[hit] + HIT, self.counts[hit])
+        np.add.at(found, row + TRUTH, self.counts)
+        of_predicted = (image * n + predicted) * 3 + PREDICTED
+        np.add.at(found, of_predicted[given], self.counts[given])
+        return found.reshape(len(self), n, 3)
