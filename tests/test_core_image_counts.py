@@ -66,6 +66,7 @@ def test_all_are_listed_whole() -> None:
         ([2, 1, 1, 1], "do not rise"),
         ([6, 1], "not those of 2 labels"),
         ([0, 0], "holds no pixels"),
+        ([0, 1 << 52, 1, 1 << 52], "more pixels than there can be"),
     ],
 )
 def test_what_are_no_cells(flat: object, said: str) -> None:

@@ -169,6 +169,19 @@ RECIPES = (
         "data.h5 pseudo.h5 ids.txt",
         prints=True,
     ),
+    Recipe(
+        "eval intervals",
+        "eval cam.h5 --split train --bootstrap 100 --clusters clusters.csv --per-image out.csv -q",
+        "data.h5 cam.h5 clusters.csv",
+        "out.csv",
+        prints=True,
+    ),
+    Recipe(
+        "compare",
+        "compare scores.json others.json --clusters clusters.csv",
+        "scores.json others.json clusters.csv",
+        prints=True,
+    ),
     Recipe("merge", "merge cam.1.h5 cam.2.h5 -o out.h5 -q", "cam.1.h5 cam.2.h5", "out.h5"),
     Recipe(
         "info",
@@ -211,6 +224,7 @@ BUILD = (
     f"make-cam {ONE_LOOK} --shard 1/2 -o cam.1.h5 -q",
     f"make-cam {ONE_LOOK} --shard 2/2 -o cam.2.h5 -q",
     "eval cam.h5 --split val --json scores.json -q",
+    "eval cam.h5 --split val --threshold 0.4 --json others.json -q",
     "make-seeds --method threshold --workers 0 -o seeds.h5 -q",
     f"train-aff {TINY} -o aff.pt -q",
     f"train-aff --method psa {TINY} -o psa.pt -q",

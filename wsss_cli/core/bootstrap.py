@@ -113,8 +113,8 @@ def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float] | 
     Returns:
         Its ends, or None if nothing is left.
 
-    >>> interval(np.array([*range(101), np.nan]) / 100, 0.9)
-    (0.05, 0.95)
+    >>> interval(np.array([0, 1, 2, 3, np.nan, 4]), 0.5)
+    (1.0, 3.0)
     """
     left = values[~np.isnan(values)]
     if not left.size:

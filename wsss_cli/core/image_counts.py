@@ -62,7 +62,7 @@ class ImageCounts:
             ValueError: something else: no whole numbers, cells that do not rise or do not exist,
                 counts that are not above 0.
         """
-        images = []
+        images, pixels = [], 0
         for flat in lists:
             if not isinstance(flat, list) or len(flat) % 2:
                 raise ValueError("cells and counts do not come in pairs")
@@ -73,6 +73,9 @@ class ImageCounts:
                 raise ValueError(f"cells do not rise, or are not those of {n_labels} labels")
             if (counts == 0).any():
                 raise ValueError("a cell holds no pixels")
+            pixels += sum(flat[1::2])
+            if pixels >= MOST:
+                raise ValueError("more pixels than there can be")
             images.append((cells, counts))
         return cls.of(n_labels, images)
 

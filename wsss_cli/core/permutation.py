@@ -32,7 +32,7 @@ def swaps(units: int, permutations: int, seed: int) -> Iterator[np.ndarray]:
     rows = max(1, BLOCK // units)
     for start in range(0, permutations, rows):
         count = min(rows, permutations - start)
-        yield rng.integers(0, 2, (count, units), np.uint8).astype(np.float64)
+        yield rng.integers(0, 2, (count, units)).astype(np.float64)
 
 
 def p_values(
