@@ -30,7 +30,7 @@ def run(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="A.json... [vs] B.json...",
+            metavar="FILE...",
             help="JSON scores of `wsss eval`: two; or of several trainings of A, the word vs, and "
             "as many of B.",
         ),

@@ -145,6 +145,8 @@ def run(
     rules = Rules(average.value, unlabelled.value, sweep, choice)
     how = resampling(bootstrap, seed, clusters)
     target = None if json_out in (None, "-") else Path(str(json_out))
+    if target is not None and target == per_image:
+        raise UsageError(f"{target}: named by --json and by --per-image")
     for output in (target, per_image):
         if output is not None:
             check_target(output, force)

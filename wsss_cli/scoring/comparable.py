@@ -110,10 +110,11 @@ def check_pairs(first: Sequence[Scored], second: Sequence[Scored]) -> None:
     for one in [*first, *second][1:]:
         _refuse_apart(first[0], one)
     for group in (first, second):
-        runs: dict[tuple[str, str], Scored] = {}
+        runs: dict[str, Scored] = {}
         for one in group:
-            before = runs.setdefault((one.run, one.point), one)
-            if before is not one:
+            before = runs.get(one.run)
+            runs[one.run] = one
+            if before is not None:
                 raise WsssError(
                     f"{one.path}: scores of the same run as {before.path} ({one.run}); each "
                     "training counts once"
@@ -135,15 +136,14 @@ def _refuse_apart(one: Scored, other: Scored) -> None:
         )
     _refuse_protocol(one, other)
     if one.ids != other.ids:
-        here, there = set(one.ids), set(other.ids)
-        strange = sorted(here ^ there)
+        more, fewer = set(other.ids) - set(one.ids), set(one.ids) - set(other.ids)
         raise WsssError(
-            f"{other.path}: of other images than {one.path}: {len(there - here)} more, "
-            f"{len(here - there)} fewer, first {strange[0]!r}",
+            f"{other.path}: of other images than {one.path}: {len(more)} more, {len(fewer)} fewer, "
+            f"first {min(more | fewer)!r}",
             SAME_IMAGES,
         )
-    mine, theirs = (scored.counts.tallies()[..., TRUTH] for scored in (one, other))
-    apart = np.flatnonzero((mine != theirs).any(axis=1))
+    here, there = (scored.counts.tallies()[..., TRUTH] for scored in (one, other))
+    apart = np.flatnonzero((here != there).any(axis=1))
     if len(apart):
         raise WsssError(
             f"{other.path}: the masks of {len(apart)} images hold other pixels than those of "
