@@ -169,6 +169,7 @@ def test_intervals_stand_below_and_beside(capsys: pytest.CaptureFixture[str]) ->
         ["mIoU", "%", "50.00", "50.00"],
         ["95", "%", "interval", "[25.00,", "75.00]", "-"],
     ]
+    assert labels.splitlines()[0].endswith("95 % interval chosen")
     assert [line.split() for line in labels.splitlines()[1:]] == [
         ["background", "50.00", "75.00", "[40.00,", "60.00]"],
         ["cat", "25.00", "-", "-"],

@@ -63,6 +63,7 @@ def test_scores_of_an_older_version_are_to_be_made_again(tmp_path: Path) -> None
         ("labels", ["background", "cat"]),
         ("labels", [1, 2, 3]),
         ("labels", []),
+        ("labels", ["x"] * 256),
         ("protocol", []),
         ("protocol.average", "most"),
         ("predictions", {"kind": "wsss/label"}),

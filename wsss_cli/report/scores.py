@@ -49,7 +49,8 @@ def print_report(report: dict[str, Any]) -> None:
         for key, title in SUMMARY.items()
     ]
     if "bootstrap" in report:
-        summary.insert(1, [LEVEL, *(in_percent(p["miou_interval"]) for p in points.values())])
+        ends = [in_percent(point.get("miou_interval")) for point in points.values()]
+        summary.insert(1, [LEVEL, *ends])
     table(["", *points], summary)
     typer.echo("")
     if "labels" in points:
@@ -57,7 +58,8 @@ def print_report(report: dict[str, Any]) -> None:
     else:
         columns = {f"IoU % {key}": point["iou"] for key, point in points.items()}
     if "bootstrap" in report:  # of maps at the first point, which is chosen without these masks
-        columns[LEVEL] = next(iter(points.values()))["iou_interval"]
+        name, first = next(iter(points.items()))
+        columns[LEVEL if name == "labels" else f"{LEVEL} {name}"] = first["iou_interval"]
     rows = zip(report["labels"], *columns.values(), strict=True)
     table(["label", *columns], [[name, *map(_cell, values)] for name, *values in rows])
 

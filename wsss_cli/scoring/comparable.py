@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core.image_counts import TRUTH, ImageCounts
+from ..core.labels import IGNORE
 from ..core.metrics import RULES
 from ..errors import WsssError
 from .report import read_report
@@ -78,9 +79,11 @@ def _scored(path: Path, report: dict[str, Any], point: str) -> Scored:
         there = ", ".join(map(str, report["scores"]))
         raise WsssError(f"{path}: holds no operating point {name}, but {there}")
     labels, ids = _texts(report["labels"]), _texts(report["ids"])
+    if not 0 < len(labels) <= IGNORE:
+        raise ValueError
     counts = ImageCounts.from_lists(len(labels), report["per_image"][name])
     found, protocol = report["scores"][name], report["protocol"]
-    if not labels or not ids or len(counts) != len(ids) or ids != sorted(set(ids)):
+    if not ids or len(counts) != len(ids) or ids != sorted(set(ids)):
         raise ValueError
     if counts.total().tolist() != found["matrix"] or protocol["average"] not in RULES:
         raise ValueError
