@@ -16,7 +16,8 @@ from wsss_cli.commands import COMMANDS
 from wsss_cli.errors import WsssError
 
 CHAIN = ["pack", "train-cls", "make-cam", "make-seeds", "train-aff", "random-walk"]
-CHAIN += ["train-seg", "predict", "eval", "merge", "info", "export", "view", "plan", "slurm"]
+CHAIN += ["train-seg", "predict", "eval", "compare", "merge", "info", "export", "view", "plan"]
+CHAIN += ["slurm"]
 
 
 def test_the_commands_are_those_of_the_chain_in_its_order() -> None:

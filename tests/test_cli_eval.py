@@ -413,7 +413,7 @@ def test_json_to_stdout_is_alone_there(tiny_data: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert result.stderr == ""
     report = json.loads(result.stdout)
-    assert (report["format"], report["version"]) == ("wsss/eval", 1)
+    assert (report["format"], report["version"]) == ("wsss/eval", 2)
     assert report["predictions"]["kind"] == "wsss/cam"
     protocol = report["protocol"]
     assert {"void", "average_rule", "resolution", "ties"} <= set(protocol)
@@ -536,3 +536,66 @@ def test_scoring_labels_does_not_load_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+# Images one by one, and drawn anew
+
+
+def test_each_images_counts_stand_in_the_json(
+    tiny_data: Path, noisy_labels: tuple[Path, dict[str, np.ndarray]]
+) -> None:
+    path, labels = noisy_labels
+    masks = masks_of(tiny_data)
+    report = report_of(path)
+    assert [*report["per_image"]] == ["labels"]
+    for image_id, flat in zip(report["ids"], report["per_image"]["labels"], strict=True):
+        found = np.zeros(N * (N + 1), int)
+        found[flat[::2]] = flat[1::2]
+        counts = plain_counts(masks[image_id], labels[image_id])
+        assert (found.reshape(N, N + 1) == counts).all(), image_id
+
+
+def test_maps_keep_counts_at_each_point(tiny_data: Path, tmp_path: Path) -> None:
+    cams = random_cams(tiny_data)
+    path = write_cam(tmp_path / "c.h5", tiny_data, cams)
+    report = report_of(path, "--threshold", "0.3")
+    masks = masks_of(tiny_data)
+    assert [*report["per_image"]] == [*report["scores"]] == ["chosen", "oracle"]
+    for name, lists in report["per_image"].items():
+        threshold = report["scores"][name]["threshold"]
+        for image_id, flat in zip(report["ids"], lists, strict=True):
+            item, mask = cams[image_id], masks[image_id]
+            label = plain_labels(enlarged(item, mask.shape), item["classes"], threshold)
+            found = np.zeros(N * (N + 1), int)
+            found[flat[::2]] = flat[1::2]
+            assert (found.reshape(N, N + 1) == plain_counts(mask, label)).all()
+
+
+def test_intervals_and_a_table_of_images(
+    tiny_data: Path, noisy_labels: tuple[Path, dict[str, np.ndarray]], tmp_path: Path
+) -> None:
+    path, _ = noisy_labels
+    table, scores = tmp_path / "t.csv", tmp_path / "s.json"
+    words = ("eval", path, "--bootstrap", 200, "--per-image", table, "--json", scores)
+    result = wsss(*words)
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(scores.read_text())
+    low, high = report["scores"]["labels"]["miou_interval"]
+    assert low <= high
+    assert f"[{100 * low:.2f}, {100 * high:.2f}]" in result.stdout
+    assert re.search(
+        r"^intervals   95 %, percentiles of 200 resamples of 6 images", result.stdout, re.M
+    )
+    assert len(table.read_text().splitlines()) == 7
+    assert table.read_text().startswith("image,pixels,mIoU,pixel accuracy,IoU background,IoU red")
+    refused = wsss(*words)  # there is a table already
+    assert refused.exit_code == 2
+    again = wsss(*words, "--force")
+    assert (again.stdout, json.loads(scores.read_text())) == (result.stdout, report)
+    listed = wsss("info", scores).stdout
+    assert re.search(r"95 % interval", listed)
+    assert f"[{100 * low:.2f}, {100 * high:.2f}]" in listed
+    refused = wsss("eval", path, "--clusters", table)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    both = wsss("eval", path, "--per-image", scores, "--json", scores, "--force")
+    assert both.exit_code == 2

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wsss_cli.core.image_counts import cells_of
 from wsss_cli.core.labels import IGNORE
 from wsss_cli.core.metrics import confusion_matrix
 from wsss_cli.core.sweep import SWEEP, ThresholdSweep
@@ -57,6 +58,18 @@ def test_one_pass_counts_what_a_loop_over_thresholds_counts(ks: list[int], seed:
     matrices = sweep.matrices()
     assert matrices.dtype == np.int64
     assert np.array_equal(matrices, loop_matrices(images, 7, SWEEP))
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 4), seeds)
+def test_each_image_keeps_its_matrices(k: int, seed: int) -> None:
+    image = sweep_cam(k, (6, 11), 7, seed)
+    sweep = ThresholdSweep(7)
+    sweep.add(*sweep_cam(2, (5, 5), 7, seed + 1))  # others do not count in it
+    found = sweep.add(*image)
+    for place, matrix in enumerate(loop_matrices([image], 7, SWEEP)):
+        cells, counts = found.cells(place, 7)
+        assert [cells.tolist(), counts.tolist()] == [one.tolist() for one in cells_of(matrix)]
 
 
 thresholds = st.lists(st.floats(-3, 3, width=32), min_size=1, max_size=12, unique=True).map(sorted)

@@ -148,3 +148,37 @@ def test_files_of_one_name_are_told_apart_by_their_scores(
     print_rows([row("1/p.json"), row("2/p.json", miou=None)])
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
     assert rows == [["1/p.json", "all", "6", "50.0", "75.4"], ["2/p.json", "all", "6", "75.4"]]
+
+
+def test_intervals_stand_below_and_beside(capsys: pytest.CaptureFixture[str]) -> None:
+    points = {
+        "chosen": point(
+            iou=[0.5, 0.25], miou_interval=[0.25, 0.75], iou_interval=[[0.4, 0.6], None]
+        ),
+        "oracle": point(iou=[0.75, None], miou_interval=None, iou_interval=[None, None]),
+    }
+    drawn = {"draws": 200, "seed": 3, "level": 0.95, "drawn": "clusters", "units": 4}
+    drawn |= {"clusters_from": "c.csv", "lacking": 0.0625, "treatment": "left out"}
+    found = {**report("wsss/cam", **points), "bootstrap": drawn}
+    assert protocol_lines(found)["intervals"] == (
+        "95 %, percentiles of 200 resamples of 4 clusters of c.csv (seed 3); left out (6.2 %)"
+    )
+    print_report(found)
+    _, summary, labels = capsys.readouterr().out.split("\n\n")
+    assert [line.split() for line in summary.splitlines()[1:3]] == [
+        ["mIoU", "%", "50.00", "50.00"],
+        ["95", "%", "interval", "[25.00,", "75.00]", "-"],
+    ]
+    assert labels.splitlines()[0].endswith("95 % interval chosen")
+    assert [line.split() for line in labels.splitlines()[1:]] == [
+        ["background", "50.00", "75.00", "[40.00,", "60.00]"],
+        ["cat", "25.00", "-", "-"],
+    ]
+
+
+def test_rows_have_intervals_where_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    print_rows([row("p.json", miou_interval=[0.4, 0.6]), row("q.json", scored="q.h5")])
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.startswith("scored  split  images  mIoU %   95 % interval  pixel accuracy %")
+    assert rows[0].split() == ["p.h5", "all", "6", "50.0", "[40.00,", "60.00]", "75.4"]
+    assert rows[1].split() == ["q.h5", "all", "6", "50.0", "-", "75.4"]

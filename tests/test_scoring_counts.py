@@ -126,6 +126,24 @@ def test_a_class_wins_strictly_above_the_threshold(data: Path) -> None:
     assert oracle.how == "oracle (chosen with these masks): best of 3, 0.2 to 0.5"
 
 
+def test_each_image_keeps_its_matrix_at_each_point(data: Path) -> None:
+    cams = {"x": flat(0.5, 0.25), "y": flat(0.25, 0.75)}
+    points = of_maps(data, cams, [0.2, 0.25, 0.5], (0.3, "given")).points
+    as_cat, as_background = [[0, 1, 0], [0, 2, 0]], [[2, 0, 0], [2, 0, 0]]
+    for name, second in (("chosen", as_background), ("background", as_background)):
+        images = points[name].images
+        assert images is not None
+        assert images.take([0]).total().tolist() == as_cat, name
+        assert images.take([1]).total().tolist() == second, name
+    for point in points.values():
+        assert point.images is not None
+        assert (point.images.total() == point.scores.matrix).all()
+    label = np.array([[0, 1], [255, 1]], np.uint8)
+    images = of_labels(data, {"x": label, "y": label}).points["labels"].images
+    assert images is not None
+    assert images.take([0]).total().tolist() == [[1, 0, 0], [0, 1, 1]]
+
+
 def test_of_equal_thresholds_the_lowest_is_best(data: Path) -> None:
     outcome = of_maps(data, {"x": flat(0.5)}, [0.1, 0.2, 0.3], None)
     assert outcome.points["oracle"].threshold == 0.1

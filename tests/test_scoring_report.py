@@ -13,6 +13,7 @@ import pytest
 from made import masks_of, random_cams, write_cam, write_labels
 
 from wsss_cli.artifacts import open_artifact, open_dataset
+from wsss_cli.core.image_counts import ImageCounts, cells_of
 from wsss_cli.core.metrics import scores
 from wsss_cli.errors import WsssError
 from wsss_cli.scoring.counts import Outcome, Point
@@ -91,7 +92,16 @@ def test_the_headline_is_never_the_oracles(tiny_data: Path, maps: Path) -> None:
     assert found["labels"] == ["background", "red", "green", "blue"]
     assert found["predictions"]["file"] == "c.h5"
     assert found["data"]["file"] == "data.h5"
-    assert (found["format"], found["version"]) == ("wsss/eval", 1)
+    assert (found["format"], found["version"]) == ("wsss/eval", 2)
+
+
+def test_matrices_of_images_are_in_the_order_of_the_ids(tiny_data: Path, labels: Path) -> None:
+    one, other = np.array([[1, 0, 0], [0, 1, 0]]), np.array([[0, 0, 0], [0, 0, 7]])
+    images = ImageCounts.of(2, [cells_of(one), cells_of(other)])
+    points = {"labels": Point("as in the file", scores(one + other), 0, images=images)}
+    found = report(labels, tiny_data, Outcome(["b", "a"], 0, points))
+    assert found["ids"] == ["a", "b"]
+    assert found["per_image"] == {"labels": [[5, 7], [0, 1, 4, 1]]}
 
 
 def test_labels_that_the_truth_lacks_are_listed(tiny_data: Path, labels: Path) -> None:
@@ -146,7 +156,7 @@ def test_a_report_comes_back_as_written(tmp_path: Path) -> None:
         (b"[]", "not scores of wsss's"),
         (b'{"format": "wsss/eval"}', "not scores of wsss's"),
         (b'{"format": "other", "version": 1}', "not scores of wsss's"),
-        (b'{"format": "wsss/eval", "version": 2}', "not scores of wsss's"),
+        (b'{"format": "wsss/eval", "version": 3}', "not scores of wsss's"),
         (b'{"format": "wsss/eval", "version": "1"}', "not scores of wsss's"),
     ],
 )

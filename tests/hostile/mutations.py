@@ -66,6 +66,7 @@ FORMATS = (
     Format("class names", "classes.txt", "text", whole=False),
     Format("VIA", "via.json", "text"),
     Format("scores", "scores.json", "text"),
+    Format("clusters", "clusters.csv", "text", whole=False),
     Format("VOC boxes", "voc/Annotations/0.xml", "text"),
     Format("VOC list", "voc/ImageSets/Segmentation/train.txt", "text", whole=False),
     Format("npy", "tags.npy"),

@@ -176,6 +176,19 @@ RECIPES = (
         "out.json",
         prints=True,
     ),
+    Recipe(
+        "eval intervals",
+        "eval cam.h5 --split train --bootstrap 100 --clusters clusters.csv --per-image out.csv -q",
+        "data.h5 cam.h5 clusters.csv",
+        "out.csv",
+        prints=True,
+    ),
+    Recipe(
+        "compare",
+        "compare scores.json others.json --clusters clusters.csv",
+        "scores.json others.json clusters.csv",
+        prints=True,
+    ),
     Recipe("merge", "merge cam.1.h5 cam.2.h5 -o out.h5 -q", "cam.1.h5 cam.2.h5", "out.h5"),
     Recipe(
         "info",
@@ -221,6 +234,7 @@ BUILD = (
     "pack --voc voc --classes classes.txt -o boxed.h5 -q",
     f"make-cam --data boxed.h5 {ONE_LOOK} -o boxed-cam.h5 -q",
     "eval cam.h5 --split val --json scores.json -q",
+    "eval cam.h5 --split val --threshold 0.4 --json others.json -q",
     "make-seeds --method threshold --workers 0 -o seeds.h5 -q",
     f"train-aff {TINY} -o aff.pt -q",
     f"train-aff --method psa {TINY} -o psa.pt -q",

@@ -73,7 +73,7 @@ def _judged(outcome: child.Outcome, when: float, temporary: Path) -> Iterator[Fi
     yield from manner(outcome)
     if outcome.code in (2, 3):
         yield Finding("code", f"exit code {outcome.code}: {last_line(outcome)}")
-    said = [line for line in outcome.err.splitlines() if not line.startswith("wsss: warning: ")]
+    said = _said(outcome)
     stray = [line for line in said if "interrupted" not in line.lower()]
     if outcome.code == 130 and (len(said) > 1 or stray):
         yield Finding("words", f"is not silent: {(stray or said)[0][:160]!r}")
@@ -91,5 +91,10 @@ def _before_us(outcome: child.Outcome, when: float) -> bool:
 
 def _behind_us(world: World, what: Recipe, folder: Path, outcome: child.Outcome) -> bool:
     """Whether all was done, and a silent death by the signal was of Python on its way out."""
-    by_signal = outcome.code in (-signal.SIGINT, -signal.SIGTERM) and not outcome.err
+    by_signal = outcome.code in (-signal.SIGINT, -signal.SIGTERM) and not _said(outcome)
     return by_signal and not list(result(world, what, folder, outcome))
+
+
+def _said(outcome: child.Outcome) -> list[str]:
+    """Lines of stderr but for warnings, which an undisturbed command may have, too."""
+    return [line for line in outcome.err.splitlines() if not line.startswith("wsss: warning: ")]

@@ -156,6 +156,8 @@ def draw(folder: Path) -> None:
     _write_list(folder / "train.txt", IDS[:4])
     _write_list(folder / "val.txt", IDS[4:])
     _write_list(folder / "ids.txt", IDS)
+    clusters = [f"{image_id},{number // 2}" for number, image_id in enumerate(IDS)]
+    _write_list(folder / "clusters.csv", ["image,cluster", *clusters])
     _write_list(voc / "ImageSets/Segmentation/train.txt", [str(index) for index in range(6)])
     _write_via(folder / "via.json", dict(zip(photos, tags, strict=True)))
     vectors = {

@@ -2,8 +2,8 @@
 
 from types import ModuleType
 
-from . import eval as eval_
 from . import (
+    compare,
     export,
     info,
     make_cam,
@@ -19,6 +19,7 @@ from . import (
     train_seg,
     view,
 )
+from . import eval as eval_
 
 COMMANDS: tuple[ModuleType, ...] = (
     pack,
@@ -30,6 +31,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     train_seg,
     predict,
     eval_,
+    compare,
     merge,
     info,
     export,

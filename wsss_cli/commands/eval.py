@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..options.files import Reads, Writes
 from ..options.groups import grouped
 from ..options.outlines import OutlineOptions
-from ..options.shared import Data, Force, Ids, Quiet, Split
+from ..options.shared import Data, Force, Ids, Quiet, Seed, Split
 
 NAME = "eval"
 OUTLINES = OutlineOptions()
@@ -116,6 +116,31 @@ def run(
         ),
     ] = None,
     outlines: OutlineOptions = OUTLINES,
+    bootstrap: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Draw the images anew N times (2000 or more) for 95 % intervals of mIoU and of "
+            "each label's IoU. 0 gives none.",
+        ),
+    ] = 0,
+    seed: Seed = 0,
+    clusters: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            help="File with the columns image and cluster: images that resemble each other, such "
+            "as frames of one video, are drawn together.",
+        ),
+        Reads(),
+    ] = None,
+    per_image: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV", help="File to write a row of scores for each image to, as a table."
+        ),
+        Writes(),
+    ] = None,
     json_out: Annotated[
         str | None,
         typer.Option(
@@ -145,8 +170,10 @@ def run(
     from ..report.localisation import print_localisation
     from ..report.outlines import print_outlines
     from ..report.scores import print_report
+    from ..scoring.intervals import add_intervals, doubts, resampling
     from ..scoring.localisation import BoxTruth, localise
-    from ..scoring.localisation_report import doubts
+    from ..scoring.localisation_report import doubts as doubts_of_boxes
+    from ..scoring.per_image import write_table
     from ..scoring.protocol import Rules, ThresholdChoice, parse_thresholds, score, select_images
     from ..scoring.report import Asked, as_json, report_of, warnings, write_report
 
@@ -155,9 +182,13 @@ def run(
     sweep = parse_thresholds(usual if thresholds is None else thresholds)
     choice = ThresholdChoice(threshold, threshold_from, calibrate_split)
     rules = Rules(average.value, unlabelled.value, sweep, choice, outlines)
+    how = resampling(bootstrap, seed, clusters)
     target = None if json_out in (None, "-") else Path(str(json_out))
-    if target is not None:
-        check_target(target, force)
+    if target is not None and target == per_image:
+        raise UsageError(f"{target}: named by --json and by --per-image")
+    for output in (target, per_image):
+        if output is not None:
+            check_target(output, force)
     with open_artifact(file, LABEL, CAM) as found, open_dataset(data, found) as truth:
         if (choice.is_made or boxes is not None) and found.schema is LABEL:
             what = "threshold" if choice.is_made else "boxes, which only maps are scored by"
@@ -170,8 +201,12 @@ def run(
             report = localise(found, true, images, asked, quiet)
         else:
             report = report_of(found, truth, asked, score(found, truth, images, rules, quiet))
-    for text in warnings(report) if true is None else doubts(report):
+    if true is None and how is not None:
+        add_intervals(report, how)
+    for text in doubts_of_boxes(report) if true else [*warnings(report), *doubts(report)]:
         warn(text)
+    if per_image is not None:
+        write_table(report, per_image)
     if target is not None:
         write_report(report, target)
     if json_out == "-":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from .image_counts import Cells, cells_of
 from .labels import BACKGROUND, label_of_class
 from .metrics import Scores, check_n_labels, refuse_labels, scores
 
@@ -14,6 +16,33 @@ MAX_THRESHOLDS = 10_000  # keeps the bins of a sweep (thresholds x classes x 256
 # Pixels counted at a time: what is worked out for each stays in the cache, and memory is that of
 # the image alone. Fewer than these do not repay the adding up of their bins.
 BLOCK = 1 << 16
+
+
+@dataclass(frozen=True)
+class ImageSweep:
+    """One image's part of a `ThresholdSweep`, of the labels that it holds alone.
+
+    With 60 thresholds, two maps and three true labels these are 1.5 kB; 60 matrices of 21 labels
+    would be 220 kB.
+
+    Attributes:
+        counts: (T + 1, K, L) uint32 pixels: number of thresholds below the maximum, strongest
+            map, true label.
+        names: (K,) labels of the maps.
+        truths: (L,) labels that the truth holds, rising.
+    """
+
+    counts: np.ndarray
+    names: np.ndarray
+    truths: np.ndarray
+
+    def cells(self, place: int, n_labels: int) -> Cells:
+        """What the confusion matrix at the threshold of this number holds."""
+        matrix: np.ndarray = np.zeros((n_labels, n_labels + 1), np.int64)
+        above = self.counts[place + 1 :].sum(axis=0, dtype=np.int64)
+        matrix[self.truths[:, None], self.names] = above.T
+        matrix[self.truths, BACKGROUND] += self.counts[: place + 1].sum(axis=(0, 1), dtype=np.int64)
+        return cells_of(matrix)
 
 
 class ThresholdSweep:
@@ -42,8 +71,8 @@ class ThresholdSweep:
         self._counts = np.zeros((len(self.thresholds) + 1, n_labels, n_labels), np.int64)
         self._ranks = _Ranks(self.thresholds)
 
-    def add(self, truth: np.ndarray, cam: np.ndarray, classes: np.ndarray) -> None:
-        """Count one image.
+    def add(self, truth: np.ndarray, cam: np.ndarray, classes: np.ndarray) -> ImageSweep:
+        """Count one image; returns what it added.
 
         Args:
             truth: (H, W) uint8 labels below n_labels or IGNORE (not counted).
@@ -69,10 +98,14 @@ class ThresholdSweep:
             part = slice(start, start + BLOCK)
             counts += np.bincount(self._bins(flat[part], maps[:, part]), minlength=counts.size)
         counts = counts.reshape(-1, n, 256)
-        refuse_labels(counts.sum(axis=(0, 1)), self.n_labels, "truth")
+        held = counts.sum(axis=(0, 1))
+        refuse_labels(held, self.n_labels, "truth")
         for k in range(n):
             label = names[k] if len(names) else BACKGROUND
             self._counts[:, label] += counts[:, k, : self.n_labels]
+        truths = np.flatnonzero(held[: self.n_labels])
+        own = names if len(names) else np.array([BACKGROUND])
+        return ImageSweep(counts[:, :, truths].astype(np.uint32), own, truths)
 
     def _bins(self, truth: np.ndarray, cam: np.ndarray) -> np.ndarray:
         """Int32 bin of each of (P,) pixels: (rank of its maximum, strongest map, truth)."""

@@ -64,6 +64,7 @@ def _describe_scores(file: Path) -> dict[str, Any]:
     try:
         points, protocol = report["scores"], report["protocol"]
         oracle = points.get("oracle", {})
+        headline = points.get("labels") or points["chosen"]
         facts = {
             "file": str(file),
             "kind": report["format"],
@@ -71,15 +72,27 @@ def _describe_scores(file: Path) -> dict[str, Any]:
             "split": protocol["split"],
             "images": protocol["images_counted"],
             "miou": report["miou"],
-            "pixel_accuracy": (points.get("labels") or points["chosen"])["pixel_accuracy"],
+            "miou_interval": headline.get("miou_interval"),
+            "pixel_accuracy": headline["pixel_accuracy"],
             "oracle_miou": oracle.get("miou"),
             "oracle_threshold": oracle.get("threshold"),
         }
         if not all(isinstance(facts[name], float | int | None) for name in NUMBERS):
             raise TypeError
+        if not is_interval(facts["miou_interval"]):
+            raise TypeError
         return facts
     except (AttributeError, KeyError, TypeError):
         raise WsssError(f"{file}: scores with parts missing", "rerun `wsss eval --json`") from None
+
+
+def is_interval(value: Any) -> bool:
+    """Whether this is an interval as eval writes it, or none."""
+    return value is None or (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(end, float | int) for end in value)
+    )
 
 
 def _describe_artifact(artifact: Artifact) -> dict[str, Any]:

@@ -33,6 +33,7 @@ COUNTED_AS = {  # what a label that the truth lacks is in the mean
     "truth": "",
     "all": "; each counts as 0 in mIoU",
 }
+LEVEL = "95 % interval"
 SHOWN = 6  # labels named in a line
 RATIOS = ("m_fp", "m_fn")  # may exceed 1: shown as they are, not in percent
 
@@ -43,18 +44,22 @@ def print_report(report: dict[str, Any]) -> None:
     for key, text in protocol_lines(report).items():
         typer.echo(f"{key:<12}{text}")
     typer.echo("")
-    table(
-        ["", *points],
-        [
-            [title, *(_cell(point[key], key) for point in points.values())]
-            for key, title in SUMMARY.items()
-        ],
-    )
+    summary = [
+        [title, *(_cell(point[key], key) for point in points.values())]
+        for key, title in SUMMARY.items()
+    ]
+    if "bootstrap" in report:
+        ends = [in_percent(point.get("miou_interval")) for point in points.values()]
+        summary.insert(1, [LEVEL, *ends])
+    table(["", *points], summary)
     typer.echo("")
     if "labels" in points:
         columns = {title: points["labels"][key] for key, title in PER_LABEL.items()}
     else:
         columns = {f"IoU % {key}": point["iou"] for key, point in points.items()}
+    if "bootstrap" in report:  # of maps at the first point, which is chosen without these masks
+        name, first = next(iter(points.items()))
+        columns[LEVEL if name == "labels" else f"{LEVEL} {name}"] = first["iou_interval"]
     rows = zip(report["labels"], *columns.values(), strict=True)
     table(["label", *columns], [[name, *map(_cell, values)] for name, *values in rows])
 
@@ -90,7 +95,30 @@ def protocol_lines(report: dict[str, Any]) -> dict[str, str]:
         for key, point in points.items():
             at = "" if point["threshold"] is None else f"threshold {point['threshold']:g}: "
             lines[key] = at + point["how"]
+    if "bootstrap" in report:
+        lines["intervals"] = intervals_line(report["bootstrap"])
     return lines
+
+
+def intervals_line(bootstrap: dict[str, Any]) -> str:
+    """How intervals were made, in words."""
+    drawn = f"{bootstrap['units']} {bootstrap['drawn']}"
+    drawn += f" of {bootstrap['clusters_from']}" if bootstrap["clusters_from"] else ""
+    return (
+        f"{100 * bootstrap['level']:g} %, percentiles of {bootstrap['draws']} resamples of {drawn} "
+        f"(seed {bootstrap['seed']}); {bootstrap['treatment']} ({_share(bootstrap['lacking'])})"
+    )
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def in_percent(ends: Sequence[float] | None, sign: str = "") -> str:
+    """An interval in percent, or in points with the sign +; - where there is none."""
+    if ends is None:
+        return "-"
+    return "[" + ", ".join(f"{100 * end:{sign}.2f}" for end in ends) + "]"
 
 
 def print_rows(rows: Sequence[dict[str, Any]]) -> None:
@@ -99,17 +127,23 @@ def print_rows(rows: Sequence[dict[str, Any]]) -> None:
     def percent(value: float | None) -> str:
         return "" if value is None else f"{100 * value:.1f}"
 
+    intervals = any(row.get("miou_interval") for row in rows)
     names = [row["scored"] for row in rows]
     if len(set(names)) < len(names):  # of several runs: their folders tell them apart
         names = [row["file"] for row in rows]
     table(
-        ["scored", "split", "images", "mIoU %", "pixel accuracy %", "best threshold (oracle)"],
+        [
+            *("scored", "split", "images", "mIoU %"),
+            *([LEVEL] if intervals else []),
+            *("pixel accuracy %", "best threshold (oracle)"),
+        ],
         [
             (
                 name,
                 row["split"] or "all",
                 row["images"],
                 percent(row["miou"]),
+                *([in_percent(row.get("miou_interval"))] if intervals else []),
                 percent(row["pixel_accuracy"]),
                 f"{percent(row['oracle_miou'])} at {row['oracle_threshold']:g}"
                 if row["oracle_miou"] is not None
@@ -120,10 +154,10 @@ def print_rows(rows: Sequence[dict[str, Any]]) -> None:
     )
 
 
-def _cell(value: float | int | None, key: str = "") -> str:
+def _cell(value: float | int | Sequence[float] | None, key: str = "") -> str:
     """A share in percent, a ratio or a count as it is, - where it is undefined."""
-    if value is None:
-        return "-"
+    if value is None or isinstance(value, Sequence):
+        return in_percent(value)
     if isinstance(value, int):
         return str(value)
     return f"{value:.3f}" if key in RATIOS else f"{100 * value:.2f}"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..artifacts.maps import cam_stride, checked_item
+from ..core.image_counts import Cells, ImageCounts, cells_of
 from ..core.labels import IGNORE, MAX_CLASSES, local_to_labels
 from ..core.metrics import Scores, confusion_matrix, scores
-from ..core.sweep import ThresholdSweep
+from ..core.sweep import ImageSweep, ThresholdSweep
 from ..errors import WsssError
 
 if TYPE_CHECKING:
@@ -27,12 +28,14 @@ class Point:
         how: which labels these are and what chose them, in words.
         threshold: the constant background score, where there is one.
         images_without_class: how many images are predicted to hold no class at all.
+        images: the matrix of each image that counted, in the outcome's order.
     """
 
     how: str
     scores: Scores
     images_without_class: int
     threshold: float | None = None
+    images: ImageCounts | None = None
 
     def as_dict(self) -> dict[str, Any]:
         found = self.scores.as_dict()
@@ -72,7 +75,7 @@ def score_labels(
         WsssError: no image has a mask, no mask a class, or a label map does not fit its mask.
     """
     n_labels = len(truth.classes) + 1
-    matrix = np.zeros((n_labels, n_labels + 1), np.int64)
+    cells: list[Cells] = []
     outcome, empty = Outcome(), 0
     for image_id in ids:
         mask = truth.mask(image_id)
@@ -81,15 +84,19 @@ def score_labels(
             continue
         label = predictions[image_id]["label"]
         try:
-            matrix += confusion_matrix(mask, label, n_labels, unlabelled=unlabelled)
+            found = confusion_matrix(mask, label, n_labels, unlabelled=unlabelled)
         except ValueError as err:
             raise _misfit(predictions, image_id, err) from None
         if outlines is not None:
             outlines.add(image_id, mask, label)
+        cells.append(cells_of(found))
         empty += not ((label > 0) & (label < IGNORE)).any()
         outcome.counted.append(image_id)
+    images = ImageCounts.of(n_labels, cells)
+    matrix = images.total()
     _check_counted(outcome, truth, matrix)
-    outcome.points["labels"] = Point("as in the file", scores(matrix, average), empty)
+    point = Point("as in the file", scores(matrix, average), empty, images=images)
+    outcome.points["labels"] = point
     return outcome
 
 
@@ -118,12 +125,12 @@ def score_maps(
     points = counts.outcome.points
     own = counts.own_background(average)
     if threshold is not None:
-        points["chosen"] = counts.at(threshold[0], threshold[1], average)
+        points["chosen"] = counts.with_images(counts.at(*threshold, average))
         if own is not None:
             points["background"] = own
     elif own is not None:
         points["chosen"] = own
-    points["oracle"] = counts.oracle(sweep, average)
+    points["oracle"] = counts.with_images(counts.oracle(sweep, average))
     return counts.outcome
 
 
@@ -146,7 +153,8 @@ class MapCounts:
         self._maxima: list[float] = []
         self._stride = cam_stride(predictions)
         self._has_background = predictions.column("background").holds_values
-        self._own = np.zeros((self._n_labels, self._n_labels + 1), np.int64)
+        self._images: list[ImageSweep] = []
+        self._own: list[Cells] = []
         self._own_empty = 0
 
     def add(
@@ -167,7 +175,7 @@ class MapCounts:
         item, _ = checked_item(self._predictions, image_id)
         try:
             maps = enlarge(item["cam"], mask.shape, self._stride)
-            self._sweep.add(mask, maps, item["classes"])
+            self._images.append(self._sweep.add(mask, maps, item["classes"]))
             own = self._add_own(item, maps, mask) if self._has_background else None
         except ValueError as err:
             raise _misfit(self._predictions, image_id, err) from None
@@ -190,7 +198,7 @@ class MapCounts:
             raise ValueError("has no background scores, other images have")
         else:
             label = np.zeros(mask.shape, np.uint8)
-        self._own += confusion_matrix(mask, label, self._n_labels)
+        self._own.append(cells_of(confusion_matrix(mask, label, self._n_labels)))
         self._own_empty += not label.any()
         return label
 
@@ -200,11 +208,21 @@ class MapCounts:
 
     def at(self, threshold: float, how: str, average: str) -> Point:
         """The scores at one of the thresholds."""
-        place = int(np.searchsorted(self._thresholds, np.float32(threshold)))
+        place = self._place(threshold)
         if self._matrices is None:
             self._matrices = self._sweep.matrices()
         empty = int((np.asarray(self._maxima, np.float32) <= self._thresholds[place]).sum())
         return Point(how, scores(self._matrices[place], average), empty, threshold)
+
+    def with_images(self, point: Point) -> Point:
+        """A point at one of the thresholds, with each image's matrix there."""
+        assert point.threshold is not None
+        place = self._place(point.threshold)
+        cells = [image.cells(place, self._n_labels) for image in self._images]
+        return replace(point, images=ImageCounts.of(self._n_labels, cells))
+
+    def _place(self, threshold: float) -> int:
+        return int(np.searchsorted(self._thresholds, np.float32(threshold)))
 
     def oracle(self, sweep: Sequence[float], average: str) -> Point:
         """The scores at the best of `sweep` (of equals, the lowest); notes the whole curve."""
@@ -220,7 +238,8 @@ class MapCounts:
         if not self._has_background:
             return None
         how = "the file's own background scores"
-        return Point(how, scores(self._own, average), self._own_empty)
+        images = ImageCounts.of(self._n_labels, self._own)
+        return Point(how, scores(images.total(), average), self._own_empty, images=images)
 
 
 def _drawn(background: np.ndarray | float, maps: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .counts import Outcome
     from .protocol import Rules
 
-FORMAT, VERSION = "wsss/eval", 1  # of the JSON that eval writes and --threshold-from reads
+FORMAT, VERSION = "wsss/eval", 2  # of the JSON that eval writes; 1 had no `per_image`
 AVERAGES = {
     "union": "mean over the labels that truth or prediction holds",
     "truth": "mean over the labels that the truth holds",
@@ -97,7 +97,14 @@ def report_of(
     if outcome.sweep:
         curve = [{"threshold": t, "miou": None if m != m else m} for t, m in outcome.sweep]
         report["sweep"] = curve
-    return report | outcome.beside | {"ids": sorted(outcome.counted)}
+    order = sorted(range(len(outcome.counted)), key=outcome.counted.__getitem__)
+    report["ids"] = [outcome.counted[place] for place in order]
+    report["per_image"] = {
+        name: point.images.take(order).as_lists()
+        for name, point in outcome.points.items()
+        if point.images is not None
+    }
+    return report | outcome.beside
 
 
 def warnings(report: dict[str, Any]) -> list[str]:
