@@ -10,10 +10,15 @@ import typer
 
 from ..console import log, warn
 from ..errors import UsageError
+from ..inference.faithfulness import Faithfulness
+from ..methods.rebuild import classifier
 from ..options.files import Reads, Writes
-from ..options.shared import Data, Force, Ids, Quiet, Split
+from ..options.groups import Without, grouped
+from ..options.machine import Machine
+from ..options.shared import Data, Force, Ids, Quiet, Seed, Split
 
 NAME = "eval"
+FAITHFULNESS, MACHINE = Faithfulness(), Machine()
 
 
 class Average(str, enum.Enum):
@@ -31,6 +36,7 @@ class Unlabelled(str, enum.Enum):
     background = "background"
 
 
+@grouped()
 def run(
     file: Annotated[
         Path,
@@ -86,6 +92,9 @@ def run(
             metavar="NAME", help="Maps: score at the threshold that is best on this other split."
         ),
     ] = None,
+    faithfulness: Faithfulness = FAITHFULNESS,
+    seed: Seed = 0,
+    machine: Annotated[Machine, Without("workers")] = MACHINE,
     json_out: Annotated[
         str | None,
         typer.Option(
@@ -103,12 +112,15 @@ def run(
     Maps are scored at all --thresholds in one pass. The best is an oracle, chosen with the very
     masks that it is scored on. Beside it stands the score at a threshold chosen without them:
     --threshold, --threshold-from or --calibrate-split; else the file's own background scores;
-    else IRN's published constants, 0.15 for maps and 0.25 for walked ones.
+    else IRN's published constants, 0.15 for maps and 0.25 for walked ones. --pointing and
+    --faithfulness say besides whether maps are where their classes are, and where the classifier
+    saw them.
 
     Example: wsss eval cam.h5 --split train --json cam.json
     """
     from ..artifacts import CAM, LABEL, open_artifact, open_dataset
     from ..artifacts.writer import check_target
+    from ..report.faithfulness import print_faithfulness
     from ..report.scores import print_report
     from ..scoring.protocol import Rules, ThresholdChoice, parse_thresholds, score, select_images
     from ..scoring.report import Asked, as_json, report_of, warnings, write_report
@@ -122,9 +134,11 @@ def run(
     with open_artifact(file, LABEL, CAM) as found, open_dataset(data, found) as truth:
         if choice.is_made and found.schema is LABEL:
             raise UsageError(f"{file}: holds labels, which have no threshold")
+        inquiry = faithfulness.inquiry(found, truth, machine, classifier, seed)
         images, missing = select_images(found, truth, split, ids, allow_missing)
         outcome = score(found, truth, images, rules, quiet)
         report = report_of(found, truth, Asked(split, ids, missing, rules), outcome)
+        report |= inquiry.report(images, quiet)
     for text in warnings(report):
         warn(text)
     if target is not None:
@@ -133,5 +147,6 @@ def run(
         typer.echo(as_json(report))
         return
     print_report(report)
+    print_faithfulness(report)
     if target is not None:
         log(f"{NAME}: {len(outcome.counted)} images -> {json_out}", quiet)

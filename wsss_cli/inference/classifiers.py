@@ -116,7 +116,7 @@ class Network:
         record: dict[str, Any] = {}
         if isinstance(weights, StateDict):
             assert self.network is not None
-            network, count = _torchvision(weights, self.network, place)
+            network, count = torchvision_model(weights, self.network, place)
             outputs = _outputs(self.outputs, count, weights.path, data)
             record = {"network": self.network, "outputs": outputs}
             if weights.said:
@@ -166,7 +166,7 @@ def _state_dict(path: Path, network: str) -> StateDict:
     return StateDict(path, run, state.tensors, state.said)
 
 
-def _torchvision(weights: StateDict, network: str, place: Place) -> tuple[Any, int]:
+def torchvision_model(weights: StateDict, network: str, place: Place) -> tuple[Any, int]:
     import torch
 
     from ..nets.zoo import load_classifier
