@@ -10,8 +10,9 @@ import typer
 
 from ..console import log, warn
 from ..errors import UsageError
-from ..inference.faithfulness import Faithfulness
+from ..inference.faithfulness import inquiry
 from ..methods.rebuild import classifier
+from ..options.faithfulness import Faithfulness
 from ..options.files import Reads, Writes
 from ..options.groups import Without, grouped
 from ..options.machine import Machine
@@ -134,11 +135,11 @@ def run(
     with open_artifact(file, LABEL, CAM) as found, open_dataset(data, found) as truth:
         if choice.is_made and found.schema is LABEL:
             raise UsageError(f"{file}: holds labels, which have no threshold")
-        inquiry = faithfulness.inquiry(found, truth, machine, classifier, seed)
+        asking = inquiry(faithfulness, found, truth, machine, classifier, seed)
         images, missing = select_images(found, truth, split, ids, allow_missing)
         outcome = score(found, truth, images, rules, quiet)
         report = report_of(found, truth, Asked(split, ids, missing, rules), outcome)
-        report |= inquiry.report(images, quiet)
+        report |= asking.report(images, quiet)
     for text in warnings(report):
         warn(text)
     if target is not None:

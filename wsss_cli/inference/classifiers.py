@@ -167,6 +167,11 @@ def _state_dict(path: Path, network: str) -> StateDict:
 
 
 def torchvision_model(weights: StateDict, network: str, place: Place) -> tuple[Any, int]:
+    """A classifier of torchvision on its device, and how many outputs it has.
+
+    Raises:
+        WsssError: the tensors are not those of such a network.
+    """
     import torch
 
     from ..nets.zoo import load_classifier

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import enum
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
-
-import typer
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..console import track
-from ..core.pointing import TOLERANCE
 from ..errors import UsageError, WsssError
-from ..options.annotations import Default
-from ..options.files import Reads
+from ..options.faithfulness import CPU_BATCH, Faithfulness, Settings
 from .curves import Grounds, answers
 from .feed import GPU_BYTES, PIXEL_BYTES, Feed, threads
 from .views import enough_memory, network_inputs, not_finite, view_copies
@@ -30,179 +24,6 @@ if TYPE_CHECKING:
     from ..nets.classifier import Classifier
     from ..options.machine import Machine
     from .origins import Asked
-
-STEPS = 28  # the batches' 224 * 8 pixels a step of 224 * 224 (RISE's published code)
-MAX_SIDE = 320
-CPU_BATCH = 8
-
-
-class Substrate(str, enum.Enum):
-    """What stands where a photograph's pixels do not."""
-
-    mean = "mean"
-    blurred = "blurred"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Faithfulness:
-    """Whether maps are asked about, and how."""
-
-    pointing: Annotated[
-        bool,
-        typer.Option("--pointing", help="Maps: play the pointing game too, with the masks alone."),
-    ] = False
-    faithfulness: Annotated[
-        bool,
-        typer.Option(
-            "--faithfulness",
-            help="Maps: the pointing game, and by the classifier: insertion, deletion, average "
-            "drop and increase.",
-        ),
-    ] = False
-    tolerance: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            metavar="PIXELS",
-            help="Pointing game: a point hits that is nearer than this to its class.",
-        ),
-        Default(TOLERANCE),
-    ] = None
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            "--weights",
-            "-w",
-            metavar="FILE",
-            help="Faithfulness: weights of the classifier. Default: those that the maps record.",
-        ),
-        Reads(),
-    ] = None
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Faithfulness: ask about N of the images only, drawn by --seed.",
-        ),
-    ] = None
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Faithfulness: steps in which all pixels are inserted or deleted."
-        ),
-        Default(STEPS),
-    ] = None
-    deletion_substrate: Annotated[
-        Substrate | None,
-        typer.Option(help="Faithfulness: what deleted pixels become."),
-        Default("mean"),
-    ] = None
-    insertion_substrate: Annotated[
-        Substrate | None,
-        typer.Option(help="Faithfulness: what pixels are inserted into."),
-        Default("blurred"),
-    ] = None
-    max_side: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            metavar="PIXELS",
-            help="Faithfulness: longest side of an image as the classifier sees it; longer images "
-            "are shrunk to it. 0: no limit.",
-        ),
-        Default(MAX_SIDE),
-    ] = None
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Faithfulness: pictures that the classifier sees together. Default: "
-            f"{CPU_BATCH}; on CUDA as many as fit 8 GB.",
-        ),
-    ] = None
-
-    def __post_init__(self) -> None:
-        """Raises UsageError for options whose use is not asked for."""
-        if self.tolerance is not None and not self.points:
-            raise UsageError("--tolerance: needs --pointing or --faithfulness")
-        if self.faithfulness:
-            return
-        for name in (*vars(SETTINGS), "weights", "limit"):
-            if getattr(self, name) is not None:
-                raise UsageError(f"--{name.replace('_', '-')}: needs --faithfulness")
-
-    @property
-    def points(self) -> bool:
-        """Whether the pointing game is played."""
-        return self.pointing or self.faithfulness
-
-    def settings(self) -> Settings:
-        """The options, or what they are by default."""
-        given = {name: getattr(self, name) for name in vars(SETTINGS)}
-        return Settings(**{k: v for k, v in given.items() if v is not None})
-
-    def inquiry(
-        self,
-        maps: Artifact,
-        truth: DatasetReader,
-        machine: Machine,
-        ours: Callable[[Weights, Place], Classifier],
-        seed: int,
-    ) -> Inquiry:
-        """What is asked of a file of maps, ready; of labels, nothing may be asked.
-
-        Args:
-            maps: or labels.
-            truth: the data set.
-            machine: what the classifier computes on.
-            ours: builds a classifier of train-cls.
-            seed: of the random numbers.
-
-        Raises:
-            UsageError: labels are asked about.
-            WsssError: no classifier is found, or it does not fit.
-        """
-        if self.points and maps.kind == "wsss/label":
-            option = "--faithfulness" if self.faithfulness else "--pointing"
-            raise UsageError(f"{option}: {maps.path} holds labels, which point at nothing")
-        if not self.faithfulness:
-            return Inquiry(self, maps, truth, seed)
-        from .origins import asked
-
-        place = machine.place()
-        return Inquiry(self, maps, truth, seed, place, asked(maps, self.weights, place, ours))
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a classifier is asked: see the options of the same names."""
-
-    steps: int = STEPS
-    deletion_substrate: Substrate = Substrate.mean
-    insertion_substrate: Substrate = Substrate.blurred
-    max_side: int = MAX_SIDE
-    batch_size: int | None = None
-
-    def record(self) -> dict[str, Any]:
-        """For the JSON: what changes the numbers."""
-        return {
-            "steps": self.steps,
-            "deletion_substrate": self.deletion_substrate.value,
-            "insertion_substrate": self.insertion_substrate.value,
-            "max_side": self.max_side,
-        }
-
-    def at_once(self, place: Place, pixels: int) -> int:
-        """How many pictures of so many pixels make a batch."""
-        if self.batch_size is not None:
-            return self.batch_size
-        on_cuda = place.device.type == "cuda"
-        return max(1, GPU_BYTES // (pixels * PIXEL_BYTES)) if on_cuda else CPU_BATCH
-
-
-SETTINGS = Settings()
 
 
 class Loaded(NamedTuple):
@@ -232,10 +53,7 @@ def load(reader: DatasetReader, maps: Artifact, max_side: int, image_id: str) ->
     if not len(classes):
         return Loaded([], classes, item["cam"])
     copies = view_copies(reader.image(image_id), (1,), max_side)
-    try:
-        large = torch.from_numpy(enlarge(item["cam"], size, cam_stride(maps)))
-    except ValueError as err:
-        raise WsssError(f"{maps.path}: image {image_id!r}: {err}") from None
+    large = torch.from_numpy(enlarge(item["cam"], size, cam_stride(maps)))
     seen = (copies[0].shape[1], copies[0].shape[2])
     if seen != size:
         large = F.interpolate(large[None], size=seen, mode="bilinear", align_corners=False)[0]
@@ -297,6 +115,14 @@ def measured(
                 yield {"id": image_id, "class": maps.classes[index], **row}
 
 
+def at_once(batch_size: int | None, place: Place, pixels: int) -> int:
+    """How many pictures of so many pixels make a batch: those asked for, or what suits."""
+    if batch_size is not None:
+        return batch_size
+    on_cuda = place.device.type == "cuda"
+    return max(1, GPU_BYTES // (pixels * PIXEL_BYTES)) if on_cuda else CPU_BATCH
+
+
 def _answers(
     loaded: Loaded, asked: Asked, place: Place, settings: Settings, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
@@ -311,7 +137,7 @@ def _answers(
         asked.probabilities,
         asked.stride,
         place,
-        settings.at_once(place, image[0, 0].numel()),
+        at_once(settings.batch_size, place, image[0, 0].numel()),
         rng,
     )
 
@@ -349,7 +175,7 @@ class Inquiry:
             game = Pointing(
                 self.maps,
                 self.truth,
-                TOLERANCE if options.tolerance is None else options.tolerance,
+                options.within,
             )
             for image_id in track(images, "pointing", quiet=quiet):
                 game.add(image_id)
@@ -371,3 +197,36 @@ class Inquiry:
                 len(having),
             )
         return found
+
+
+def inquiry(
+    options: Faithfulness,
+    maps: Artifact,
+    truth: DatasetReader,
+    machine: Machine,
+    ours: Callable[[Weights, Place], Classifier],
+    seed: int,
+) -> Inquiry:
+    """What is asked of a file of maps, ready; of labels, nothing may be asked.
+
+    Args:
+        options: which games are played, and how.
+        maps: or labels.
+        truth: the data set.
+        machine: what the classifier computes on.
+        ours: builds a classifier of train-cls.
+        seed: of the random numbers.
+
+    Raises:
+        UsageError: labels are asked about.
+        WsssError: no classifier is found, or it does not fit.
+    """
+    if options.points and maps.kind == "wsss/label":
+        option = "--faithfulness" if options.faithfulness else "--pointing"
+        raise UsageError(f"{option}: {maps.path} holds labels, which point at nothing")
+    if not options.faithfulness:
+        return Inquiry(options, maps, truth, seed)
+    from .origins import asked
+
+    place = machine.place()
+    return Inquiry(options, maps, truth, seed, place, asked(maps, options.weights, place, ours))

@@ -39,21 +39,14 @@ class Pointing:
         self._without_region = self._without_map = 0
 
     def add(self, image_id: str) -> None:
-        """Play it on all maps of one image; one without a mask is left out.
-
-        Raises:
-            WsssError: maps that do not fit their mask.
-        """
+        """Play it on all maps of one image; one without a mask is left out."""
         from ..core.cam import enlarge  # loads torch
 
         mask = self._truth.mask(image_id)
         if mask is None:
             return
         item, _ = checked_item(self._maps, image_id)
-        try:
-            large = enlarge(item["cam"], mask.shape, self._stride)
-        except ValueError as err:
-            raise WsssError(f"{self._maps.path}: image {image_id!r}: {err}") from None
+        large = enlarge(item["cam"], mask.shape, self._stride)
         present = set(np.unique(mask[(mask > 0) & (mask != IGNORE)]).astype(int) - 1)
         for index, scores in zip(item["classes"].tolist(), large, strict=True):
             if index not in present:
