@@ -176,9 +176,11 @@ def _given(path: Path, origin: Origin | None) -> Weights | StateDict:
     from ..artifacts.torch_files import read_torch
     from ..artifacts.weights import MADE_BY
 
+    if origin is None or origin.network is None:
+        return _load(path, None)
     found = read_torch(path, others=True)
     is_ours = isinstance(found, dict) and found.get("kind") in list(MADE_BY)
-    return _load(path, None if is_ours or origin is None else origin.network)
+    return _load(path, None if is_ours else origin.network)
 
 
 def _load(path: Path, network: str | None) -> Weights | StateDict:
