@@ -57,10 +57,18 @@ def test_the_recorded_classifier_is_found_beside_the_maps(tiny_data: Path, weigh
         "run": trained.run,
         "made_the_maps": True,
     }
-    assert (one.score, one.stride, one.side) == ("sigmoid", 16, None)
+    assert (one.score, one.stride) == ("sigmoid", 16)
     with torch.no_grad():
         expected = classifier(trained, CPU)(pictures()).sigmoid().numpy()
     np.testing.assert_allclose(answers(one), expected, rtol=1e-5)
+
+
+def test_an_exclusive_classifier_is_asked_by_softmax(tiny_data: Path) -> None:
+    config = {"backbone": "tiny", "output_stride": 16, "dilated": False, "dropout": 0.0}
+    path = write_classifier(tiny_data, config={**config, "loss": "softmax"})
+    one = found(write_maps(tiny_data, load_weights(path)))
+    assert one.score == "softmax"
+    np.testing.assert_allclose(answers(one).sum(1), 1, rtol=1e-5)
 
 
 def test_or_in_the_working_folder(

@@ -91,11 +91,18 @@ def test_maps_of_what_is_not_there_are_left_out_and_counted(tmp_path: Path) -> N
     assert (report["maps_without_region"], report["regions_without_map"]) == (1, 1)
 
 
-def test_nothing_to_point_at_is_refused(tmp_path: Path) -> None:
+def test_nothing_to_point_at_is_no_score(tmp_path: Path) -> None:
     data, cams = scene(tmp_path)
     cams["x"] = {"cam": cams["y"]["cam"], "classes": np.array([2], np.uint16)}
-    with pytest.raises(WsssError, match=r"cam\.h5: none of its maps is of a class"):
-        played(write_cam(tmp_path / "cam.h5", data, cams, stride=1))
+    path = write_cam(tmp_path / "cam.h5", data, cams, stride=1)
+    report = played(path)
+    assert (report["maps"], report["maps_without_region"], report["mean"]["maps"]) == (0, 1, None)
+    assert report["per_map"]["id"] == []
+    with open_artifact(path, CAM) as maps, open_dataset(None, maps) as truth:
+        game = Pointing(maps, truth, 15)
+        game.add("x")
+        with pytest.raises(WsssError, match=r"cam\.h5: none of its maps is of a class"):
+            game.check()
 
 
 def test_means_of_no_map() -> None:

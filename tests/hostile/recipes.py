@@ -169,6 +169,14 @@ RECIPES = (
         "data.h5 pseudo.h5 ids.txt",
         prints=True,
     ),
+    Recipe(
+        "eval faithfulness",
+        "eval cam.h5 --split train --faithfulness --limit 1 --steps 2 --device cpu "
+        "--json out.json -q",
+        "data.h5 cam.h5 cls.pt",
+        "out.json",
+        prints=True,
+    ),
     Recipe("merge", "merge cam.1.h5 cam.2.h5 -o out.h5 -q", "cam.1.h5 cam.2.h5", "out.h5"),
     Recipe(
         "info",

@@ -179,6 +179,8 @@ class Inquiry:
             )
             for image_id in track(images, "pointing", quiet=quiet):
                 game.add(image_id)
+            if not options.faithfulness:
+                game.check()
             found["pointing"] = game.report()
         if self.asked is not None and self.place is not None:
             having = with_maps(self.maps, images)

@@ -53,7 +53,6 @@ class Asked:
         probabilities: (B, C) float32 of (B, 3, H, W) normalised images, to be called in
             `network_pass`.
         stride: image pixels per cell of its features.
-        side: of images that it was trained on, the longer one, where it says so.
     """
 
     weights: Weights | StateDict
@@ -61,7 +60,6 @@ class Asked:
     score: str
     probabilities: Callable[[Tensor], Tensor]
     stride: int
-    side: int | None
 
     def record(self) -> dict[str, Any]:
         """For the JSON: plain values."""
@@ -134,15 +132,8 @@ def asked(
     if list(weights.classes) != list(maps.classes):
         raise WsssError(f"{weights.path}: is of other classes than {maps.path}", HINT)
     model = ours(weights, place)
-    crop = weights.params.get("crop")
-    return Asked(
-        weights,
-        made,
-        "softmax" if model.exclusive else "sigmoid",
-        lambda x: model.probabilities(model(x)),
-        model.stride,
-        crop if type(crop) is int and crop > 0 else None,
-    )
+    score = "softmax" if model.exclusive else "sigmoid"
+    return Asked(weights, made, score, lambda x: model.probabilities(model(x)), model.stride)
 
 
 def _foreign(
@@ -167,8 +158,8 @@ def _foreign(
         return torch.stack([shares[:, one].sum(dim=1) for one in outputs or ()], dim=1)
 
     if outputs:
-        return Asked(weights, made, "outputs", of_outputs, model.stride, None)
-    return Asked(weights, made, "sigmoid", lambda x: model.scores(x).sigmoid(), model.stride, None)
+        return Asked(weights, made, "outputs", of_outputs, model.stride)
+    return Asked(weights, made, "sigmoid", lambda x: model.scores(x).sigmoid(), model.stride)
 
 
 def _given(path: Path, origin: Origin | None) -> Weights | StateDict:

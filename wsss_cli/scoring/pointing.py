@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..artifacts import Artifact, DatasetReader
 
 POINTS = ("maps", "random", "centre")  # where the maps point, and what a point without them hits
+COLUMNS = ("id", "class", *POINTS, "difficult")  # of each map
 RULES = {
     "hit": "the map's strongest pixel, at the image's size, is nearer than the tolerance to a "
     "pixel of its class in the mask; the mean is one over classes",
@@ -67,18 +68,17 @@ class Pointing:
             )
         self._without_map += len(present)
 
-    def report(self) -> dict[str, Any]:
-        """For the JSON: the rules, the means, those of each class, and each map's.
-
-        Raises:
-            WsssError: no map has its class in a mask.
-        """
+    def check(self) -> None:
+        """Raise WsssError if no map has its class in a mask."""
         if not self._rows:
             raise WsssError(
                 f"{self._maps.path}: none of its maps is of a class that the mask of its image "
                 "holds: nothing to point at",
-                "the pointing game needs masks; other images may hold the classes of their maps",
+                "other images may hold the classes of their maps",
             )
+
+    def report(self) -> dict[str, Any]:
+        """For the JSON: the rules, the means, those of each class, and each map's."""
         by_class = [
             means(row for row in self._rows if row["class"] == name) for name in self._truth.classes
         ]
@@ -90,7 +90,7 @@ class Pointing:
             "mean": {name: _mean([one[name] for one in by_class]) for name in POINTS},
             "difficult": means(row for row in self._rows if row["difficult"]),
             "classes": dict(zip(self._truth.classes, by_class, strict=True)),
-            "per_map": {name: [row[name] for row in self._rows] for name in self._rows[0]},
+            "per_map": {name: [row[name] for row in self._rows] for name in COLUMNS},
         }
 
 
