@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
 from .labels import IGNORE
 
@@ -34,6 +33,8 @@ def near(region: np.ndarray, tolerance: float) -> np.ndarray:
     """
     if not tolerance >= 0:
         raise ValueError(f"tolerance {tolerance}: must be 0 or more")
+    from scipy.ndimage import distance_transform_edt  # not where only the tolerance is asked for
+
     if not region.any():
         return np.zeros(region.shape, bool)
     found: np.ndarray = distance_transform_edt(~region) < tolerance
