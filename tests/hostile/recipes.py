@@ -189,6 +189,13 @@ RECIPES = (
         "scores.json others.json clusters.csv",
         prints=True,
     ),
+        "eval faithfulness",
+        "eval cam.h5 --split train --faithfulness --limit 1 --steps 2 --device cpu "
+        "--json out.json -q",
+        "data.h5 cam.h5 cls.pt",
+        "out.json",
+        prints=True,
+    ),
     Recipe("merge", "merge cam.1.h5 cam.2.h5 -o out.h5 -q", "cam.1.h5 cam.2.h5", "out.h5"),
     Recipe(
         "info",

@@ -116,7 +116,7 @@ class Network:
         record: dict[str, Any] = {}
         if isinstance(weights, StateDict):
             assert self.network is not None
-            network, count = _torchvision(weights, self.network, place)
+            network, count = torchvision_model(weights, self.network, place)
             outputs = _outputs(self.outputs, count, weights.path, data)
             record = {"network": self.network, "outputs": outputs}
             if weights.said:
@@ -166,7 +166,12 @@ def _state_dict(path: Path, network: str) -> StateDict:
     return StateDict(path, run, state.tensors, state.said)
 
 
-def _torchvision(weights: StateDict, network: str, place: Place) -> tuple[Any, int]:
+def torchvision_model(weights: StateDict, network: str, place: Place) -> tuple[Any, int]:
+    """A classifier of torchvision on its device, and how many outputs it has.
+
+    Raises:
+        WsssError: the tensors are not those of such a network.
+    """
     import torch
 
     from ..nets.zoo import load_classifier

@@ -89,6 +89,10 @@ class GradientClassifier:
             return logits.new_zeros((len(x), 0, *grid_size(*size, self.stride))), logits
         return self._on_grid(torch.stack(maps, dim=1), padded.shape[-2:], size), logits
 
+    def scores(self, x: Tensor) -> Tensor:
+        """The network's own (B, n) scores of a batch, which it sees as for its maps."""
+        return full_precision(self.model(x if self._rounds_up else self._padded(x)))
+
     def probabilities(self, logits: Tensor) -> Tensor:
         """Of each class, as of `Classifier.probabilities`; of a foreign network by sigmoid."""
         if isinstance(self.model, Classifier):
