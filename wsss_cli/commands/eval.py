@@ -11,9 +11,11 @@ import typer
 from ..console import log, warn
 from ..errors import UsageError
 from ..options.files import Reads, Writes
+from ..options.groups import grouped
 from ..options.shared import Data, Force, Ids, Quiet, Split
+from ..options.thresholds import ThresholdChoice
 
-NAME = "eval"
+NAME, CHOICE = "eval", ThresholdChoice()
 
 
 class Average(str, enum.Enum):
@@ -31,6 +33,7 @@ class Unlabelled(str, enum.Enum):
     background = "background"
 
 
+@grouped()
 def run(
     file: Annotated[
         Path,
@@ -68,24 +71,7 @@ def run(
             "0.1,0.2.",
         ),
     ] = "0:0.6:0.01",
-    threshold: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Maps: a threshold chosen beforehand, to score at."),
-    ] = None,
-    threshold_from: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="JSON",
-            help="Maps: score at the best threshold of another eval, read from its --json file.",
-        ),
-        Reads(),
-    ] = None,
-    calibrate_split: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Maps: score at the threshold that is best on this other split."
-        ),
-    ] = None,
+    choice: ThresholdChoice = CHOICE,
     json_out: Annotated[
         str | None,
         typer.Option(
@@ -102,7 +88,8 @@ def run(
 
     Maps are scored at all --thresholds in one pass. The best is an oracle, chosen with the very
     masks that it is scored on. Beside it stands the score at a threshold chosen without them:
-    --threshold, --threshold-from or --calibrate-split; else the file's own background scores;
+    --threshold, --threshold-from or --calibrate-split; or with those of a few images alone, which
+    are not scored: --calibrate or --calibrate-ids. Else the file's own background scores decide,
     else IRN's published constants, 0.15 for maps and 0.25 for walked ones.
 
     Example: wsss eval cam.h5 --split train --json cam.json
@@ -110,11 +97,10 @@ def run(
     from ..artifacts import CAM, LABEL, open_artifact, open_dataset
     from ..artifacts.writer import check_target
     from ..report.scores import print_report
-    from ..scoring.protocol import Rules, ThresholdChoice, parse_thresholds, score, select_images
+    from ..scoring.protocol import Rules, parse_thresholds, score, select_images
     from ..scoring.report import Asked, as_json, report_of, warnings, write_report
 
     sweep = parse_thresholds(thresholds)
-    choice = ThresholdChoice(threshold, threshold_from, calibrate_split)
     rules = Rules(average.value, unlabelled.value, sweep, choice)
     target = None if json_out in (None, "-") else Path(str(json_out))
     if target is not None:

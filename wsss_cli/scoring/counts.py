@@ -54,6 +54,7 @@ class Outcome:
     without_mask: int = 0
     points: dict[str, Point] = field(default_factory=dict)
     sweep: list[tuple[float, float]] = field(default_factory=list)  # (threshold, mIoU)
+    left_out: list[str] = field(default_factory=list)  # whose masks chose the threshold
 
 
 def score_labels(
