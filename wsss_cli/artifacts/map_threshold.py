@@ -18,7 +18,7 @@ def threshold_of(maps: Artifact) -> float:
         WsssError: a shard, maps with a background of their own, or none that says anything.
     """
     from ..core.cam import dequantise
-    from ..core.thresholds import mean_threshold
+    from ..core.thresholds import histogram_of, two_class_threshold
 
     if maps.shard.count > 1:
         raise WsssError(
@@ -31,6 +31,6 @@ def threshold_of(maps: Artifact) -> float:
         )
     items = (checked_item(maps, image_id)[0]["cam"] for image_id in maps.ids)
     try:
-        return mean_threshold(dequantise(item).numpy() for item in items)
+        return two_class_threshold(histogram_of(dequantise(item).numpy() for item in items))
     except ValueError as err:
         raise WsssError(f"{maps.path}: chooses no threshold: {err}") from None

@@ -167,7 +167,7 @@ def choose_threshold(
     if choice.given is not None:
         return Threshold(choice.given, "given by --threshold")
     if choice.threshold is not None:
-        return Threshold(threshold_of(predictions), "mean of the file's maps, chosen without masks")
+        return Threshold(threshold_of(predictions), "chosen by the file's maps, without masks")
     if choice.threshold_from is not None:
         threshold, ids, name = read_oracle(choice.threshold_from)
         _refuse_shared(choice.threshold_from.name, ids, scored, truth)
