@@ -345,6 +345,57 @@ def test_a_threshold_may_come_from_another_split(tiny_data: Path, tmp_path: Path
         assert "with the masks of 2 images scored here, first 'a/2'" in refused.stderr
 
 
+def test_the_maps_choose_a_threshold_whatever_is_scored(tiny_data: Path, tmp_path: Path) -> None:
+    path = write_cam(tmp_path / "cam.h5", tiny_data, random_cams(tiny_data))
+    whole = report_of(path, "--threshold", "auto")["scores"]["chosen"]
+    assert whole["how"] == "chosen by the file's maps, without masks"
+    for split in ("train", "val"):
+        report = report_of(path, "--split", split, "--threshold", "auto")
+        chosen = report["scores"]["chosen"]
+        assert chosen["threshold"] == whole["threshold"]
+        given = report_of(path, "--split", split, "--threshold", whole["threshold"])
+        assert chosen["matrix"] == given["scores"]["chosen"]["matrix"]
+        assert "left_out" not in report
+
+
+def test_a_few_masks_choose_and_are_not_scored(tiny_data: Path, tmp_path: Path) -> None:
+    path = write_cam(tmp_path / "cam.h5", tiny_data, random_cams(tiny_data))
+    few, rest = tmp_path / "few.txt", tmp_path / "rest.txt"
+    few.write_text("a/1\na/4\n")
+    report = report_of(path, "--calibrate-ids", few)
+    assert report["left_out"] == ["a/1", "a/4"]
+    assert report["ids"] == ["a/0", "a/2", "a/3", "a/5"]
+    counted = {key: report["protocol"][f"images_{key}"] for key in ("counted", "left_out")}
+    assert counted == {"counted": 4, "left_out": 2}
+    best = report_of(path, "--ids", few)["scores"]["oracle"]["threshold"]
+    rest.write_text("\n".join(report["ids"]))
+    alone = report_of(path, "--ids", rest, "--threshold", best)["scores"]
+    for name in ("chosen", "oracle"):
+        assert report["scores"][name]["matrix"] == alone[name]["matrix"]
+        assert report["scores"][name]["threshold"] == alone[name]["threshold"]
+
+    shown = wsss("eval", path, "--calibrate", "2", "--seed", "5")
+    assert shown.exit_code == 0
+    assert re.search(
+        r"^images +4 counted, 2 that chose the threshold left out \(all of", shown.stdout, re.M
+    )
+    said = r"^chosen +threshold 0\.?\d*: best on 2 images drawn \(seed 5\), which are not scored$"
+    assert re.search(said, shown.stdout, re.M)
+    drawn = report_of(path, "--calibrate", "2", "--seed", "5")
+    assert (
+        drawn["scores"]["chosen"]["how"] == "best on 2 images drawn (seed 5), which are not scored"
+    )
+    assert sorted([*drawn["left_out"], *drawn["ids"]]) == [f"a/{number}" for number in range(6)]
+
+    for options, said in {
+        ("--calibrate", "6"): "6 of the images to score have a mask; --calibrate 6 leaves none",
+        ("--split", "val", "--calibrate-ids", few): "2 of 2 ids are not in the images to score",
+    }.items():
+        refused = wsss("eval", path, *options)
+        assert refused.exit_code == 3
+        assert said in refused.stderr
+
+
 def test_a_json_without_a_best_threshold_is_refused(
     tiny_data: Path, noisy_labels: tuple[Path, Any], tmp_path: Path
 ) -> None:
@@ -457,6 +508,9 @@ def test_json_to_a_file_is_whole_and_not_replaced_unasked(
         ["--thresholds", ""],
         ["--threshold", "1.5"],
         ["--threshold", "0.1", "--calibrate-split", "val"],
+        ["--threshold", "automatic"],
+        ["--threshold", "auto", "--calibrate", "2"],
+        ["--calibrate", "0"],
         ["--average", "mean"],
     ],
 )

@@ -62,8 +62,8 @@ def test_options_that_do_not_go_together(cam: Path, tiny_data_file: Path) -> Non
     for words, said in (
         (("--without-difficult",), "--without-difficult needs --boxes annotated"),
         (("--boxes", "masks", "--without-difficult"), "needs --boxes annotated"),
-        (("--boxes", "masks", "--average", "all"), "do not go with --boxes"),
-        (("--boxes", "masks", "--unlabelled", "background"), "do not go with --boxes"),
+        (("--boxes", "masks", "--average", "all"), "does not go with --average, --unlabelled"),
+        (("--boxes", "masks", "--unlabelled", "background"), "does not go with --average, --unlabelled"),
     ):
         done = wsss("eval", cam, *words)
         assert done.exit_code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import numpy as np
 import pytest
 from conftest import CLASSES, SIZE
 from dying import kill_after
-from made import contents, same, write_data, write_sloping_cam, wsss
+from made import contents, random_cams, same, write_cam, write_data, write_sloping_cam, wsss
 
 from wsss_cli.artifacts import CAM, LABEL, create, open_artifact, open_dataset
 from wsss_cli.core.cam import dequantise
 from wsss_cli.core.crf import PRESETS, CrfParams
 from wsss_cli.core.grid import upsample_grid
+from wsss_cli.core.labels import IGNORE
 from wsss_cli.core.seeds.defaults import IRN_BG, IRN_FG, PSA_ALPHA_HIGH, PSA_ALPHA_LOW
 from wsss_cli.core.seeds.irn import irn_seeds
 from wsss_cli.core.seeds.psa import psa_seeds
@@ -97,6 +99,41 @@ def test_thresholds(
             item = seeds[image_id]
             expected = threshold_seeds(pixels_of(cam, image_id), item["present"], **settings)
             assert np.array_equal(item["label"], expected)
+
+
+def test_maps_choose_the_same_threshold_for_each_shard_and_list(
+    tiny_data: Path, cam: Path, tmp_path: Path
+) -> None:
+    command = ["make-seeds", "--cam", cam, "--method", "threshold", "--low", "auto", "--high"]
+    whole, parts = tmp_path / "whole.h5", [tmp_path / f"{number}.h5" for number in (1, 2)]
+    result = wsss(*command, "auto", "-o", whole)
+    assert result.exit_code == 0
+    said = re.match(
+        r"make-seeds: the maps' threshold is (0\.\d+): --low \1, --high \1$",
+        result.stderr.splitlines()[0],
+    )
+    assert said is not None
+    threshold = float(said[1])
+    for number, part in enumerate(parts, 1):
+        assert wsss(*command, "auto", "-o", part, "--shard", f"{number}/2", "-q").exit_code == 0
+    assert wsss("merge", *parts, "-o", tmp_path / "merged.h5").exit_code == 0
+    same(tmp_path / "merged.h5", whole)
+    (tmp_path / "ids").write_text("a/2\n")
+    one = tmp_path / "one.h5"
+    assert wsss(*command, "auto", "-o", one, "--ids", tmp_path / "ids", "-q").exit_code == 0
+    for path in (whole, one, *parts):
+        with open_artifact(path, LABEL) as seeds:
+            found = {key: seeds.params[key] for key in ("low", "high", "maps_threshold")}
+            assert found == dict.fromkeys(found, threshold)
+            assert not (seeds[seeds.ids[0]]["label"] == IGNORE).any()
+
+    shard = write_cam(tmp_path / "c.1.h5", tiny_data, random_cams(tiny_data), shard="1/2")
+    refused = wsss("make-seeds", "--cam", shard, "-o", tmp_path / "no.h5", "--fg", "auto")
+    assert refused.exit_code == 3
+    assert refused.stderr.splitlines()[1:] == ["wsss: hint: `wsss merge` joins the shards"]
+    wrong = wsss("make-seeds", "--cam", cam, "-o", tmp_path / "no.h5", "--fg", "none")
+    assert wrong.exit_code == 2
+    assert "none: needs a number, or auto" in wrong.stderr
 
 
 def test_maps_with_a_background_of_their_own(tiny_data: Path) -> None:
@@ -317,12 +354,12 @@ def test_an_existing_output_is_kept(cam: Path) -> None:
 def test_help_tells_the_defaults() -> None:
     text = " ".join(wsss("make-seeds", "--help").stdout.split())
     for option, default in (
-        ("--fg", IRN_FG),
-        ("--bg", IRN_BG),
-        ("--alpha-low", PSA_ALPHA_LOW),
-        ("--alpha-high", PSA_ALPHA_HIGH),
+        ("--fg SCORE|auto", IRN_FG),
+        ("--bg SCORE|auto", IRN_BG),
+        ("--alpha-low <float>", PSA_ALPHA_LOW),
+        ("--alpha-high <float>", PSA_ALPHA_HIGH),
     ):
-        own = text[text.index(f"{option} <float>") :]
+        own = text[text.index(option) :]
         assert own[own.index("Default: ") :].startswith(f"Default: {default:g}.")
     assert "Example: wsss make-seeds" in text
 

@@ -6,8 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from made import write_sloping_cam
 from scenes import params_of, row, seeds
 
+from wsss_cli.artifacts import open_artifact
+from wsss_cli.artifacts.map_threshold import threshold_of
 from wsss_cli.core.crf import PRESETS
 from wsss_cli.errors import UsageError
 from wsss_cli.inference.seeding import check_settings
@@ -40,6 +43,18 @@ def test_what_is_recorded(tiny_data: Path) -> None:
     assert params_of(CARD, tiny_data, PRESETS["irn"], fg=0.4) == {
         **{"method": "irn", "fg": 0.4, "bg": 0.05, "crf": asdict(PRESETS["irn"])}
     }
+
+
+def test_thresholds_by_the_maps(tiny_data: Path) -> None:
+    with open_artifact(write_sloping_cam(tiny_data.with_name("cam.h5"), tiny_data)) as maps:
+        own = threshold_of(maps)
+    assert 0 < own < 2 / 3
+    both = params_of(CARD, tiny_data, None, fg="auto", bg="auto")
+    assert both["maps_threshold"] == own
+    assert (both["fg"], both["bg"]) == (round(1.5 * own, 4), round(0.25 * own, 4))
+    one = params_of(CARD, tiny_data, None, fg="auto")
+    assert (one["fg"], one["bg"]) == (both["fg"], 0.05)
+    assert "maps_threshold" not in params_of(CARD, tiny_data, None)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,14 @@ def test_thresholds_follow_from_the_mode_and_the_maps() -> None:
     assert found == {**usual, "mode": "quantile", "low": 0.1, "high": 0.4}
 
 
+def test_auto_is_a_score() -> None:
+    assert settings(Thresholds(low="auto"), False)["low"] == "auto"
+    for mode in (Mode.fraction_of_max, Mode.quantile):
+        with pytest.raises(UsageError) as caught:
+            settings(Thresholds(mode=mode, high="auto"), False)
+        assert str(caught.value) == f"--mode {mode.value}: has no thresholds that are auto"
+
+
 def test_defaults_follow_the_mode() -> None:
     own = CARD.own
     assert (own["mode"], own["overlap"]) == (Mode.fixed, Overlap.strongest)

@@ -12,8 +12,9 @@ from scipy import ndimage
 
 from wsss_cli.artifacts import open_artifact, open_dataset
 from wsss_cli.errors import WsssError
+from wsss_cli.options.thresholds import ThresholdChoice
 from wsss_cli.scoring.localisation import BoxTruth, localise
-from wsss_cli.scoring.protocol import Rules, ThresholdChoice
+from wsss_cli.scoring.protocol import Rules
 from wsss_cli.scoring.report import Asked
 
 SWEEP = [0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9]
@@ -162,13 +163,15 @@ def test_images_without_objects_alone_cannot_be_scored(files: tuple[Path, Path, 
 
 def test_a_threshold_is_chosen_on_other_images(files: tuple[Path, Path, dict]) -> None:
     cam, data, _ = files
-    given = report_of(cam, data, choice=ThresholdChoice(given=0.25))["scores"]
+    given = report_of(cam, data, choice=ThresholdChoice(threshold=0.25))["scores"]
     assert given["chosen"]["threshold"] == 0.25
     assert given["chosen"]["how"] == "given by --threshold"
     assert given["oracle"]["threshold"] in SWEEP  # 0.25 is not among those tried
     best = report_of(cam, data, ids=list("cde"))["scores"]["oracle"]["threshold"]
-    other = report_of(cam, data, ids=list("ab"), choice=ThresholdChoice(split="two"))["scores"]
+    other = report_of(cam, data, ids=list("ab"), choice=ThresholdChoice(calibrate_split="two"))[
+        "scores"
+    ]
     assert other["chosen"]["threshold"] == best
     assert other["chosen"]["how"] == "best on split two, by boxes of 3 images not scored here"
     with pytest.raises(WsssError, match="chose its threshold with the boxes of 2 images"):
-        report_of(cam, data, ids=list("ab"), choice=ThresholdChoice(split="one"))
+        report_of(cam, data, ids=list("ab"), choice=ThresholdChoice(calibrate_split="one"))

@@ -14,9 +14,10 @@ from made import masks_of, pack_like, write_cam, write_labels
 
 from wsss_cli.artifacts import open_artifact, open_dataset
 from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.options.thresholds import ThresholdChoice
 from wsss_cli.scoring.protocol import (
     Rules,
-    ThresholdChoice,
+    Threshold,
     choose_threshold,
     parse_thresholds,
     score,
@@ -71,14 +72,6 @@ def test_what_is_no_thresholds(text: str) -> None:
         parse_thresholds(text)
     assert str(caught.value) == f"--thresholds {text}: needs START:STOP:STEP or a list"
     assert "1 to 10000 of them, within 0..1" in str(caught.value.hint)
-
-
-def test_one_threshold_comes_from_one_place() -> None:
-    assert not ThresholdChoice().is_made
-    assert ThresholdChoice(given=0.0).is_made
-    for two in ({"given": 0.0, "split": "val"}, {"report": Path("x"), "split": "val"}):
-        with pytest.raises(UsageError, match="--calibrate-split: give only one"):
-            ThresholdChoice(**two)  # type: ignore[arg-type]
 
 
 def test_the_images_that_are_scored(tiny_data: Path, tmp_path: Path) -> None:
@@ -137,16 +130,20 @@ def test_the_threshold_is_chosen_without_the_masks_it_scores(
     path = write_cam(tmp_path / "c.h5", tiny_data, flat_cams(dict.fromkeys(IDS, 0.375)))
     sweep = [0.125, 0.25, 0.5]
 
-    def chosen(choice: ThresholdChoice, scored: list[str]) -> tuple[float, str]:
+    def chosen(choice: ThresholdChoice, scored: list[str]) -> Threshold:
         with open_dataset(tiny_data) as truth, open_artifact(path) as found:
-            return choose_threshold(choice, found, truth, scored, sweep, "union")
+            return choose_threshold(Rules("union", "error", sweep, choice), found, truth, scored)
 
-    assert chosen(ThresholdChoice(), IDS) == (0.15, "IRN's published constant for maps")
-    assert chosen(ThresholdChoice(given=0.7), IDS) == (0.7, "given by --threshold")
+    assert chosen(ThresholdChoice(), IDS) == Threshold(0.15, "IRN's published constant for maps")
+    given = ThresholdChoice(threshold=0.7)
+    assert chosen(given, IDS) == Threshold(0.7, "given by --threshold")
+    auto = ThresholdChoice(threshold="auto")
+    with pytest.raises(WsssError, match="chooses no threshold: all scores are alike"):
+        chosen(auto, IDS[:2])
     # In val class red is nowhere: only at 0.5 it is not predicted.
-    by_split = ThresholdChoice(split="val")
+    by_split = ThresholdChoice(calibrate_split="val")
     said = "best on split val, 2 images not scored here"
-    assert chosen(by_split, ["a/0", "a/1"]) == (0.5, said)
+    assert chosen(by_split, ["a/0", "a/1"]) == Threshold(0.5, said)
     with pytest.raises(WsssError) as caught:
         chosen(by_split, ["a/0", "a/2"])
     assert str(caught.value) == (
@@ -157,9 +154,10 @@ def test_the_threshold_is_chosen_without_the_masks_it_scores(
     told = {"format": "wsss/eval", "version": 1, "scores": scores, "ids": ["a/3"]}
     report.write_text(json.dumps(told))
     said = "best in r.json, of 1 images none of which is scored here"
-    assert chosen(ThresholdChoice(report=report), ["a/0"]) == (0.25, said)
+    by_report = ThresholdChoice(threshold_from=report)
+    assert chosen(by_report, ["a/0"]) == Threshold(0.25, said)
     with pytest.raises(WsssError, match=r"^r\.json: chose its threshold with the masks of 1"):
-        chosen(ThresholdChoice(report=report), ["a/3"])
+        chosen(by_report, ["a/3"])
 
 
 def test_a_split_that_is_void_throughout_chooses_nothing(tmp_path: Path) -> None:
@@ -169,9 +167,33 @@ def test_a_split_that_is_void_throughout_chooses_nothing(tmp_path: Path) -> None
     data = pack_like(tmp_path / "d.h5", images, masks, tags, ["a"], {"one": ["x"], "two": ["y"]})
     path = write_cam(tmp_path / "c.h5", data, flat_cams({"x": 0.5, "y": 0.5}))
     with open_dataset(data) as truth, open_artifact(path) as found:
-        choice = ThresholdChoice(split="two")
+        choice = ThresholdChoice(calibrate_split="two")
         with pytest.raises(WsssError, match="no pixel of the truth holds a class"):
-            choose_threshold(choice, found, truth, ["x"], [0.5], "union")
+            choose_threshold(Rules("union", "error", [0.5], choice), found, truth, ["x"])
+
+
+def test_images_that_choose_the_threshold_are_left_out(tiny_data: Path, tmp_path: Path) -> None:
+    path = write_cam(tmp_path / "c.h5", tiny_data, flat_cams(dict.fromkeys(IDS, 0.375)))
+    (tmp_path / "few").write_text("a/4\na/2\n")
+    by_list = ThresholdChoice(calibrate_ids=str(tmp_path / "few"))
+    for choice, said in (
+        (by_list, f"best on the 2 images of {tmp_path / 'few'}, which are not scored"),
+        (ThresholdChoice(calibrate=2), "best on 2 images drawn (seed 3), which are"),
+    ):
+        rules = Rules("union", "error", [0.125, 0.25, 0.5], choice, seed=3)
+        with open_dataset(tiny_data) as truth, open_artifact(path) as found:
+            outcome = score(found, truth, IDS, rules, quiet=True)
+            rest = [image_id for image_id in IDS if image_id not in outcome.left_out]
+            alone = ThresholdChoice(threshold=outcome.points["chosen"].threshold)
+            again = score(found, truth, rest, Rules("union", "error", rules.sweep, alone), True)
+        assert len(outcome.left_out) == 2
+        assert outcome.counted == rest
+        assert outcome.points["chosen"].how.startswith(said)
+        for name in ("chosen", "oracle"):  # as if the others had never been there
+            ours, theirs = outcome.points[name].scores, again.points[name].scores
+            np.testing.assert_array_equal(ours.matrix, theirs.matrix)
+        if choice is by_list:
+            assert outcome.left_out == ["a/2", "a/4"]
 
 
 def test_labels_and_maps_are_scored_by_the_rules(tiny_data: Path, tmp_path: Path) -> None:
@@ -189,7 +211,7 @@ def test_labels_and_maps_are_scored_by_the_rules(tiny_data: Path, tmp_path: Path
         assert outcome.counted == IDS
         return {name: point.threshold for name, point in outcome.points.items()}
 
-    nothing, given = ThresholdChoice(), ThresholdChoice(given=0.3)
+    nothing, given = ThresholdChoice(), ThresholdChoice(threshold=0.3)
     assert points(labels, nothing) == {"labels": None}
     assert points(maps, nothing) == {"chosen": 0.15, "oracle": 0.6}
     assert points(own, nothing) == {"chosen": None, "oracle": 0.6}

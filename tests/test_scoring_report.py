@@ -16,8 +16,9 @@ from wsss_cli.artifacts import open_artifact, open_dataset
 from wsss_cli.core.image_counts import ImageCounts, cells_of
 from wsss_cli.core.metrics import scores
 from wsss_cli.errors import WsssError
+from wsss_cli.options.thresholds import ThresholdChoice
 from wsss_cli.scoring.counts import Outcome, Point
-from wsss_cli.scoring.protocol import Rules, ThresholdChoice
+from wsss_cli.scoring.protocol import Rules
 from wsss_cli.scoring.report import (
     Asked,
     as_json,

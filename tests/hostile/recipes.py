@@ -164,6 +164,12 @@ RECIPES = (
         prints=True,
     ),
     Recipe(
+        "eval calibrated",
+        "eval cam.h5 --calibrate-ids ids.txt --json - -q",
+        "data.h5 cam.h5 ids.txt",
+        prints=True,
+    ),
+    Recipe(
         "eval labels",
         "eval pseudo.h5 --ids ids.txt --allow-missing --json - -q",
         "data.h5 pseudo.h5 ids.txt",
@@ -189,6 +195,7 @@ RECIPES = (
         "scores.json others.json clusters.csv",
         prints=True,
     ),
+    Recipe(
         "eval faithfulness",
         "eval cam.h5 --split train --faithfulness --limit 1 --steps 2 --device cpu "
         "--json out.json -q",

@@ -82,6 +82,8 @@ def run(
     part = Shard.parse(shard)
     with ExitStack() as files:
         seeds = card.begin(SeedTask(cam, data, ids, refine, salient), method, files)
+        if seeds.said:
+            log(f"{NAME}: {seeds.said}", quiet)
         with create(
             out,
             LABEL,

@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..artifacts.map_threshold import threshold_of
 from ..artifacts.maps import cam_stride, check_maps, checked_item
+from ..core.thresholds import DIGITS
 from ..errors import UsageError
 from ..options.cards import Card, Chosen, plain
 from ..options.crf import NONE, fitting_crf
 from ..options.ids import select_ids
 from ..options.refine import Refine, RefineOptions, recorded
+from ..options.thresholds import AUTO
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,6 +80,7 @@ class Seeds:
         params: for provenance.
         make: the fields of an image's `wsss/label` item; sent to worker processes.
         travels: whether it is worth sending.
+        said: what the maps chose, in words; empty where they chose nothing.
     """
 
     classes: Sequence[str]
@@ -85,6 +89,7 @@ class Seeds:
     params: Mapping[str, Any]
     make: Make
     travels: bool = True
+    said: str = ""
 
 
 def from_maps(task: SeedTask, method: Chosen, files: ExitStack) -> Seeds:
@@ -100,16 +105,35 @@ def from_maps(task: SeedTask, method: Chosen, files: ExitStack) -> Seeds:
     maps = files.enter_context(open_artifact(task.cam, CAM))
     data = files.enter_context(open_dataset(task.data, maps))
     settings = card.settings(method.options, maps.column("background").holds_values)
+    settings, chosen = settled(card, settings, maps)
     check_settings(card, settings)
     wanted = select_ids(maps.ids, task.ids, maps.path)
     check_maps(maps, data, wanted)
-    params = {"method": card.name, **settings, **recorded(task.refinement)}
+    params = {"method": card.name, **settings, **chosen, **recorded(task.refinement)}
     if saliency is not None:
         params |= saliency.params(wanted)
         params |= {} if card.by_saliency else {"saliency_below": saliency.below}
     ruled = partial(card.rule, refinement=task.refinement, **settings)
     make = SeedMaker(maps, data, ruled, saliency, card.by_saliency)
-    return Seeds(maps.classes, [data, maps], wanted, params, make)
+    numbers = ", ".join(f"--{name} {settings[name]:g}" for name in card.auto) if chosen else ""
+    said = f"the maps' threshold is {chosen['maps_threshold']:g}: {numbers}" if chosen else ""
+    return Seeds(maps.classes, [data, maps], wanted, params, make, said=said)
+
+
+def settled(
+    card: SeedCard, settings: Mapping[str, Any], maps: Artifact
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Settings whose auto is a number, and the maps' threshold if there was one.
+
+    Raises:
+        WsssError: maps that choose no threshold.
+    """
+    left = [name for name, value in settings.items() if value == AUTO]
+    if not left:
+        return dict(settings), {}
+    threshold = threshold_of(maps)
+    numbers = {name: round(min(1.0, card.auto[name] * threshold), DIGITS) for name in left}
+    return {**settings, **numbers}, {"maps_threshold": threshold}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +146,7 @@ class SeedCard(Card):
         crf: preset of its CRF; "none" where the method refines nothing.
         settings: of its options and of whether the maps come with a background of their own: what
             `rule` takes, as the artifact keeps it.
+        auto: of its settings that may be "auto", how many times the maps' own threshold each is.
         by_saliency: it needs saliency maps, and reads them itself; elsewhere they mark the
             background, if there are any.
         begin: makes all ready; another than `from_maps` where seeds are made of something else.
@@ -130,6 +155,7 @@ class SeedCard(Card):
     rule: Rule | None = None
     crf: str = NONE
     settings: Callable[[Any, bool], dict[str, Any]] = lambda options, _: plain(options)
+    auto: Mapping[str, float] = field(default_factory=dict)
     by_saliency: bool = False
     begin: Callable[[SeedTask, Chosen, ExitStack], Seeds] = from_maps
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from ..errors import UsageError
+from .thresholds import ThresholdChoice
 
 
 class Boxes(str, enum.Enum):
@@ -42,15 +44,20 @@ class BoxOptions:
         if self.without_difficult and self.boxes is not Boxes.annotated:
             raise UsageError("--without-difficult needs --boxes annotated")
 
-    def refuse(self, **of_pixels: object) -> None:
+    def check(self, choice: ThresholdChoice, of_pixels: Mapping[str, object]) -> None:
         """
         Args:
-            of_pixels: groups of options that say nothing where boxes are scored, by how a message
-                names their options.
+            choice: of the threshold.
+            of_pixels: groups of options, or an option's value, that say nothing where boxes are
+                scored, by the options' names.
 
         Raises:
-            UsageError: one of them is given with --boxes.
+            UsageError: one of them is given with --boxes, or a choice that is none of boxes.
         """
+        if self.boxes is None:
+            return
         for name, group in of_pixels.items():
-            if self.boxes is not None and group != type(group)():
-                raise UsageError(f"{name}: of pixels, not of --boxes", "score them in another eval")
+            if group != type(group)():
+                raise UsageError(f"--boxes: does not go with {name}", "score these without --boxes")
+        if not choice.of_boxes:
+            raise UsageError("--boxes: does not go with --threshold auto or --calibrate")

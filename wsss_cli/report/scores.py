@@ -73,6 +73,8 @@ def protocol_lines(report: dict[str, Any]) -> dict[str, str]:
         images += f", {protocol['images_without_mask']} without a mask left out"
     if protocol["images_missing"]:
         images += f", {protocol['images_missing']} missing"
+    if protocol.get("images_left_out"):
+        images += f", {protocol['images_left_out']} that chose the threshold left out"
     of = f"split {protocol['split']}" if protocol["split"] else f"all of {source['file']}"
     of += f", those in {protocol['ids_from']}" if protocol["ids_from"] else ""
     lines = {

@@ -59,6 +59,7 @@ class Outcome:
     points: dict[str, Point] = field(default_factory=dict)
     sweep: list[tuple[float, float]] = field(default_factory=list)  # (threshold, mIoU)
     beside: dict[str, Any] = field(default_factory=dict)  # `Outlines.as_dict`
+    left_out: list[str] = field(default_factory=list)  # whose masks chose the threshold
 
 
 def score_labels(

@@ -15,11 +15,13 @@ from ..core.boxes import best_overlaps, parts, ranks_above
 from ..core.labels import BACKGROUND, IGNORE
 from ..core.localisation import LARGEST, USUAL_BOUND, BoxCounts, PixelCounts
 from ..errors import WsssError
+from ..options.thresholds import ThresholdChoice
 from .localisation_report import localisation_report, read_best
-from .protocol import ThresholdChoice, select_images
+from .protocol import select_images
 
 if TYPE_CHECKING:
     from ..artifacts import Artifact, DatasetReader
+    from ..options.boxes import BoxOptions
     from .report import Asked
 
 
@@ -36,6 +38,13 @@ class BoxTruth:
     data: DatasetReader
     source: str
     difficult: bool = True
+
+    @classmethod
+    def asked(cls, data: DatasetReader, options: BoxOptions) -> BoxTruth | None:
+        """The boxes that options ask for; None where they ask for none."""
+        if options.boxes is None:
+            return None
+        return cls(data, options.boxes.value, not options.without_difficult)
 
     def has(self, image_id: str) -> bool:
         """Whether the image's true boxes are known; it may have none."""
@@ -119,19 +128,20 @@ def _choose(
     """The threshold, and how it was chosen."""
     if choice.given is not None:
         return choice.given, "given by --threshold"
-    if choice.report is not None:
-        share, ids, name = read_best(choice.report)
+    if choice.threshold_from is not None:
+        share, ids, name = read_best(choice.threshold_from)
         _refuse_shared(name, ids, scored, truth)
         return share, f"best in {name}, of {len(ids)} images none of which is scored here"
-    if choice.split is not None:
-        ids, _ = select_images(found, truth.data, choice.split, None, False, truth.has)
-        _refuse_shared(f"split {choice.split}", ids, scored, truth)
+    if choice.calibrate_split is not None:
+        ids, _ = select_images(found, truth.data, choice.calibrate_split, None, False, truth.has)
+        _refuse_shared(f"split {choice.calibrate_split}", ids, scored, truth)
         counts = _counted(found, truth, ids, sweep, SHARE, "")
         curve = counts.boxes.accuracy()[LARGEST, USUAL_BOUND]
         tried = np.isin(counts.shares, np.asarray(sweep))
         best = float(counts.shares[tried][curve[tried].argmax()])
         known = len(counts.images)
-        return best, f"best on split {choice.split}, by boxes of {known} images not scored here"
+        how = f"best on split {choice.calibrate_split}, by boxes of {known} images not scored here"
+        return best, how
     return SHARE, "CAM's published constant"
 
 

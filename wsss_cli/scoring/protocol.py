@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..artifacts.map_threshold import threshold_of
 from ..console import track
 from ..core.sweep import MAX_THRESHOLDS
 from ..errors import UsageError, WsssError
 from ..options.ids import select_ids
 from ..options.outlines import OutlineOptions
-from .counts import MapCounts, Outcome, score_labels, score_maps
+from ..options.thresholds import ThresholdChoice
+from .calibrating import best_threshold, drawn, listed
+from .counts import Outcome, score_labels, score_maps
 from .outlines import Outlines
 from .report import read_oracle
 
@@ -26,20 +29,18 @@ PUBLISHED_THRESHOLD = 0.15  # of maps that were not walked: IRN's (published cod
 
 
 @dataclass(frozen=True)
-class ThresholdChoice:
-    """Where the threshold comes from that the scored masks have no say in; at most one is set."""
+class Threshold:
+    """A threshold that the scored masks have no say in.
 
-    given: float | None = None
-    report: Path | None = None
-    split: str | None = None
+    Attributes:
+        value: the background score.
+        how: what chose it, in words.
+        left_out: images whose masks chose it, of those that were to be scored.
+    """
 
-    def __post_init__(self) -> None:
-        if [self.given, self.report, self.split].count(None) < 2:
-            raise UsageError("--threshold, --threshold-from, --calibrate-split: give only one")
-
-    @property
-    def is_made(self) -> bool:
-        return any(value is not None for value in (self.given, self.report, self.split))
+    value: float
+    how: str
+    left_out: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Rules:
         sweep: thresholds to try on maps, rising.
         choice: where the threshold beside the best one comes from.
         outlines: what is scored beside pixels.
+        seed: of the images that are drawn to choose a threshold.
     """
 
     average: str
@@ -59,6 +61,7 @@ class Rules:
     sweep: list[float]
     choice: ThresholdChoice
     outlines: OutlineOptions = field(default_factory=OutlineOptions)
+    seed: int = 0
 
 
 def parse_thresholds(text: str) -> list[float]:
@@ -157,40 +160,45 @@ def select_images(
 
 
 def choose_threshold(
-    choice: ThresholdChoice,
-    predictions: Artifact,
-    truth: DatasetReader,
-    scored: Sequence[str],
-    sweep: Sequence[float],
-    average: str,
-) -> tuple[float, str]:
-    """The threshold that the masks of `scored` have no say in, and how it was chosen.
+    rules: Rules, predictions: Artifact, truth: DatasetReader, scored: Sequence[str]
+) -> Threshold:
+    """The threshold that the masks of `scored` have no say in, but those of images left out.
 
     Raises:
-        WsssError: a report or a split that shares images with `scored`, or is of no use.
+        WsssError: a report or a split that shares images with `scored`, or is of no use; no image
+            is left to score.
     """
+    choice, sweep, average = rules.choice, rules.sweep, rules.average
     if choice.given is not None:
-        return choice.given, "given by --threshold"
-    if choice.report is not None:
-        threshold, ids, name = read_oracle(choice.report)
-        _refuse_shared(choice.report.name, ids, scored, truth)
-        return threshold, f"best in {name}, of {len(ids)} images none of which is scored here"
-    if choice.split is not None:
-        ids, _ = select_images(predictions, truth, choice.split, None, False)
-        _refuse_shared(f"split {choice.split}", ids, scored, truth)
-        counts = MapCounts(predictions, truth, sweep)
-        for image_id in ids:
-            counts.add(image_id)
-        counts.check()
-        point = counts.oracle(sweep, average)
-        assert point.threshold is not None
-        images = len(counts.outcome.counted)
-        return point.threshold, f"best on split {choice.split}, {images} images not scored here"
+        return Threshold(choice.given, "given by --threshold")
+    if choice.threshold is not None:
+        return Threshold(threshold_of(predictions), "chosen by the file's maps, without masks")
+    if choice.threshold_from is not None:
+        threshold, ids, name = read_oracle(choice.threshold_from)
+        _refuse_shared(choice.threshold_from.name, ids, scored, truth)
+        how = f"best in {name}, of {len(ids)} images none of which is scored here"
+        return Threshold(threshold, how)
+    if choice.calibrate_split is not None:
+        ids, _ = select_images(predictions, truth, choice.calibrate_split, None, False)
+        _refuse_shared(f"split {choice.calibrate_split}", ids, scored, truth)
+        best, images = best_threshold(predictions, truth, ids, sweep, average)
+        how = f"best on split {choice.calibrate_split}, {images} images not scored here"
+        return Threshold(best, how)
+    if choice.calibrate is not None:
+        few = drawn(scored, truth, choice.calibrate, rules.seed)
+        best, _ = best_threshold(predictions, truth, few, sweep, average)
+        how = f"best on {len(few)} images drawn (seed {rules.seed}), which are not scored"
+        return Threshold(best, how, few)
+    if choice.calibrate_ids is not None:
+        few = listed(scored, truth, choice.calibrate_ids)
+        best, _ = best_threshold(predictions, truth, few, sweep, average)
+        how = f"best on the {len(few)} images of {choice.calibrate_ids}, which are not scored"
+        return Threshold(best, how, few)
     if any(source["kind"] == "wsss/aff" for source in predictions.inputs):
         from ..core.walk_defaults import IRN_THRESHOLD
 
-        return IRN_THRESHOLD, "IRN's published constant for walked maps"
-    return PUBLISHED_THRESHOLD, "IRN's published constant for maps"
+        return Threshold(IRN_THRESHOLD, "IRN's published constant for walked maps")
+    return Threshold(PUBLISHED_THRESHOLD, "IRN's published constant for maps")
 
 
 def _refuse_shared(
@@ -215,15 +223,17 @@ def score(
         WsssError: no image has a mask, no mask a class, or what is scored does not fit its mask;
             as `choose_threshold`.
     """
-    shown = track(images, "eval", quiet=quiet)
     outlines = Outlines(len(truth.classes) + 1, rules.outlines, rules.unlabelled)
     if found.kind == "wsss/label":
+        shown = track(images, "eval", quiet=quiet)
         outcome = score_labels(found, truth, shown, rules.average, rules.unlabelled, outlines)
-        outcome.beside = outlines.as_dict(rules.average)
-        return outcome
-    at = None
-    if rules.choice.is_made or not found.column("background").holds_values:
-        at = choose_threshold(rules.choice, found, truth, images, rules.sweep, rules.average)
-    outcome = score_maps(found, truth, shown, rules.average, rules.sweep, at, outlines)
+    else:
+        at, left_out = None, set[str]()
+        if rules.choice.is_made or not found.column("background").holds_values:
+            chosen = choose_threshold(rules, found, truth, images)
+            at, left_out = (chosen.value, chosen.how), set(chosen.left_out)
+        shown = track([i for i in images if i not in left_out], "eval", quiet=quiet)
+        outcome = score_maps(found, truth, shown, rules.average, rules.sweep, at, outlines)
+        outcome.left_out = sorted(left_out)
     outcome.beside = outlines.as_dict(rules.average)
     return outcome

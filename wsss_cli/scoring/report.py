@@ -66,6 +66,7 @@ def protocol_of(found: Artifact, asked: Asked, outcome: Outcome) -> dict[str, An
         "images_counted": len(outcome.counted),
         "images_without_mask": outcome.without_mask,
         "images_missing": asked.missing,
+        "images_left_out": len(outcome.left_out),
         "resolution": RESOLUTION[found.kind],
         "void": VOID,
         "average": rules.average,
@@ -97,6 +98,8 @@ def report_of(
     if outcome.sweep:
         curve = [{"threshold": t, "miou": None if m != m else m} for t, m in outcome.sweep]
         report["sweep"] = curve
+    if outcome.left_out:
+        report["left_out"] = outcome.left_out
     order = sorted(range(len(outcome.counted)), key=outcome.counted.__getitem__)
     report["ids"] = [outcome.counted[place] for place in order]
     report["per_image"] = {

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...core.seeds.defaults import IRN_BG, IRN_FG
+from ...core.seeds.defaults import IRN_BG, IRN_FG, IRN_TIMES
 from ...inference.seeding import Scene, SeedCard
+from ...options.thresholds import Score, score_or_auto
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,9 +21,23 @@ if TYPE_CHECKING:
 class Thresholds:
     """The two thresholds."""
 
-    fg: Annotated[float, typer.Option(help="Score above which a class is sure.")] = IRN_FG
+    fg: Annotated[
+        Score,
+        typer.Option(
+            parser=score_or_auto,
+            metavar="SCORE|auto",
+            help="Score above which a class is sure. auto: "
+            f"{IRN_TIMES['fg']:g} times the maps' own threshold.",
+        ),
+    ] = IRN_FG
     bg: Annotated[
-        float, typer.Option(help="Score below which every class must stay for sure background.")
+        Score,
+        typer.Option(
+            parser=score_or_auto,
+            metavar="SCORE|auto",
+            help="Score below which every class must stay for sure background. auto: "
+            f"{IRN_TIMES['bg']:g} times the maps' own threshold.",
+        ),
     ] = IRN_BG
 
 
@@ -39,5 +54,6 @@ CARD = SeedCard(
     options=Thresholds,
     rule=rule,
     crf="irn",
+    auto=IRN_TIMES,
     source="IRN: Ahn, Cho and Kwak, CVPR 2019, section 4.1, and its code",
 )

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...core.seeds.defaults import EVEN_SHARE, MODES
+from ...errors import UsageError
 from ...inference.seeding import Scene, SeedCard
 from ...options.annotations import in_words
 from ...options.cards import Due, plain
+from ...options.thresholds import AUTO, Score, score_or_auto
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,8 +47,22 @@ class Thresholds:
             "(fraction-of-max), or shares of the pixels (quantile)."
         ),
     ] = Mode.fixed
-    low: Annotated[float | None, typer.Option(help="Threshold for background.")] = None
-    high: Annotated[float | None, typer.Option(help="Threshold for a class.")] = None
+    low: Annotated[
+        Score | None,
+        typer.Option(
+            parser=score_or_auto,
+            metavar="SCORE|auto",
+            help="Threshold for background. auto: the maps' own (fixed).",
+        ),
+    ] = None
+    high: Annotated[
+        Score | None,
+        typer.Option(
+            parser=score_or_auto,
+            metavar="SCORE|auto",
+            help="Threshold for a class. auto: the maps' own (fixed).",
+        ),
+    ] = None
     overlap: Annotated[
         Overlap,
         typer.Option(
@@ -57,7 +73,13 @@ class Thresholds:
 
 
 def settings(options: Thresholds, has_background: bool) -> dict[str, Any]:
-    """The options with both thresholds; shares against a background are even at one half."""
+    """The options with both thresholds; shares against a background are even at one half.
+
+    Raises:
+        UsageError: auto in a mode that compares no scores.
+    """
+    if AUTO in (options.low, options.high) and options.mode is not Mode.fixed:
+        raise UsageError(f"--mode {options.mode.value}: has no thresholds that are {AUTO}")
     low, high = MODES[options.mode.value]
     if has_background and options.mode is Mode.fixed:
         low = high = EVEN_SHARE
@@ -89,5 +111,6 @@ CARD = SeedCard(
     usual={"low": by_mode(0), "high": by_mode(1)},
     rule=rule,
     settings=settings,
+    auto={"low": 1, "high": 1},
     source="SEC: Kolesnikov and Lampert, ECCV 2016, for --mode fraction-of-max",
 )
