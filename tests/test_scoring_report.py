@@ -59,6 +59,7 @@ def test_the_protocol_says_what_makes_scores_comparable(labels: Path, maps: Path
         "images_counted": 2,
         "images_without_mask": 2,
         "images_missing": 3,
+        "images_left_out": 0,
         "void": "pixels that are 255 in the mask are not counted",
         "average": "all",
         "average_rule": "mean over all labels, 0 for one that neither truth nor prediction holds",

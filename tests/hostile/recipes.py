@@ -165,8 +165,8 @@ RECIPES = (
     ),
     Recipe(
         "eval calibrated",
-        "eval cam.h5 --calibrate-ids ids.txt --json - -q",
-        "data.h5 cam.h5 ids.txt",
+        "eval cam.h5 --calibrate-ids val.txt --json - -q",
+        "data.h5 cam.h5 val.txt",
         prints=True,
     ),
     Recipe(

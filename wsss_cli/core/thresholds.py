@@ -82,7 +82,7 @@ def two_class_threshold(histogram: np.ndarray) -> float:
     threshold between two means, of which this is one step.
 
     >>> two_class_threshold(np.bincount([25, 230], minlength=BINS))
-    0.3639
+    0.3637
     """
     cut = otsu_cut(histogram)
     centres = (np.arange(BINS) + 0.5) / BINS  # never 0, so that there is a logarithm
