@@ -63,7 +63,10 @@ def test_options_that_do_not_go_together(cam: Path, tiny_data_file: Path) -> Non
         (("--without-difficult",), "--without-difficult needs --boxes annotated"),
         (("--boxes", "masks", "--without-difficult"), "needs --boxes annotated"),
         (("--boxes", "masks", "--average", "all"), "does not go with --average, --unlabelled"),
-        (("--boxes", "masks", "--unlabelled", "background"), "does not go with --average, --unlabelled"),
+        (
+            ("--boxes", "masks", "--unlabelled", "background"),
+            "does not go with --average, --unlabelled",
+        ),
     ):
         done = wsss("eval", cam, *words)
         assert done.exit_code == 2

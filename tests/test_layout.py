@@ -26,6 +26,8 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "core.label_numbers": "numbers only; test_core_labels goes by them",
     "core.pamr_defaults": "numbers only; test_core_pamr runs by them",
     "core.walk_defaults": "numbers only; test_core_pseudo: the defaults are the published ones",
+    "options.counting": "options only; test_cli_eval",
+    "options.intervals": "options only; test_cli_eval",
     "machine.following": "test_machine_ending: no worker outlives its parent",
     "formats.readers": "a list only; test_formats_reading checks each of its cards",
 }
