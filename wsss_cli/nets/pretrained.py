@@ -12,11 +12,10 @@ from ..artifacts.torch_files import not_finite, read_torch
 from ..artifacts.weights import MADE_BY
 from ..errors import WsssError
 from .base import Backbone
-from .names import BACKBONE_FACTS
+from .names import facts_of
 from .states import State, find_state
 
 IMAGENET, RANDOM = "imagenet", "random"
-CLASSIFIER_KEYS = ("classifier.", "fc.")  # torchvision's ImageNet heads
 HINT_FILE = "give --backbone-weights FILE with a torchvision state dict, or `random`"
 
 
@@ -65,7 +64,7 @@ def all_entries(backbone: Backbone, source: str | Path | Mapping[str, Tensor]) -
 
 
 def _imagenet(name: str) -> Mapping[str, Tensor]:
-    if not BACKBONE_FACTS[name].published:
+    if not facts_of(name).published:
         raise WsssError(
             f"{name}: there are no ImageNet weights for it", "use --backbone-weights random"
         )
@@ -103,7 +102,7 @@ def _found(backbone: Backbone, source: Any, label: str) -> State:
 
 def _load(backbone: Backbone, source: Any, label: str) -> str:
     state = _found(backbone, source, label)
-    given = {k: v for k, v in state.tensors.items() if not k.startswith(CLASSIFIER_KEYS)}
+    given = {k: v for k, v in state.tensors.items() if not k.startswith(backbone.classifier)}
     wanted = backbone.state_dict()
     # files from before PyTorch 0.4.1 lack the batch counters, which nothing of ours reads
     missing = [k for k in wanted if k not in given and not k.endswith("num_batches_tracked")]

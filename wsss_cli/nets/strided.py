@@ -10,7 +10,7 @@ from .base import Backbone
 from .convolved import FC_SIDE, ConvolvedClassifier
 from .grids import to_stride
 from .heads import Head, unframed
-from .names import BACKBONE_FACTS
+from .names import facts_of
 
 FC_WIDTH = 4096
 SKIP_STRIDES = (16, 8)  # FCN-8s: pool4 and pool3 on VGG-16
@@ -36,7 +36,7 @@ class StridedHead(Head):
 
     def __init__(self, backbone: Backbone, n_labels: int, skips: bool) -> None:
         super().__init__()
-        self.pooled = BACKBONE_FACTS[backbone.name].vgg  # stages end before their pool
+        self.pooled = facts_of(backbone.name).vgg  # stages end before their pool
         stages = dict(zip(backbone.strides, range(len(backbone.strides)), strict=True))
         inputs = backbone.channels[-1]
         self.fc: nn.Module = nn.Identity()
