@@ -36,6 +36,7 @@ class Backbone(nn.Module):
             the image first.
         classifier: how the names of tensors begin that are no part of it, but of the network
             that it was made from.
+        inside: what stands before that network's own names in the state dict; mostly "".
         frozen_stages: how many stages, counted from the image, get no gradient.
         origin: where in a file of other people's its weights were found, in words; mostly "".
     """
@@ -72,6 +73,7 @@ class Backbone(nn.Module):
         self.whole = self.output_stride if floors else 1
         self.take = taking(normalisation)
         self.classifier: tuple[str, ...] = ("classifier.", "fc.")  # torchvision's
+        self.inside = ""
         self.frozen_stages = 0
         self.origin = ""
         self._paths = tuple(tuple(paths) for paths in stages)
@@ -122,18 +124,23 @@ class Backbone(nn.Module):
             Map k is (B, channels[k], ceil(H / strides[k]), ceil(W / strides[k])). The maps of
             frozen stages are detached, from the image too.
         """
-        maps = [x] if finer else []
-        size, recording = (x.shape[-2], x.shape[-1]), torch.is_grad_enabled()
-        x = pad_to_multiple(x, self.whole)
-        x = x if self.take is None else self.take(x)
+        whole = pad_to_multiple(x, self.whole)
+        maps = self._maps(whole if self.take is None else self.take(whole), finer)
+        if self.whole > 1:
+            cells = [grid_size(x.shape[-2], x.shape[-1], stride) for stride in self.strides]
+            maps = [m[..., :h, :w] for m, (h, w) in zip(maps, cells, strict=True)]
+        return [x, *maps] if finer else maps
+
+    def _maps(self, x: Tensor, finer: bool) -> list[Tensor]:
+        """The five maps of images as the network wants them, the finer one before them."""
+        maps, recording = [], torch.is_grad_enabled()
         for index, stage in enumerate(self.in_stages()):
             with torch.set_grad_enabled(recording and index >= self.frozen_stages):
                 for count, module in enumerate(stage, start=1):
                     x = module(x)
                     if finer and index == 0 and count == self._inner:
                         maps.append(x)
-            h, w = grid_size(*size, self.strides[index])
-            maps.append(x[..., :h, :w] if self.whole > 1 else x)
+            maps.append(x)
         return maps
 
 

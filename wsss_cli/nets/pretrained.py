@@ -12,11 +12,11 @@ from ..artifacts.torch_files import not_finite, read_torch
 from ..artifacts.weights import MADE_BY
 from ..errors import WsssError
 from .base import Backbone
-from .names import facts_of
+from .names import TIMM, facts_of
 from .states import State, find_state
 
 IMAGENET, RANDOM = "imagenet", "random"
-HINT_FILE = "give --backbone-weights FILE with a torchvision state dict, or `random`"
+HINT_FILE = "give --backbone-weights FILE with a state dict of torchvision or timm, or `random`"
 
 
 def load_backbone_weights(backbone: Backbone, source: str | Path | Mapping[str, Tensor]) -> None:
@@ -25,9 +25,10 @@ def load_backbone_weights(backbone: Backbone, source: str | Path | Mapping[str, 
     Args:
         backbone: changed in place.
         source: 'imagenet' for torchvision's first published weights (IMAGENET1K_V1, which the
-            papers used), downloaded into the torch hub cache; 'random' to keep the
-            initialisation; a path to a torchvision state dict, as it is or in a checkpoint
-            (`states.find_state`), or to weights of ours; or what such a file holds. Half
+            papers used), or those that timm has under the network's name, downloaded into the
+            torch hub cache; 'random' to keep the initialisation; a path to a state dict of
+            torchvision or timm, as it is or in a checkpoint (`states.find_state`), or to
+            weights of ours; or what such a file holds. Half
             precision becomes float32. Keys of an ImageNet classifier are ignored; of a larger
             network only the backbone is taken. `backbone.origin` says where it was found.
 
@@ -68,6 +69,10 @@ def _imagenet(name: str) -> Mapping[str, Tensor]:
         raise WsssError(
             f"{name}: there are no ImageNet weights for it", "use --backbone-weights random"
         )
+    if name.startswith(TIMM):
+        from .timm_zoo import timm_weights
+
+        return timm_weights(name)
     from torchvision.models import get_model_weights
 
     weights = get_model_weights(name)["IMAGENET1K_V1"]
@@ -95,7 +100,7 @@ def _found(backbone: Backbone, source: Any, label: str) -> State:
         WsssError: there are none, or they are there twice.
     """
     try:
-        return find_state(source, backbone.state_dict())
+        return find_state(source, _wanted(backbone))
     except ValueError as error:
         raise WsssError(f"{label}: {error}", HINT_FILE) from None
 
@@ -103,7 +108,7 @@ def _found(backbone: Backbone, source: Any, label: str) -> State:
 def _load(backbone: Backbone, source: Any, label: str) -> str:
     state = _found(backbone, source, label)
     given = {k: v for k, v in state.tensors.items() if not k.startswith(backbone.classifier)}
-    wanted = backbone.state_dict()
+    wanted = _wanted(backbone)
     # files from before PyTorch 0.4.1 lack the batch counters, which nothing of ours reads
     missing = [k for k in wanted if k not in given and not k.endswith("num_batches_tracked")]
     unexpected = [k for k in given if k not in wanted]
@@ -128,9 +133,16 @@ def _load(backbone: Backbone, source: Any, label: str) -> str:
         raise WsssError(
             f"{label}: {len(lost)} tensors hold NaN or infinity, first {lost[0]}", HINT_FILE
         )
-    backbone.load_state_dict({key: given.get(key, value) for key, value in wanted.items()})
+    backbone.load_state_dict(
+        {backbone.inside + key: given.get(key, value) for key, value in wanted.items()}
+    )
     ours = isinstance(source, Mapping) and source.get("kind") in list(MADE_BY)
     return "" if ours else state.said
+
+
+def _wanted(backbone: Backbone) -> dict[str, Tensor]:
+    """A backbone's tensors by the names that they have in the network it was made from."""
+    return {k.removeprefix(backbone.inside): t for k, t in backbone.state_dict().items()}
 
 
 def _fits(value: Any, like: Tensor) -> bool:

@@ -1,5 +1,6 @@
-"""Backbones of timm's (PyTorch Image Models), by its names: convolutional networks in five stages.
+"""Backbones of timm's (PyTorch Image Models), by its names.
 
+Convolutional networks run here stage by stage; transformers as `nets.timm_transformers` has it.
 timm is loaded only where such a backbone is asked for.
 """
 
@@ -18,6 +19,7 @@ from ..errors import UsageError
 from .base import STAGES, Backbone, remove_strides
 from .depthwise import DilatedDepthwiseConv2d, is_dilated_depthwise
 from .names import TIMM, BackboneFacts
+from .timm_transformers import TRANSFORMERS, TransformerBackbone, shape_of
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -36,7 +38,10 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 LIKE_MOBILENETS = ("EfficientNet", "MobileNetV3")  # whose features bear only low rates
 PATCHES = ("ConvNeXt",)  # which leaves out what is no whole patch, on the right and below
 NO_STRIDE_OPTION = ("MobileNetV3",)  # timm builds them at stride 32 only
-KNOWN = "EfficientNet, MobileNet, MNASNet, ResNet, ResNeXt, ResNeSt, RegNet, ConvNeXt, RepVGG"
+KNOWN = (
+    "EfficientNet, MobileNet, MNASNet, ResNet, ResNeXt, ResNeSt, RegNet, ConvNeXt, RepVGG, "
+    "ViT, DeiT, DINO, EVA-02, Swin"
+)
 
 
 def library() -> ModuleType:
@@ -86,15 +91,20 @@ def timm_facts(name: str) -> BackboneFacts:
         except (AttributeError, KeyError, RuntimeError) as err:  # of a tag that there is not
             raise ValueError(f"timm cannot build {name!r}: {err}") from None
     kind = type(net).__name__
-    if kind not in FAMILIES:
+    if kind in TRANSFORMERS:
+        channels, strides = shape_of(net)
+    elif kind in FAMILIES:
+        taken = net.feature_info
+        taken = taken if len(taken) == STAGES else [taken[0], *taken]
+        channels = (*(info["num_chs"] for info in taken[:-1]), net.num_features)
+        strides = tuple(info["reduction"] for info in taken)
+    else:
         raise ValueError(f"{TIMM}{name} is a {kind}; backbones can be {KNOWN}")
-    taken = net.feature_info
-    taken = taken if len(taken) == STAGES else [taken[0], *taken]
     known = net.pretrained_cfg
     normalisation = Normalisation(tuple(known["mean"]), tuple(known["std"]))
     return BackboneFacts(
-        channels=(*(info["num_chs"] for info in taken[:-1]), net.num_features),
-        strides=tuple(info["reduction"] for info in taken),
+        channels=channels,
+        strides=strides,
         published=bool(known.get("url") or known.get("hf_hub_id")),
         low_rate=kind in LIKE_MOBILENETS,
         normalisation=normalisation,
@@ -153,13 +163,16 @@ def timm_backbone(
     """
     own = name.removeprefix(TIMM)
     facts = timm_facts(own)
+    given = normalisation or facts.normalisation
+    if facts.kind in TRANSFORMERS:
+        net = _create(own, **TRANSFORMERS[facts.kind])
+        return TransformerBackbone(name, net, output_stride, dilated, given)
     at_once = output_stride < NATIVE and facts.kind not in NO_STRIDE_OPTION
     net = _create(own, output_stride=output_stride) if at_once else _create(own)
     stages = _stages(net)
     strides = [min(stride, output_stride) for stride in facts.strides]
     used = {path.partition(".")[0] for stage in stages for path in stage}
     body = {key: child for key, child in net.named_children() if key in used}
-    given = normalisation or facts.normalisation
     backbone = Backbone(
         name, body, stages, facts.channels, strides, dilated, None, given, facts.floors
     )
