@@ -159,6 +159,22 @@ def freeze_batchnorm(module: nn.Module, affine: bool = True) -> int:
     return count
 
 
+def trains_statistics(module: nn.Module) -> bool:
+    """Whether a module is a batch norm of its own process's statistics, which it updates."""
+    other = isinstance(module, FixedBatchNorm2d | nn.SyncBatchNorm)
+    return isinstance(module, _BatchNorm) and not other
+
+
+def synchronised(norm: nn.Module) -> nn.Module:
+    """The batch norm with statistics of all processes, what timm's do after it included."""
+    if not hasattr(norm, "act"):
+        return nn.SyncBatchNorm.convert_sync_batchnorm(norm)
+    from timm.layers import convert_sync_batchnorm
+
+    found: nn.Module = convert_sync_batchnorm(norm)
+    return found
+
+
 def group_norm(channels: int, affine: bool = True) -> nn.GroupNorm:
     """Group norm with up to 32 groups of at least two channels (Wu & He, ECCV 2018).
 

@@ -104,7 +104,7 @@ class TransformerBackbone(Backbone):
     def freeze_stages(self, count: int) -> Backbone:
         super().freeze_stages(count)
         if self.frozen_stages:  # class token and positions
-            for parameter in self.net.parameters(recurse=False):  # type: ignore[operator,union-attr]
+            for parameter in self.net.parameters(recurse=False):  # type: ignore[union-attr]
                 parameter.requires_grad_(False)
         return self
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from ..artifacts.placing import make_folder
+from ..artifacts.torch_files import read_torch
 from ..core.normalisation import Normalisation
-from ..errors import UsageError
+from ..errors import UsageError, WsssError
 from .base import STAGES, Backbone, remove_strides
 from .depthwise import DilatedDepthwiseConv2d, is_dilated_depthwise
 from .names import TIMM, BackboneFacts
@@ -24,6 +27,7 @@ from .timm_transformers import TRANSFORMERS, TransformerBackbone, shape_of
 if TYPE_CHECKING:
     from types import ModuleType
 
+HUB = "https://huggingface.co/{}/resolve/main/{}"  # where most of timm's weights are
 NATIVE = 32  # stride of the last map, as trained on ImageNet
 # Networks whose stages run one after another as they are registered: by class, what follows the
 # last stage that timm gives features of, and is part of them here.
@@ -195,12 +199,46 @@ def timm_backbone(
 
 def _undo_dilations(backbone: Backbone, native: Mapping[str, nn.Module]) -> None:
     """Give convolutions the dilations that they have at stride 32, and the padding that fits."""
+    same = library().layers.Conv2dSame  # pads as TensorFlow does, on the right and below first
     for path, conv in backbone.named_modules():
         if isinstance(conv, nn.Conv2d):
             before = native[path]
             assert isinstance(before, nn.Conv2d)
             if conv.dilation != before.dilation:
                 conv.dilation = before.dilation
-                if conv.padding != (0, 0):  # 0: it pads for itself, as TensorFlow does
-                    side = conv.dilation[0] * (conv.kernel_size[0] - 1) // 2
-                    conv.padding = (side, side)
+                reach = conv.dilation[0] * (conv.kernel_size[0] - 1)
+                if type(conv) is not same and reach % 2:  # no padding that both sides share
+                    conv.__class__, conv.padding = same, (0, 0)
+                elif type(conv) is not same:
+                    conv.padding = (reach // 2, reach // 2)
+
+
+def timm_weights(name: str) -> Any:
+    """What timm has published under a network's name, downloaded into the torch hub cache.
+
+    Not by huggingface_hub, which goes on trying for most of a minute where there is no network.
+
+    Args:
+        name: "timm:" and timm's name.
+
+    Raises:
+        WsssError: the download failed.
+    """
+    known = library().models.get_pretrained_cfg(name.removeprefix(TIMM))
+    if known.hf_hub_id:
+        url = HUB.format(known.hf_hub_id, known.hf_hub_filename or "model.safetensors")
+        file = f"{known.hf_hub_id.replace('/', '--')}--{url.rpartition('/')[2]}"
+    else:
+        url = str(known.url)
+        file = url.rpartition("/")[2]
+    path = Path(torch.hub.get_dir()) / "checkpoints" / file
+    if not path.exists():
+        make_folder(path.parent, parents=True)
+        try:
+            torch.hub.download_url_to_file(url, str(path), progress=False)
+        except (OSError, RuntimeError) as error:
+            raise WsssError(
+                f"cannot download ImageNet weights of {name} from {url}: {error}",
+                "give --backbone-weights FILE with a state dict of timm's, or `random`",
+            ) from error
+    return read_torch(path, others=True)

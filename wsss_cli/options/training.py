@@ -89,8 +89,8 @@ class Body:
         typer.Option(
             "--backbone-weights",
             metavar="SOURCE",
-            help="Weights that the backbone starts from: imagenet (torchvision's, downloaded), "
-            "random, or a FILE of torchvision or wsss.",
+            help="Weights that the backbone starts from: imagenet (torchvision's or timm's, "
+            "downloaded), random, or a FILE of torchvision, timm or wsss.",
         ),
         Reads(but=("imagenet", "random")),
     ] = "imagenet"
