@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from torchvision.transforms.functional import normalize
 
 from wsss_cli.core.images import MEAN_COLOUR, to_input
 from wsss_cli.core.normalisation import IMAGENET, Normalisation
-from wsss_cli.nets.input import Renormalise, taking
+from wsss_cli.nets.input import Renormalise, recorded_normalisation, taking
 
 HALF = Normalisation((0.5, 0.4, 0.3), (0.5, 0.25, 0.125))
 
@@ -33,3 +34,12 @@ def test_nothing_is_the_mean_colour_of_photographs() -> None:
 def test_images_of_imagenet_need_no_step() -> None:
     assert taking(IMAGENET) is None
     assert isinstance(taking(HALF), Renormalise)
+
+
+def test_what_a_config_records() -> None:
+    assert recorded_normalisation({"backbone": "resnet50"}) is None
+    recorded = {"mean": list(HALF.mean), "std": list(HALF.std)}
+    assert recorded_normalisation(recorded) == HALF
+    for odd in ({"mean": [0.5] * 3}, {**recorded, "std": "half"}, {**recorded, "std": [0.5]}):
+        with pytest.raises(ValueError, match=r"mean|std"):
+            recorded_normalisation(odd)

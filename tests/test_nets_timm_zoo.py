@@ -218,6 +218,19 @@ def test_a_recorded_normalisation_is_obeyed() -> None:
             backbone_of({**config, **odd})
 
 
+def test_weights_of_ours_are_refused_where_their_normalisation_differs() -> None:
+    state = {f"backbone.{k}": v for k, v in of("test_resnet").state_dict().items()}
+    config = {"backbone": "timm:test_resnet.other", "mean": [0.4] * 3, "std": [0.5] * 3}
+    file = {"kind": "wsss/cls", "config": config, "state_dict": state}
+    backbone = build_backbone("timm:test_resnet")
+    with pytest.raises(WsssError, match="which timm:test_resnet does not take") as caught:
+        load_backbone_weights(backbone, file)
+    assert "give that as --backbone" in str(caught.value.hint)
+    known = backbone.normalisation
+    fits = {**config, "mean": list(known.mean), "std": list(known.std)}
+    load_backbone_weights(backbone, {**file, "config": fits})
+
+
 def test_without_timm_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     timm_facts.cache_clear()
     monkeypatch.setitem(sys.modules, "timm", None)

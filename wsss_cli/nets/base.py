@@ -32,6 +32,7 @@ class Backbone(nn.Module):
         strides: image pixels per cell of the five returned maps; rising, the last is the
             output stride.
         output_stride, dilated, multi_grid: what `build_backbone` was asked for.
+        normalisation: of the images that the network itself wants.
         finer: stride and channels of the maps that `forward` gives before the five if asked to,
             the image first.
         classifier: how the names of tensors begin that are no part of it, but of the network
@@ -71,6 +72,7 @@ class Backbone(nn.Module):
         self.finer = ((1, 3), *([] if inner is None else [inner[1:]]))
         self._inner = 0 if inner is None else inner[0]
         self.whole = self.output_stride if floors else 1
+        self.normalisation = normalisation
         self.take = taking(normalisation)
         self.classifier: tuple[str, ...] = ("classifier.", "fc.")  # torchvision's
         self.inside = ""

@@ -8,6 +8,9 @@ its first layer, so that no method can forget it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -30,6 +33,20 @@ class Renormalise(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) of such."""
         return torch.addcmul(self.shift.to(x), x, self.scale.to(x))
+
+
+def recorded_normalisation(config: Mapping[str, Any]) -> Normalisation | None:
+    """What a weights file's config says of the images of its backbone; None for nothing.
+
+    Raises:
+        ValueError: something that is no normalisation.
+    """
+    mean, std = config.get("mean"), config.get("std")
+    if mean is None and std is None:
+        return None
+    if not (isinstance(mean, list) and isinstance(std, list)):
+        raise ValueError("its config has a mean or std that is no list of three numbers")
+    return Normalisation(tuple(mean), tuple(std))
 
 
 def taking(normalisation: Normalisation) -> Renormalise | None:

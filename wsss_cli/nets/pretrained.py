@@ -10,8 +10,10 @@ from torch import Tensor
 
 from ..artifacts.torch_files import not_finite, read_torch
 from ..artifacts.weights import MADE_BY
+from ..core.normalisation import IMAGENET as OF_IMAGENET
 from ..errors import WsssError
 from .base import Backbone
+from .input import recorded_normalisation
 from .names import TIMM, facts_of
 from .states import State, find_state
 
@@ -136,8 +138,26 @@ def _load(backbone: Backbone, source: Any, label: str) -> str:
     backbone.load_state_dict(
         {backbone.inside + key: given.get(key, value) for key, value in wanted.items()}
     )
-    ours = isinstance(source, Mapping) and source.get("kind") in list(MADE_BY)
-    return "" if ours else state.said
+    if not (isinstance(source, Mapping) and source.get("kind") in list(MADE_BY)):
+        return state.said
+    _check_normalisation(backbone, source, label)
+    return ""
+
+
+def _check_normalisation(backbone: Backbone, weights: Mapping[str, Any], label: str) -> None:
+    """Refuse weights of ours that were trained on images of another normalisation."""
+    config = weights.get("config")
+    config = config if isinstance(config, Mapping) else {}
+    try:
+        found = recorded_normalisation(config) or OF_IMAGENET
+    except ValueError as error:
+        raise WsssError(f"{label}: {error}", HINT_FILE) from None
+    if found != backbone.normalisation:
+        raise WsssError(
+            f"{label}: trained on images of mean {found.mean} and std {found.std}, which "
+            f"{backbone.name} does not take",
+            f"its backbone is {config.get('backbone')}: give that as --backbone",
+        )
 
 
 def _wanted(backbone: Backbone) -> dict[str, Tensor]:

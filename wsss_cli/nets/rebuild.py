@@ -8,8 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..artifacts.torch_files import not_finite
-from ..core.normalisation import Normalisation
 from .backbones import Backbone, build_backbone
+from .input import recorded_normalisation
 
 
 def backbone_of(config: Mapping[str, Any]) -> Backbone:
@@ -25,8 +25,7 @@ def backbone_of(config: Mapping[str, Any]) -> Backbone:
     """
     name, stride = entry(config, "backbone", str), entry(config, "output_stride", int)
     rates = entry(config, "multi_grid", list, [])
-    mean, std = (tuple(entry(config, key, list, [])) for key in ("mean", "std"))
-    given = Normalisation(mean, std) if mean or std else None
+    given = recorded_normalisation(config)
     return build_backbone(name, stride, entry(config, "dilated", bool), rates, given)
 
 
