@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wsss_cli.nets.backbones import Backbone, build_backbone
+from wsss_cli.nets.classifier import Classifier
+from wsss_cli.nets.gradient import GradientClassifier
 from wsss_cli.nets.names import facts_of
 from wsss_cli.nets.pretrained import load_backbone_weights
 from wsss_cli.nets.segmentation import build_segmenter
@@ -132,3 +134,18 @@ def test_heads_stand_on_them(model: str, name: str) -> None:
     net = build_segmenter(model, build_backbone(f"timm:{name}", 16), 4).eval()
     with torch.no_grad():
         assert net(image(37, 50)).shape == (1, 4, 37, 50)
+
+
+@pytest.mark.parametrize("name", ["small_vit", "small_swin"])
+def test_gradients_are_taken_where_the_last_map_is_made(name: str) -> None:
+    model = Classifier(build_backbone(f"timm:{name}", 16), 3).eval()
+    looked = GradientClassifier(model, "gradcam")
+    assert (looked.layer, looked.stride) == ("backbone.out", 16)
+    x = image(40, 50)
+    maps, logits = looked.seen(x)
+    assert maps.shape == (1, 3, 3, 4)
+    assert torch.allclose(logits, model(x), atol=1e-5)
+    # Grad-CAM of a classifier of pooled features is its CAM, but for a factor
+    with torch.no_grad():
+        cam = model.cam_logits(x).relu()
+    assert torch.allclose(maps / maps.amax(), cam / cam.amax(), atol=1e-4)

@@ -39,7 +39,6 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "ConvNeXt": ("norm_pre",),
     "ByobNet": (),
 }
-LIKE_MOBILENETS = ("EfficientNet", "MobileNetV3")  # whose features bear only low rates
 PATCHES = ("ConvNeXt",)  # which leaves out what is no whole patch, on the right and below
 NO_STRIDE_OPTION = ("MobileNetV3",)  # timm builds them at stride 32 only
 KNOWN = (
@@ -110,7 +109,7 @@ def timm_facts(name: str) -> BackboneFacts:
         channels=channels,
         strides=strides,
         published=bool(known.get("url") or known.get("hf_hub_id")),
-        low_rate=kind in LIKE_MOBILENETS,
+        low_rate="mobilenet" in name,  # as ours; EfficientNet-Lite's features have less power,
         normalisation=normalisation,
         floors=kind in PATCHES,
         kind=kind,
