@@ -33,7 +33,15 @@ timm = pytest.importorskip("timm", reason="timm is not installed: pip install 'w
 LITE = "tf_efficientnet_lite0"
 NO_OPTION = ("mobilenetv3_small_050", "tf_mobilenetv3_small_minimal_100")  # none of timm's strides
 SWEPT = (
-    *(LITE, "test_efficientnet", "mnasnet_small", "test_resnet", "resnet10t", "resnest14d"),
+    *(
+        LITE,
+        "test_efficientnet",
+        "mnasnet_small",
+        "test_resnet",
+        "resnet10t",
+        "resnetaa34d",
+        "resnest14d",
+    ),
     *("regnetx_002", "regnety_002", "test_convnext", "test_byobnet", "repvgg_a0"),
     *NO_OPTION,
 )
@@ -196,6 +204,7 @@ def test_facts() -> None:
     for name, said in (
         ("nothing", r"timm .* has no network 'nothing'"),
         (f"{LITE}.nothing", "timm cannot build|has no network"),
+        ("botnet26t_256", "timm:botnet26t_256 takes images of one size only"),
         ("vgg11", "timm:vgg11 is a VGG; backbones can be EfficientNet"),
     ):
         with pytest.raises(ValueError, match=said):
@@ -213,6 +222,7 @@ def test_a_recorded_normalisation_is_obeyed() -> None:
     )
     assert torch.allclose(step.scale.flatten(), torch.tensor(scale))
     assert torch.allclose(step.shift.flatten(), torch.tensor(shift))
+    assert backbone_of({**config, "backbone": "tiny"}).take is None  # as weights always were
     for odd in ({"mean": [0.4, 0.5, 0.6]}, {**given, "std": [1, 1]}, {**given, "mean": "half"}):
         with pytest.raises(ValueError, match=r"mean|std"):
             backbone_of({**config, **odd})

@@ -39,7 +39,10 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "ConvNeXt": ("norm_pre",),
     "ByobNet": (),
 }
-PATCHES = ("ConvNeXt",)  # which leaves out what is no whole patch, on the right and below
+# Families all of whose networks give cells to what is left over on the right and below. Of the
+# others some do not (ConvNeXt; ResNets with pools against aliasing), and see whole cells only.
+ROUND_UP = ("EfficientNet", "MobileNetV3", "RegNet")
+ONE_SIZE = ("BatNonLocalAttn", "BottleneckAttn", "HaloAttn", "LambdaLayer")  # layers that want one
 NO_STRIDE_OPTION = ("MobileNetV3",)  # timm builds them at stride 32 only
 KNOWN = (
     "EfficientNet, MobileNet, MNASNet, ResNet, ResNeXt, ResNeSt, RegNet, ConvNeXt, RepVGG, "
@@ -103,15 +106,20 @@ def timm_facts(name: str) -> BackboneFacts:
         strides = tuple(info["reduction"] for info in taken)
     else:
         raise ValueError(f"{TIMM}{name} is a {kind}; backbones can be {KNOWN}")
+    if len(channels) != STAGES or (kind in FAMILIES and strides[-1] != NATIVE):
+        raise ValueError(f"timm gives maps of {name} at strides {strides}, not five up to {NATIVE}")
+    fixed = {type(module).__name__ for module in net.modules()} & set(ONE_SIZE)
+    if fixed:
+        raise ValueError(f"{TIMM}{name} takes images of one size only, for its {min(fixed)}")
     known = net.pretrained_cfg
     normalisation = Normalisation(tuple(known["mean"]), tuple(known["std"]))
     return BackboneFacts(
         channels=channels,
         strides=strides,
         published=bool(known.get("url") or known.get("hf_hub_id")),
-        low_rate="mobilenet" in name,  # as ours; EfficientNet-Lite's features have less power,
+        low_rate="mobilenet" in name,  # as ours; EfficientNet-Lite's features have less power
         normalisation=normalisation,
-        floors=kind in PATCHES,
+        floors=kind in FAMILIES and kind not in ROUND_UP,
         kind=kind,
         recorded={
             "mean": list(normalisation.mean),

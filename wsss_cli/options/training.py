@@ -81,7 +81,7 @@ class Body:
             callback=known_backbone,
             autocompletion=any_of(BACKBONES),
             help=f"Network whose features are used, one of {', '.join(BACKBONES)}; or "
-            f"{TIMM}NAME, a network of timm's (networks.md).",
+            f"{TIMM}NAME, a network of timm's.",
         ),
     ] = "resnet50"
     weights: Annotated[
