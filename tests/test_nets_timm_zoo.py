@@ -33,15 +33,7 @@ timm = pytest.importorskip("timm", reason="timm is not installed: pip install 'w
 LITE = "tf_efficientnet_lite0"
 NO_OPTION = ("mobilenetv3_small_050", "tf_mobilenetv3_small_minimal_100")  # none of timm's strides
 SWEPT = (
-    *(
-        LITE,
-        "test_efficientnet",
-        "mnasnet_small",
-        "test_resnet",
-        "resnet10t",
-        "resnetaa34d",
-        "resnest14d",
-    ),
+    *(LITE, "test_efficientnet", "mnasnet_small", "test_resnet", "resnet10t", "resnest14d"),
     *("regnetx_002", "regnety_002", "test_convnext", "test_byobnet", "repvgg_a0"),
     *NO_OPTION,
 )
@@ -133,6 +125,17 @@ def test_maps_cover_any_image(name: str, dilated: bool) -> None:
                 (1, c, -(-height // s), -(-width // s))
                 for c, s in zip(backbone.channels, backbone.strides, strict=True)
             ]
+
+
+@pytest.mark.parametrize("name", ["resnetaa34d", "resnet50_clip"])
+def test_networks_that_round_down_see_whole_cells(name: str) -> None:
+    with torch.device("meta"):
+        backbone = build_backbone(f"timm:{name}", 16).eval()
+        assert backbone.whole == 16
+        maps = backbone(torch.empty(1, 3, 33, 50))
+    assert [tuple(m.shape[2:]) for m in maps] == [
+        (-(-33 // s), -(-50 // s)) for s in backbone.strides
+    ]
 
 
 @pytest.mark.parametrize("name", SWEPT)
