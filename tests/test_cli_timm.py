@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from made import wsss
+from made import masks_of, write_labels, wsss
 from torch.nn import functional as F
 from torchvision.transforms.functional import normalize
 
@@ -92,6 +92,16 @@ def test_what_is_seen_is_what_timm_says(
         wanted = F.conv2d(net.forward_features(pixels), head).mean((2, 3))
         found = model(to_input(image)[None])
     assert torch.allclose(found, wanted, rtol=1e-3, atol=1e-5)
+
+
+def test_a_head_that_a_backbone_has_no_maps_for(tiny_data: Path) -> None:
+    labels = write_labels(tiny_data.with_name("labels.h5"), tiny_data, masks_of(tiny_data))
+    command = ("train-seg", "--labels", labels, "--model", "fcn8s", *RANDOM)
+    out = tiny_data.with_name("seg.pt")
+    result = wsss(*command, "--backbone", "timm:test_vit", "-o", out)
+    assert result.exit_code == 2
+    assert "--model fcn8s: timm:test_vit has no maps of strides 16 and 8" in result.stderr
+    assert not out.exists()
 
 
 def test_names_that_make_no_backbone(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
