@@ -67,7 +67,7 @@ class Stepper:
                 if isinstance(module, nn.BatchNorm2d):
                     module.requires_grad_(False)
                     module.train = lambda mode=True, norm=module: nn.Module.train(norm, False)
-            for stage in backbone.stages()[:FROZEN]:  # by requires_grad alone
+            for stage in backbone.in_stages()[:FROZEN]:  # by requires_grad alone
                 for module in stage:
                     module.requires_grad_(False)
         else:

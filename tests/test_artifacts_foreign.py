@@ -6,6 +6,7 @@ import argparse
 import gzip
 import io
 import os
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -42,7 +43,6 @@ def tarred() -> bytes:
         (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS", "git lfs pull"),
         (b"\n <!DOCTYPE html><html>", "web page", "download it again"),
         (b"<?xml version='1.0'?><Error/>", "web page", "download it again"),
-        ((2).to_bytes(8, "little") + b"{}", "safetensors", "load_file('w.pth')"),
         (b"\x89HDF\r\n\x1a\n", "HDF5", "state_dict()"),
         (gzip.compress(b"x", mtime=0), "gzip", "unpack"),
         (tarred(), "tar archive", "unpack"),
@@ -63,6 +63,28 @@ def test_each_kind_has_its_name_and_its_way_out(
         read_torch(path, others=True)
     assert what in str(caught.value)
     assert hint in str(caught.value.hint)
+
+
+def test_safetensors_are_read_where_their_library_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = b'{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}'
+    values = torch.tensor([1.5, -2.0], dtype=torch.float16)
+    whole = len(header).to_bytes(8, "little") + header + values.numpy().tobytes()
+    path = tmp_path / "w.pth"
+    path.write_bytes(whole)
+    pytest.importorskip("safetensors", reason="safetensors comes with timm")
+    assert torch.equal(read_torch(path, others=True)["a"], values)
+    with pytest.raises(WsssError, match="a safetensors file"):  # weights of ours are no such file
+        read_torch(path)
+    path.write_bytes(whole[:-1])
+    with pytest.raises(WsssError, match="not a weights file"):
+        read_torch(path, others=True)
+    path.write_bytes(whole)
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    with pytest.raises(WsssError, match="a safetensors file") as caught:
+        read_torch(path, others=True)
+    assert "load_file('w.pth')" in str(caught.value.hint)
 
 
 def test_what_torch_saves_is_no_stranger(tmp_path: Path) -> None:

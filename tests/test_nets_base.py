@@ -25,7 +25,7 @@ def test_remove_strides_on_a_basic_block_by_hand() -> None:
 
 
 def test_five_by_five_kernels_keep_the_map_side() -> None:
-    last = build_backbone("mobilenet_v3_large", 8, dilated=True).stages()[-1]
+    last = build_backbone("mobilenet_v3_large", 8, dilated=True).in_stages()[-1]
     depthwise = [c for m in last for c in m.modules() if isinstance(c, nn.Conv2d) and c.groups > 1]
     assert [(c.kernel_size[0], c.dilation[0], c.padding[0]) for c in depthwise] == [
         (5, 2, 4),
@@ -56,7 +56,7 @@ def test_freezing_less_later_thaws_nothing() -> None:
     backbone = build_backbone("tiny").freeze_stages(3)
     assert backbone.freeze_stages(1).frozen_stages == 3
     wrapped = nn.Sequential(backbone).train()
-    assert [s[0].training for s in wrapped[0].stages()] == [False, False, False, True, True]
+    assert [s[0].training for s in wrapped[0].in_stages()] == [False, False, False, True, True]
 
 
 def plain_backbone() -> Backbone:
@@ -74,7 +74,7 @@ def test_a_map_of_every_stage() -> None:
     assert [tuple(m.shape[2:]) for m in maps] == [(17, 32), (9, 16), (5, 8), (3, 4), (2, 2)]
     assert [m.unique().tolist() for m in maps] == [[2.0], [4.0], [8.0], [16.0], [32.0]]
     assert [name for name, _ in backbone.named_children()] == [f"part{i}" for i in range(5)]
-    assert backbone.stages() == [[child] for child in backbone.children()]
+    assert backbone.in_stages() == [[child] for child in backbone.children()]
     assert backbone.output_stride == 32
     assert backbone.config == {"name": "plain", "output_stride": 32, "dilated": False}
 

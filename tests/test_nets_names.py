@@ -54,7 +54,7 @@ def test_what_is_called_linear_has_a_linear_start(model: str, backbone: str) -> 
 def test_units_are_those_of_the_last_stage() -> None:
     with torch.device("meta"):
         for name, facts in BACKBONE_FACTS.items():
-            stem, *_, last = build_backbone(name, 32).stages()
+            stem, *_, last = build_backbone(name, 32).in_stages()
             assert facts.units == (len(last[0]) if "res" in name else 0), name
             assert facts.inner is None or facts.inner[0] < len(stem), name
 

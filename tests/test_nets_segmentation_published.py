@@ -43,7 +43,7 @@ def test_gradient_reaches_what_trains_and_no_more(model: str, backbone: str) -> 
     net = filled(on(backbone, model)).train()
     net.backbone.freeze_stages(1)
     net(random(1, 3, 64, 64).float()).square().sum().backward()
-    frozen = {id(p) for m in net.backbone.stages()[0] for p in m.parameters()}
+    frozen = {id(p) for m in net.backbone.in_stages()[0] for p in m.parameters()}
     for name, parameter in net.named_parameters():
         if id(parameter) in frozen:
             assert parameter.grad is None, name

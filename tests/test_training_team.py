@@ -33,10 +33,10 @@ from wsss_cli.artifacts import (
 )
 from wsss_cli.cli import app
 from wsss_cli.core.labels import IGNORE
-from wsss_cli.nets.norms import FixedBatchNorm2d
+from wsss_cli.nets.norms import FixedBatchNorm2d, trains_statistics
 from wsss_cli.training.losses import Loss, count_pixels, pixel_cross_entropy
 from wsss_cli.training.shares import Shares
-from wsss_cli.training.team import Team, trains_statistics
+from wsss_cli.training.team import Team
 
 pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="PyTorch without gloo")
 

@@ -90,7 +90,7 @@ def stranger(path: Path) -> tuple[str, str] | None:
             return what, hint
     if head.lstrip().lower().startswith(MARKUP):
         return "a web page, not weights", "download it again: the page may say why it failed"
-    if head[8:9] == b"{" and 0 < int.from_bytes(head[:8], "little") < 1 << 32:
+    if _is_safetensors(head):
         load = f"torch.save(safetensors.torch.load_file({path.name!r}), FILE)"
         return "a safetensors file", f"{load} writes what is read"
     if head[257:262] == b"ustar":
@@ -100,6 +100,28 @@ def stranger(path: Path) -> tuple[str, str] | None:
     if head.startswith(b"PK\3\4"):
         return _stranger_in_zip(path)
     return None
+
+
+def safetensors(path: Path) -> dict[str, Any] | None:
+    """The tensors of a safetensors file; None of another file, or where the library is lacking.
+
+    Raises:
+        OSError: it cannot be read.
+        SafetensorError: it is damaged.
+    """
+    with path.open("rb") as stream:
+        if not _is_safetensors(stream.read(HEAD)):
+            return None
+    try:
+        from safetensors.torch import load_file  # comes with timm
+    except ModuleNotFoundError:
+        return None
+    found: dict[str, Any] = load_file(path)
+    return found
+
+
+def _is_safetensors(head: bytes) -> bool:
+    return head[8:9] == b"{" and 0 < int.from_bytes(head[:8], "little") < 1 << 32
 
 
 def _stranger_in_zip(path: Path) -> tuple[str, str] | None:

@@ -33,7 +33,7 @@ def read_torch(path: Path, others: bool = False) -> Any:
     Args:
         path: the file.
         others: whether it may be of other people's making, with objects beside its tensors that
-            are of no use here (`foreign.NAMES`).
+            are of no use here (`foreign.NAMES`), or of safetensors.
 
     Raises:
         UsageError: it is an output of the running command.
@@ -50,12 +50,14 @@ def read_torch(path: Path, others: bool = False) -> Any:
     except (OSError, ValueError) as err:
         raise WsssError(f"{path}: {why_not(err)}") from None
     try:
-        if known := foreign.stranger(path):
-            raise WsssError(f"{path}: {known[0]}", known[1])
-        _check_parts(path)
-        with warnings.catch_warnings(), foreign.stand_ins() if others else nullcontext():
-            warnings.simplefilter("ignore")  # of odd pickles; what cannot be read is said below
-            found = torch.load(path, map_location="cpu", weights_only=True)
+        found = foreign.safetensors(path) if others else None
+        if found is None:
+            if known := foreign.stranger(path):
+                raise WsssError(f"{path}: {known[0]}", known[1])
+            _check_parts(path)
+            with warnings.catch_warnings(), foreign.stand_ins() if others else nullcontext():
+                warnings.simplefilter("ignore")  # of odd pickles; what cannot be read is said below
+                found = torch.load(path, map_location="cpu", weights_only=True)
         for name, tensor in _tensors(found):
             check_tensor(name, tensor)
         return found

@@ -180,11 +180,11 @@ def _check_types(weights: Weights, version: Any) -> None:
 def check_config(config: Mapping[str, Any]) -> None:
     """Raise ValueError where a network's config is not made of words, numbers and yes or no.
 
-    Or of short lists of whole numbers.
+    Or of short lists of numbers.
     """
     for name, value in config.items():
         listed = isinstance(value, list) and len(value) <= LISTED
-        parts = value if listed and all(type(part) is int for part in value) else [value]
+        parts = value if listed and all(type(part) in (int, float) for part in value) else [value]
         for part in parts:
             number = isinstance(part, int | float) and -LARGEST < part < LARGEST  # NaN is not
             if not number and not isinstance(part, str | None):

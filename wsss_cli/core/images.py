@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
+from .normalisation import IMAGENET
 from .raster import BadImage, check_one, depth, open_image, told
 from .reading import AS_IT_IS, BEHIND, Reading, Span
 from .tones import Pixels, to_rgb
@@ -17,8 +18,7 @@ from .tones import Pixels, to_rgb
 if TYPE_CHECKING:
     from torch import Tensor
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of RGB / 255
-IMAGENET_STD = (0.229, 0.224, 0.225)
+IMAGENET_MEAN, IMAGENET_STD = IMAGENET.mean, IMAGENET.std
 MEAN_COLOUR = (124, 116, 104)  # IMAGENET_MEAN in bytes: less than 0.01 once normalised
 
 _ORIENTATION = 0x0112  # the EXIF tag

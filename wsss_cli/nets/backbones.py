@@ -1,4 +1,4 @@
-"""Backbones by name: torchvision's image classifiers without their heads, and a tiny one."""
+"""Backbones by name: torchvision's image classifiers without their heads, timm's, a tiny one."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from torch import nn
 from torchvision.models.vgg import cfgs as vgg_layouts
 from torchvision.models.vgg import make_layers as vgg_layers
 
+from ..core.normalisation import Normalisation
 from .base import Backbone, remove_strides, set_unit_rates
-from .names import BACKBONE_FACTS, BACKBONES, OUTPUT_STRIDES, check_multi_grid
+from .names import BACKBONES, OUTPUT_STRIDES, TIMM, check_multi_grid, facts_of
 from .norms import freeze_batchnorm
 from .parameters import parameter_groups
 from .pretrained import load_backbone_weights
+from .timm_zoo import timm_backbone
 from .tiny import tiny_stages
 
 NAMES = BACKBONES
@@ -30,12 +32,16 @@ __all__ = [
 
 
 def build_backbone(
-    name: str, output_stride: int = 16, dilated: bool = False, multi_grid: Sequence[int] = ()
+    name: str,
+    output_stride: int = 16,
+    dilated: bool = False,
+    multi_grid: Sequence[int] = (),
+    normalisation: Normalisation | None = None,
 ) -> Backbone:
     """A backbone with freshly initialised weights.
 
     Args:
-        name: one of `NAMES`.
+        name: one of `NAMES`, or "timm:" and the name of a network of timm's.
         output_stride: image pixels per cell of the last map, 8, 16 or 32 (as trained on ImageNet).
             Smaller ones come from setting the last strides to 1.
         dilated: also dilate what follows a removed stride (`remove_strides`), so that
@@ -43,23 +49,28 @@ def build_backbone(
             does. No difference at stride 32.
         multi_grid: rates of the residual units of a ResNet's last stage, in multiples of the
             stage's own (`set_unit_rates`), where it is dilated; empty for none.
+        normalisation: of the images that its weights were trained on; None for that of its facts.
 
     Returns:
         The network, in train mode, nothing frozen.
 
     Raises:
         ValueError: unknown name or stride, or rates that there are no such units for.
+        UsageError: one of timm's, which is not installed.
     """
-    if name not in NAMES:
-        raise ValueError(f"unknown backbone {name!r}; there are {', '.join(NAMES)}")
+    facts = facts_of(name)
     if output_stride not in OUTPUT_STRIDES:
         raise ValueError(f"output stride {output_stride}: choose 8, 16 or 32")
-    facts = BACKBONE_FACTS[name]
+    if name.startswith(TIMM):
+        if multi_grid:
+            check_multi_grid(name, dilated, multi_grid)
+        return timm_backbone(name, output_stride, dilated, normalisation)
     body, stages = _body(name)
     strides = [min(stride, output_stride) for stride in facts.strides]
-    backbone = Backbone(name, body, stages, facts.channels, strides, dilated, facts.inner)
+    given = normalisation or facts.normalisation
+    backbone = Backbone(name, body, stages, facts.channels, strides, dilated, facts.inner, given)
     dilation = 1
-    for stage, stride in zip(backbone.stages(), facts.strides, strict=True):
+    for stage, stride in zip(backbone.in_stages(), facts.strides, strict=True):
         if stride > output_stride:
             dilation = remove_strides(stage, dilated, dilation)
     if facts.vgg:
@@ -67,13 +78,13 @@ def build_backbone(
     if multi_grid:
         check_multi_grid(name, dilated, multi_grid)
         backbone.multi_grid = tuple(multi_grid)
-        set_unit_rates(list(backbone.stages()[-1][0].children()), multi_grid, dilation)
+        set_unit_rates(list(backbone.in_stages()[-1][0].children()), multi_grid, dilation)
     return backbone
 
 
 def _body(name: str) -> tuple[dict[str, nn.Module], Sequence[Sequence[str]]]:
     """Modules under torchvision's own names, and the paths that make up each stage."""
-    facts = BACKBONE_FACTS[name]
+    facts = facts_of(name)
     if name == "tiny":
         body = tiny_stages(facts.channels)
         return body, [[key] for key in body]
@@ -109,4 +120,4 @@ def _remove_pool_strides(backbone: Backbone, output_stride: int, dilated: bool) 
         if stride > output_stride:
             setattr(backbone.features, path, nn.MaxPool2d(3, stride=1, padding=1))
     if dilated and output_stride < 16:
-        remove_strides(backbone.stages()[3], dilate=True, dilation=2)
+        remove_strides(backbone.in_stages()[3], dilate=True, dilation=2)

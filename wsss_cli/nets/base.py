@@ -8,7 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..core.grid import grid_size, pad_to_multiple
+from ..core.normalisation import IMAGENET, Normalisation
 from .depthwise import DilatedDepthwiseConv2d, is_dilated_depthwise
+from .input import taking
 
 STAGES = 5
 
@@ -16,17 +19,25 @@ STAGES = 5
 class Backbone(nn.Module):
     """A feature extractor in five stages.
 
-    State-dict keys are those of the network it was made from (torchvision's, less the
+    State-dict keys are those of the network it was made from (torchvision's or timm's, less the
     classifier), whatever the output stride, so that one weights file fits all variants.
 
+    Images are normalised by ImageNet's constants, whatever the network was trained on: the first
+    step of `forward` brings them to its own (`nets.input`). Where its strides cut sides, images
+    are padded on the right and below with 0, the mean colour, and maps keep the image's cells.
+
     Attributes:
-        name: as in `names.BACKBONES`.
+        name: as in `names.BACKBONES`, or "timm:NAME".
         channels: of the five returned maps.
         strides: image pixels per cell of the five returned maps; rising, the last is the
             output stride.
         output_stride, dilated, multi_grid: what `build_backbone` was asked for.
+        normalisation: of the images that the network itself wants.
         finer: stride and channels of the maps that `forward` gives before the five if asked to,
             the image first.
+        classifier: how the names of tensors begin that are no part of it, but of the network
+            that it was made from.
+        inside: what stands before that network's own names in the state dict; mostly "".
         frozen_stages: how many stages, counted from the image, get no gradient.
         origin: where in a file of other people's its weights were found, in words; mostly "".
     """
@@ -40,10 +51,12 @@ class Backbone(nn.Module):
         strides: Sequence[int],
         dilated: bool,
         inner: tuple[int, int, int] | None = None,
+        normalisation: Normalisation = IMAGENET,
+        floors: bool = False,
     ) -> None:
         """Wrap named modules; `stages` lists, per stage, the paths of those run in turn.
 
-        `inner` is as in `names.BackboneFacts`.
+        `inner`, `normalisation` and `floors` are as in `names.BackboneFacts`.
         """
         super().__init__()
         if not len(stages) == len(channels) == len(strides) == STAGES:
@@ -58,6 +71,11 @@ class Backbone(nn.Module):
         self.multi_grid: tuple[int, ...] = ()
         self.finer = ((1, 3), *([] if inner is None else [inner[1:]]))
         self._inner = 0 if inner is None else inner[0]
+        self.whole = self.output_stride if floors else 1
+        self.normalisation = normalisation
+        self.take = taking(normalisation)
+        self.classifier: tuple[str, ...] = ("classifier.", "fc.")  # torchvision's
+        self.inside = ""
         self.frozen_stages = 0
         self.origin = ""
         self._paths = tuple(tuple(paths) for paths in stages)
@@ -68,7 +86,7 @@ class Backbone(nn.Module):
         found = {"name": self.name, "output_stride": self.output_stride, "dilated": self.dilated}
         return {**found, "multi_grid": list(self.multi_grid)} if self.multi_grid else found
 
-    def stages(self) -> list[list[nn.Module]]:
+    def in_stages(self) -> list[list[nn.Module]]:
         """The modules of each of the five stages, in the order they run."""
         return [[self.get_submodule(path) for path in paths] for paths in self._paths]
 
@@ -89,7 +107,7 @@ class Backbone(nn.Module):
         return self.train(self.training)
 
     def _frozen_modules(self) -> list[nn.Module]:
-        return [module for stage in self.stages()[: self.frozen_stages] for module in stage]
+        return [module for stage in self.in_stages()[: self.frozen_stages] for module in stage]
 
     def train(self, mode: bool = True) -> Backbone:
         super().train(mode)
@@ -101,16 +119,24 @@ class Backbone(nn.Module):
         """Five feature maps [stem, s4, s8, s16, last].
 
         Args:
-            x: (B, 3, H, W) float, normalised RGB; any H, W >= 1.
+            x: (B, 3, H, W) float, RGB normalised by ImageNet's constants; any H, W >= 1.
             finer: give the image, and what finer map there is within the stem, before the five.
 
         Returns:
             Map k is (B, channels[k], ceil(H / strides[k]), ceil(W / strides[k])). The maps of
             frozen stages are detached, from the image too.
         """
-        maps = [x] if finer else []
-        recording = torch.is_grad_enabled()
-        for index, stage in enumerate(self.stages()):
+        whole = pad_to_multiple(x, self.whole)
+        maps = self._maps(whole if self.take is None else self.take(whole), finer)
+        if self.whole > 1:
+            cells = [grid_size(x.shape[-2], x.shape[-1], stride) for stride in self.strides]
+            maps = [m[..., :h, :w] for m, (h, w) in zip(maps, cells, strict=True)]
+        return [x, *maps] if finer else maps
+
+    def _maps(self, x: Tensor, finer: bool) -> list[Tensor]:
+        """The five maps of images as the network wants them, the finer one before them."""
+        maps, recording = [], torch.is_grad_enabled()
+        for index, stage in enumerate(self.in_stages()):
             with torch.set_grad_enabled(recording and index >= self.frozen_stages):
                 for count, module in enumerate(stage, start=1):
                     x = module(x)

@@ -20,9 +20,9 @@ def fold_batchnorm(model: Network) -> Network:
     """Fold each fixed batch norm into the convolution that it follows, in place.
 
     A batch norm is taken to follow the convolution registered just before it in the same module,
-    which holds for torchvision's networks and ours.
-    What it did, the convolution's weights then do: equal up to rounding, with
-    a pass over each map less.
+    which holds for torchvision's networks, timm's and ours. What it did, the convolution's weights
+    then do: equal up to rounding, with a pass over each map less. The activation that timm's
+    batch norms have in them stays in their place.
 
     Args:
         model: in eval mode. Its state dict changes; it is not for training any more.
@@ -40,7 +40,7 @@ def fold_batchnorm(model: Network) -> Network:
                 if child.training or before[1].out_channels != child.num_features:
                     raise ValueError(f"{name}: a batch norm that does not fit {before[0]}")
                 setattr(parent, before[0], _fused(before[1], child))
-                setattr(parent, name, nn.Identity())
+                setattr(parent, name, getattr(child, "act", nn.Identity()))
             before = name, child
     return model
 

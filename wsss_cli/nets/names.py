@@ -1,12 +1,16 @@
 """What can be built, by name, and what is known of it, without torch: `--help` and Tab are fast.
 
 A backbone's facts are one entry of BACKBONE_FACTS, a segmentation network's one of SEGMENTER_FACTS.
+Those of a backbone of timm's, "timm:NAME", are found by building it without weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..core.normalisation import IMAGENET, Normalisation
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,10 @@ class BackboneFacts:
             for other networks.
         inner: of the finest map within the first stage, where one is finer than what the stage
             gives: how many of the stage's modules make it, its stride, its channels.
+        normalisation: of the images that it was trained on.
+        floors: it gives floor(side / stride) cells, not the ceiling: images have to be padded.
+        kind: of a network of timm's, the class that it is of.
+        recorded: what a weights file has to say of it beside its name.
     """
 
     channels: tuple[int, ...]
@@ -36,6 +44,10 @@ class BackboneFacts:
     low_rate: bool = False
     units: int = 0
     inner: tuple[int, int, int] | None = None
+    normalisation: Normalisation = IMAGENET
+    floors: bool = False
+    kind: str = ""
+    recorded: dict[str, Any] = field(default_factory=dict)
 
 
 def _resnet(channels: tuple[int, ...], units: int = 3) -> BackboneFacts:
@@ -67,6 +79,23 @@ BACKBONE_FACTS = {
 }
 BACKBONES = tuple(BACKBONE_FACTS)
 OUTPUT_STRIDES = (8, 16, 32)
+TIMM = "timm:"  # before the names of timm's networks
+
+
+def facts_of(backbone: str) -> BackboneFacts:
+    """What is known of a backbone, of ours or timm's. Of timm's, torch and timm are loaded.
+
+    Raises:
+        UsageError: timm is not installed.
+        ValueError: there is no such backbone.
+    """
+    if backbone.startswith(TIMM):
+        from .timm_zoo import timm_facts
+
+        return timm_facts(backbone.removeprefix(TIMM))
+    if backbone not in BACKBONE_FACTS:
+        raise ValueError(f"unknown backbone {backbone!r}; there are {', '.join(BACKBONES)}")
+    return BACKBONE_FACTS[backbone]
 
 
 @dataclass(frozen=True)
@@ -111,12 +140,12 @@ HEAD_NORMS = ("group", "batch")
 
 def has_linear_head(model: str, backbone: str) -> bool:
     """Whether one layer makes a segmentation network's logits, which a linear probe can start."""
-    return SEGMENTER_FACTS[model].linear and not BACKBONE_FACTS[backbone].vgg
+    return SEGMENTER_FACTS[model].linear and not facts_of(backbone).vgg
 
 
 def check_multi_grid(backbone: str, dilated: bool, rates: Sequence[int]) -> None:
     """Raise ValueError where a backbone's last stage can have no such rates of its units."""
-    units = BACKBONE_FACTS[backbone].units
+    units = facts_of(backbone).units
     if not units:
         raise ValueError(f"{backbone} has no last stage of residual units")
     listed = isinstance(rates, list | tuple) and len(rates) == units
@@ -141,4 +170,4 @@ def usual_multi_grid(model: str, backbone: str, dilated: bool) -> tuple[int, ...
     ((1, 2, 4), ())
     """
     rates = SEGMENTER_FACTS[model].multi_grid
-    return rates if dilated and BACKBONE_FACTS[backbone].units == len(rates) else ()
+    return rates if dilated and facts_of(backbone).units == len(rates) else ()

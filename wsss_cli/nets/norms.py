@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -29,6 +30,27 @@ class AbsorbedBatchNorm2d(FixedBatchNorm2d):
         return x
 
 
+class FixedBatchNormAct2d(FixedBatchNorm2d):
+    """A fixed batch norm that does what timm's batch norms do after normalising.
+
+    Attributes:
+        drop, act: dropout of blocks and activation, nn.Identity where there is none.
+    """
+
+    drop: nn.Module
+    act: nn.Module
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.drop(super().forward(x)))
+
+
+class AbsorbedBatchNormAct2d(FixedBatchNormAct2d):
+    """The same where the convolution before it does the work of the batch norm."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.drop(x))
+
+
 class NormedConv2d(nn.Conv2d):
     """A convolution that does the work of the fixed batch norm after it as well.
 
@@ -36,7 +58,7 @@ class NormedConv2d(nn.Conv2d):
     and state-dict keys of both stay as they are, and so do the gradients of all that trains.
     """
 
-    _absorbed: list[AbsorbedBatchNorm2d]  # a list, or the norm would be registered here too
+    _absorbed: list[FixedBatchNorm2d]  # a list, or the norm would be registered here too
 
     def normed(self) -> tuple[Tensor, Tensor]:
         """Weight and bias of both together."""
@@ -61,6 +83,10 @@ NORMED: dict[type[nn.Module], type[NormedConv2d]] = {
     nn.Conv2d: NormedConv2d,
     DilatedDepthwiseConv2d: NormedDilatedDepthwiseConv2d,
 }
+ABSORBED: dict[type[nn.Module], type[FixedBatchNorm2d]] = {
+    FixedBatchNorm2d: AbsorbedBatchNorm2d,
+    FixedBatchNormAct2d: AbsorbedBatchNormAct2d,
+}
 
 
 def _absorb(parent: nn.Module) -> None:
@@ -70,17 +96,22 @@ def _absorb(parent: nn.Module) -> None:
         if (
             isinstance(before, nn.Conv2d)
             and type(before) in NORMED
-            and type(child) is FixedBatchNorm2d
+            and isinstance(child, FixedBatchNorm2d)
+            and type(child) in ABSORBED
             and child.num_features == before.out_channels
         ):
-            child.__class__ = AbsorbedBatchNorm2d
+            child.__class__ = ABSORBED[type(child)]
             before.__class__ = NORMED[type(before)]
             before._absorbed = [child]  # type: ignore[assignment]  # it is a NormedConv2d now
         before = child
 
 
-def _fixed(norm: _BatchNorm, affine: bool) -> FixedBatchNorm2d:
-    fixed = FixedBatchNorm2d(norm.num_features, norm.eps, norm.momentum, norm.affine)
+def _fixed(norm: Any, affine: bool) -> FixedBatchNorm2d:
+    acts = hasattr(norm, "act")  # timm's
+    kind = FixedBatchNormAct2d if acts else FixedBatchNorm2d
+    fixed = kind(norm.num_features, norm.eps, norm.momentum, norm.affine)
+    if isinstance(fixed, FixedBatchNormAct2d):
+        fixed.drop, fixed.act = norm.drop, norm.act
     # the very same tensors: an optimiser that already holds them keeps working
     fixed.weight, fixed.bias = norm.weight, norm.bias
     fixed.running_mean, fixed.running_var = norm.running_mean, norm.running_var
@@ -105,7 +136,7 @@ def freeze_batchnorm(module: nn.Module, affine: bool = True) -> int:
         affine: also stop scale and shift from training.
 
     A batch norm is taken to follow the convolution registered just before it in the same module,
-    which holds for torchvision's networks and ours; the convolution then does its work.
+    which holds for torchvision's networks, timm's and ours; the convolution then does its work.
 
     Returns:
         How many batch norms are fixed.
@@ -126,6 +157,22 @@ def freeze_batchnorm(module: nn.Module, affine: bool = True) -> int:
             count += 1
         _absorb(parent)
     return count
+
+
+def trains_statistics(module: nn.Module) -> bool:
+    """Whether a module is a batch norm of its own process's statistics, which it updates."""
+    other = isinstance(module, FixedBatchNorm2d | nn.SyncBatchNorm)
+    return isinstance(module, _BatchNorm) and not other
+
+
+def synchronised(norm: nn.Module) -> nn.Module:
+    """The batch norm with statistics of all processes, what timm's do after it included."""
+    if not hasattr(norm, "act"):
+        return nn.SyncBatchNorm.convert_sync_batchnorm(norm)
+    from timm.layers import convert_sync_batchnorm
+
+    found: nn.Module = convert_sync_batchnorm(norm)
+    return found
 
 
 def group_norm(channels: int, affine: bool = True) -> nn.GroupNorm:

@@ -10,14 +10,15 @@ from torch import Tensor
 
 from ..artifacts.torch_files import not_finite, read_torch
 from ..artifacts.weights import MADE_BY
+from ..core.normalisation import IMAGENET as OF_IMAGENET
 from ..errors import WsssError
 from .base import Backbone
-from .names import BACKBONE_FACTS
+from .input import recorded_normalisation
+from .names import TIMM, facts_of
 from .states import State, find_state
 
 IMAGENET, RANDOM = "imagenet", "random"
-CLASSIFIER_KEYS = ("classifier.", "fc.")  # torchvision's ImageNet heads
-HINT_FILE = "give --backbone-weights FILE with a torchvision state dict, or `random`"
+HINT_FILE = "give --backbone-weights FILE with a state dict of torchvision or timm, or `random`"
 
 
 def load_backbone_weights(backbone: Backbone, source: str | Path | Mapping[str, Tensor]) -> None:
@@ -26,9 +27,10 @@ def load_backbone_weights(backbone: Backbone, source: str | Path | Mapping[str, 
     Args:
         backbone: changed in place.
         source: 'imagenet' for torchvision's first published weights (IMAGENET1K_V1, which the
-            papers used), downloaded into the torch hub cache; 'random' to keep the
-            initialisation; a path to a torchvision state dict, as it is or in a checkpoint
-            (`states.find_state`), or to weights of ours; or what such a file holds. Half
+            papers used), or those that timm has under the network's name, downloaded into the
+            torch hub cache; 'random' to keep the initialisation; a path to a state dict of
+            torchvision or timm, as it is or in a checkpoint (`states.find_state`), or to
+            weights of ours; or what such a file holds. Half
             precision becomes float32. Keys of an ImageNet classifier are ignored; of a larger
             network only the backbone is taken. `backbone.origin` says where it was found.
 
@@ -65,10 +67,14 @@ def all_entries(backbone: Backbone, source: str | Path | Mapping[str, Tensor]) -
 
 
 def _imagenet(name: str) -> Mapping[str, Tensor]:
-    if not BACKBONE_FACTS[name].published:
+    if not facts_of(name).published:
         raise WsssError(
             f"{name}: there are no ImageNet weights for it", "use --backbone-weights random"
         )
+    if name.startswith(TIMM):
+        from .timm_zoo import timm_weights
+
+        return timm_weights(name)
     from torchvision.models import get_model_weights
 
     weights = get_model_weights(name)["IMAGENET1K_V1"]
@@ -96,15 +102,15 @@ def _found(backbone: Backbone, source: Any, label: str) -> State:
         WsssError: there are none, or they are there twice.
     """
     try:
-        return find_state(source, backbone.state_dict())
+        return find_state(source, _wanted(backbone))
     except ValueError as error:
         raise WsssError(f"{label}: {error}", HINT_FILE) from None
 
 
 def _load(backbone: Backbone, source: Any, label: str) -> str:
     state = _found(backbone, source, label)
-    given = {k: v for k, v in state.tensors.items() if not k.startswith(CLASSIFIER_KEYS)}
-    wanted = backbone.state_dict()
+    given = {k: v for k, v in state.tensors.items() if not k.startswith(backbone.classifier)}
+    wanted = _wanted(backbone)
     # files from before PyTorch 0.4.1 lack the batch counters, which nothing of ours reads
     missing = [k for k in wanted if k not in given and not k.endswith("num_batches_tracked")]
     unexpected = [k for k in given if k not in wanted]
@@ -129,9 +135,34 @@ def _load(backbone: Backbone, source: Any, label: str) -> str:
         raise WsssError(
             f"{label}: {len(lost)} tensors hold NaN or infinity, first {lost[0]}", HINT_FILE
         )
-    backbone.load_state_dict({key: given.get(key, value) for key, value in wanted.items()})
-    ours = isinstance(source, Mapping) and source.get("kind") in list(MADE_BY)
-    return "" if ours else state.said
+    backbone.load_state_dict(
+        {backbone.inside + key: given.get(key, value) for key, value in wanted.items()}
+    )
+    if not (isinstance(source, Mapping) and source.get("kind") in list(MADE_BY)):
+        return state.said
+    _check_normalisation(backbone, source, label)
+    return ""
+
+
+def _check_normalisation(backbone: Backbone, weights: Mapping[str, Any], label: str) -> None:
+    """Refuse weights of ours that were trained on images of another normalisation."""
+    config = weights.get("config")
+    config = config if isinstance(config, Mapping) else {}
+    try:
+        found = recorded_normalisation(config) or OF_IMAGENET
+    except ValueError as error:
+        raise WsssError(f"{label}: {error}", HINT_FILE) from None
+    if found != backbone.normalisation:
+        raise WsssError(
+            f"{label}: trained on images of mean {found.mean} and std {found.std}, which "
+            f"{backbone.name} does not take",
+            f"its backbone is {config.get('backbone')}: give that as --backbone",
+        )
+
+
+def _wanted(backbone: Backbone) -> dict[str, Tensor]:
+    """A backbone's tensors by the names that they have in the network it was made from."""
+    return {k.removeprefix(backbone.inside): t for k, t in backbone.state_dict().items()}
 
 
 def _fits(value: Any, like: Tensor) -> bool:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..artifacts.torch_files import not_finite
 from .backbones import Backbone, build_backbone
+from .input import recorded_normalisation
 
 
 def backbone_of(config: Mapping[str, Any]) -> Backbone:
@@ -16,14 +17,16 @@ def backbone_of(config: Mapping[str, Any]) -> Backbone:
 
     Args:
         config: `backbone`, `output_stride` and `dilated`, as `build_backbone` takes them;
-            `multi_grid` where there is one.
+            `multi_grid` where there is one; `mean` and `std` where it has constants of its own.
 
     Raises:
         ValueError: the config does not describe one.
+        UsageError: it is one of timm's, which is not installed.
     """
     name, stride = entry(config, "backbone", str), entry(config, "output_stride", int)
     rates = entry(config, "multi_grid", list, [])
-    return build_backbone(name, stride, entry(config, "dilated", bool), rates)
+    given = recorded_normalisation(config)
+    return build_backbone(name, stride, entry(config, "dilated", bool), rates, given)
 
 
 def entry(config: Mapping[str, Any], name: str, kind: type, otherwise: Any = None) -> Any:

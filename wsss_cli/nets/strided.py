@@ -10,7 +10,7 @@ from .base import Backbone
 from .convolved import FC_SIDE, ConvolvedClassifier
 from .grids import to_stride
 from .heads import Head, unframed
-from .names import BACKBONE_FACTS
+from .names import facts_of
 
 FC_WIDTH = 4096
 SKIP_STRIDES = (16, 8)  # FCN-8s: pool4 and pool3 on VGG-16
@@ -32,12 +32,17 @@ class StridedHead(Head):
         backbone: of output stride 32.
         n_labels: background included.
         skips: FCN-8s.
+
+    Raises:
+        ValueError: FCN-8s on a backbone without maps of strides 16 and 8.
     """
 
     def __init__(self, backbone: Backbone, n_labels: int, skips: bool) -> None:
         super().__init__()
-        self.pooled = BACKBONE_FACTS[backbone.name].vgg  # stages end before their pool
+        self.pooled = facts_of(backbone.name).vgg  # stages end before their pool
         stages = dict(zip(backbone.strides, range(len(backbone.strides)), strict=True))
+        if skips and not self.pooled and not stages.keys() >= set(SKIP_STRIDES):
+            raise ValueError(f"{backbone.name} has no maps of strides 16 and 8 beside its last")
         inputs = backbone.channels[-1]
         self.fc: nn.Module = nn.Identity()
         if self.pooled:

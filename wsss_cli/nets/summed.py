@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .base import Backbone
 from .convolved import ConvolvedClassifier
 from .heads import Head
-from .names import BACKBONE_FACTS
+from .names import facts_of
 
 FC_WIDTH = 1024  # of the convolutional fc6 and fc7 on VGG-16
 
@@ -34,7 +34,7 @@ class SummedHead(Head):
     ) -> None:
         super().__init__()
         self.stride = backbone.output_stride
-        inputs, vgg = backbone.channels[-1], BACKBONE_FACTS[backbone.name].vgg
+        inputs, vgg = backbone.channels[-1], facts_of(backbone.name).vgg
         self.linear = not vgg
         self.average = nn.AvgPool2d(3, stride=1, padding=1) if average and vgg else nn.Identity()
         self.branches = nn.ModuleList()

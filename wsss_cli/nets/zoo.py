@@ -13,7 +13,8 @@ import torch
 import torchvision.models as zoo
 from torch import Tensor, nn
 
-from ..core.images import IMAGENET_MEAN, IMAGENET_STD
+from ..core.normalisation import Normalisation
+from .input import taking
 from .states import State, find_state
 
 # Ported from TensorFlow: torchvision builds them so for published weights, and otherwise only
@@ -118,17 +119,9 @@ def _take_input(model: nn.Module, name: str) -> None:
     the first convolution it could not be folded, whose padding is 0 after normalisation.
     """
     preset = zoo.get_model_weights(name).DEFAULT.transforms()
-    mean, std = tuple(preset.mean), tuple(preset.std)
-    if (mean, std) == (IMAGENET_MEAN, IMAGENET_STD):
-        return
-    scale = [ours / theirs for ours, theirs in zip(IMAGENET_STD, std, strict=True)]
-    shift = [(o - t) / d for o, t, d in zip(IMAGENET_MEAN, mean, std, strict=True)]
-
-    def normalise_again(module: nn.Module, inputs: tuple[Tensor]) -> Tensor:
-        (x,) = inputs
-        return x * x.new_tensor(scale)[:, None, None] + x.new_tensor(shift)[:, None, None]
-
-    model.register_forward_pre_hook(normalise_again)
+    step = taking(Normalisation(tuple(preset.mean), tuple(preset.std)))
+    if step is not None:
+        model.register_forward_pre_hook(lambda module, inputs: step(*inputs))
 
 
 def _fits(value: Tensor, like: Tensor) -> bool:

@@ -11,13 +11,13 @@ import typer
 
 from ..errors import UsageError
 from ..nets.names import (
-    BACKBONE_FACTS,
     DECODER_STRIDES,
     HEAD_NORMS,
     SEGMENTER_FACTS,
     SEGMENTERS,
     check_decoder_stride,
     check_multi_grid,
+    facts_of,
     usual_multi_grid,
 )
 from .annotations import Default, in_words
@@ -37,7 +37,7 @@ def bearable(rate: float) -> Due:
     fragile = " and ".join(name for name, facts in SEGMENTER_FACTS.items() if facts.many_taps)
 
     def of(options: Mapping[str, Any]) -> float:
-        model, backbone = SEGMENTER_FACTS[options["model"]], BACKBONE_FACTS[options["backbone"]]
+        model, backbone = SEGMENTER_FACTS[options["model"]], facts_of(options["backbone"])
         return LOW_RATE if model.many_taps and backbone.low_rate else rate
 
     return Due(of, f"{rate:g}, or {LOW_RATE:g} for {fragile} on MobileNets")

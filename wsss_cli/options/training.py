@@ -15,7 +15,7 @@ import typer
 from ..artifacts.inputs import contents as contents_of
 from ..errors import UsageError, WsssError
 from ..machine.devices import TrainPrecision
-from ..nets.names import BACKBONES, OUTPUT_STRIDES
+from ..nets.names import BACKBONES, OUTPUT_STRIDES, TIMM, facts_of
 from .files import Reads
 from .looking import MAX_SIDE, MaxSide
 from .shared import Device, Force, Quiet, Seed, Workers, any_of, one_of
@@ -51,6 +51,17 @@ ValEvery = Annotated[
 ]
 
 
+def known_backbone(value: str) -> str:
+    """A callback for --backbone."""
+    if value.startswith(TIMM):
+        try:
+            facts_of(value)
+        except ValueError as err:
+            raise typer.BadParameter(str(err)) from None
+        return value
+    return one_of(BACKBONES)(value)
+
+
 class BatchNorm(str, enum.Enum):
     """What pretrained batch norms do: nothing new, train scale and shift, or train altogether."""
 
@@ -67,9 +78,10 @@ class Body:
         str,
         typer.Option(
             metavar="NAME",
-            callback=one_of(BACKBONES),
+            callback=known_backbone,
             autocompletion=any_of(BACKBONES),
-            help=f"Network whose features are used, one of {', '.join(BACKBONES)}.",
+            help=f"Network whose features are used, one of {', '.join(BACKBONES)}; or "
+            f"{TIMM}NAME, a network of timm's.",
         ),
     ] = "resnet50"
     weights: Annotated[
@@ -77,8 +89,8 @@ class Body:
         typer.Option(
             "--backbone-weights",
             metavar="SOURCE",
-            help="Weights that the backbone starts from: imagenet (torchvision's, downloaded), "
-            "random, or a FILE of torchvision or wsss.",
+            help="Weights that the backbone starts from: imagenet (torchvision's or timm's, "
+            "downloaded), random, or a FILE of torchvision, timm or wsss.",
         ),
         Reads(but=("imagenet", "random")),
     ] = "imagenet"
@@ -119,7 +131,8 @@ class Body:
     def config(self) -> dict[str, Any]:
         """What the backbone's architecture is rebuilt from."""
         names = ("backbone", "output_stride", "dilated")
-        return {name: getattr(self, name) for name in names}
+        found = {name: getattr(self, name) for name in names}
+        return found | facts_of(self.backbone).recorded
 
     def params(self) -> dict[str, Any]:
         """For provenance: a file of weights is known by its contents, not by where it lies."""

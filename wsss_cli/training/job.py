@@ -128,13 +128,13 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
     from ..artifacts.standing import partial_path
     from ..artifacts.torch_files import read_torch
     from ..artifacts.weights import weights_run, write_torch
+    from ..nets.norms import trains_statistics
     from .checkpoint import Checkpoint
     from .compute import set_up
     from .data import Plan, Samples
     from .interrupt import Interrupts
     from .loop import fit
     from .schedule import Poly
-    from .team import trains_statistics
 
     plan = Plan(len(job.ids), recipe.batch_size, recipe.epochs, setting.seed)
     precision = team.share(resolve_precision(setting.precision, team.device).value)

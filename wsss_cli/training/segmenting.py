@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..console import warn
+from ..errors import UsageError
 from ..options.segmenter import Head
 from ..options.training import Body, Crops, Recipe, Setting
 from .inputs import held_out_split, keep_pixels
@@ -103,12 +104,19 @@ class Task:
         return {**self.config, **self.body.params(), "aux_weight": self.head.aux}
 
     def network(self, n_labels: int, team: Team) -> tuple[Segmenter, list[nn.Module]]:
-        """A network to train, and those of its modules that are pretrained."""
+        """A network to train, and those of its modules that are pretrained.
+
+        Raises:
+            UsageError: a head that the backbone has no maps for.
+        """
         from ..nets.segmentation import build_segmenter, load_head_weights
 
         aux, norm = self.head.aux > 0, self.head.head_norm.value
         body = self.body.build(self.unit_rates)
-        net = build_segmenter(self.head.model, body, n_labels, aux, norm, self.head.decoder)
+        try:
+            net = build_segmenter(self.head.model, body, n_labels, aux, norm, self.head.decoder)
+        except ValueError as err:
+            raise UsageError(f"--model {self.head.model}: {err}") from None
         filled = load_head_weights(net, self.body.weights)
         if filled is None and team.leads:
             warn(f"{self.body.weights} holds no classifier of VGG-16: fc6 and fc7 start at random")

@@ -20,6 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import WsssError
 from ..machine import ending
+from ..nets.norms import synchronised, trains_statistics
 from .shares import SharedDropout, Shares
 
 T = TypeVar("T")
@@ -109,7 +110,7 @@ class Team:
         for parent in list(model.modules()):
             for name, child in list(parent.named_children()):
                 if trains_statistics(child) and self.device.type == "cuda":
-                    setattr(parent, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))
+                    setattr(parent, name, synchronised(child))
                 elif isinstance(child, nn.modules.dropout._DropoutNd) and child.p:
                     setattr(parent, name, SharedDropout(child, shares))
 
@@ -184,9 +185,3 @@ class Team:
                 self._store.wait(["left"], FAREWELL)
         except RuntimeError:
             pass
-
-
-def trains_statistics(module: nn.Module) -> bool:
-    """Whether a module is a batch norm of its own process's statistics, which it updates."""
-    # by type: fixed batch norms and synchronised ones are subclasses
-    return type(module) in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...nets.names import BACKBONE_FACTS
+from ...nets.names import BACKBONE_FACTS, facts_of
 from ...training.affinities import Learner, Relating, count_cells
 from ...training.lesson import TrainingCard
 
@@ -44,7 +44,7 @@ class AffinityLesson(Relating):
         from ...training.losses import Loss, vote_labels
 
         body, radius, norm = self.task.body, self.task.radius, self.options.group_norm
-        norm = BACKBONE_FACTS[body.backbone].vgg if norm is None else norm
+        norm = facts_of(body.backbone).vgg if norm is None else norm
         model = AffinityNet(body.build(), norm)
         prepare = partial(count_cells, vote_labels, model.stride, radius)
         loss = Loss(prepare, partial(affinity_loss, radius))
