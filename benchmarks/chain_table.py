@@ -120,7 +120,9 @@ def carry_out(stages: Iterator[Stage], asked: argparse.Namespace) -> None:
         words = [*shlex.split(command), name]
         print(f"{out.name}: wsss " + shlex.join(words), file=sys.stderr, flush=True)
         before = cpu_seconds()
-        done = subprocess.run([*WSSS, *words, "-q"], cwd=out, env=environment, check=False)
+        done = subprocess.run(
+            [*WSSS, *words, "-q"], cwd=out, env=environment, stdout=subprocess.DEVNULL, check=False
+        )
         spent = json.loads(times.read_text()) if times.exists() else {}
         spent[name] = spent.get(name, 0) + cpu_seconds() - before
         times.write_text(json.dumps(spent, indent=1))

@@ -26,7 +26,7 @@ def linear_probe(features: Tensor, tags: Tensor, decay: float) -> Tensor:
     that centring adds to each class's score, which ranks neither images nor map cells.
 
     As decay grows, the weights tend to the difference of class means over each feature's
-    variance, which few images determine better than the free minimum; see docs/results.md.
+    variance, which few images determine better than the free minimum; see docs/results-appendix.md.
 
     Args:
         features: (N, D) floating, N >= 1.
