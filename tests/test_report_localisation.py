@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from wsss_cli.report.localisation import percent, protocol_lines
-
-
-def test_shares_are_percent_and_what_is_undefined_a_dash() -> None:
-    assert (percent(0.12345), percent(1), percent(None)) == ("12.35", "100.00", "-")
+from wsss_cli.report.localisation import protocol_lines
 
 
 def test_the_protocol_says_what_was_left_out() -> None:

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from wsss_cli.report.scores import PER_LABEL, SUMMARY, print_report, print_rows, protocol_lines
+from wsss_cli.report.scores import (
+    PER_LABEL,
+    SUMMARY,
+    percent,
+    print_report,
+    print_rows,
+    protocol_lines,
+)
 
 
 def point(**values: Any) -> dict[str, Any]:
@@ -182,3 +189,7 @@ def test_rows_have_intervals_where_there_are(capsys: pytest.CaptureFixture[str])
     assert header.startswith("scored  split  images  mIoU %   95 % interval  pixel accuracy %")
     assert rows[0].split() == ["p.h5", "all", "6", "50.0", "[40.00,", "60.00]", "75.4"]
     assert rows[1].split() == ["q.h5", "all", "6", "50.0", "-", "75.4"]
+
+
+def test_shares_are_percent_and_what_is_undefined_a_dash() -> None:
+    assert (percent(0.12345), percent(1), percent(None)) == ("12.35", "100.00", "-")

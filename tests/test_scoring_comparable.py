@@ -81,8 +81,9 @@ def test_damaged_scores_are_refused(tmp_path: Path, keys: str, value: Any) -> No
 
 
 def test_those_that_differ_in_what_is_scored_alone_are_compared(tmp_path: Path) -> None:
-    one = scored(tmp_path, split="val", images_counted=8)
-    other = scored(tmp_path, "b.json", 2, split=None, images_counted=9, thresholds=[0.1])
+    one = scored(tmp_path, split="val", images_counted=8, images_left_out=0)
+    own = {"split": None, "images_counted": 9, "images_left_out": 5, "thresholds": [0.1]}
+    other = scored(tmp_path, "b.json", 2, **own)
     check_pairs([one], [other])
     maps = scored(tmp_path, "m.json", 3, point="chosen", resolution="enlarged", ties="above")
     check_pairs([one], [maps])

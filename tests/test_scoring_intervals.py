@@ -77,7 +77,7 @@ def test_what_may_be_asked_for() -> None:
     for draws in (-1, 99, 100_001):
         with pytest.raises(UsageError, match=f"--bootstrap {draws}: 0, or 100 to 100000"):
             resampling(draws, 0, None)
-    with pytest.raises(UsageError, match="--clusters: says which images"):
+    with pytest.raises(UsageError, match="--clusters: needs --bootstrap"):
         resampling(0, 0, Path("c.csv"))
 
 

@@ -31,8 +31,8 @@ def run(
         list[Path],
         typer.Argument(
             metavar="FILE...",
-            help="JSON scores of `wsss eval`: two; or of several trainings of A, the word vs, and "
-            "as many of B.",
+            help="Two files of `wsss eval --json`, of A and of B. Or several of A, one for each "
+            "training, the word vs, and as many of B.",
         ),
         Reads(but=(VERSUS,)),
     ],
@@ -45,19 +45,29 @@ def run(
     ] = At.chosen,
     draws: Annotated[
         int,
-        typer.Option(min=100, max=100_000, help="Resamples of the images, for the intervals."),
+        typer.Option(
+            min=100,
+            max=100_000,
+            metavar="N",
+            help="Number of resamples of the images, for the intervals.",
+        ),
     ] = 10_000,
     permutations: Annotated[
         int,
-        typer.Option(min=10_000, max=1_000_000, help="Random swaps of A and B, for the p-values."),
+        typer.Option(
+            min=10_000,
+            max=1_000_000,
+            metavar="N",
+            help="Number of random swaps of A and B, for the p-values.",
+        ),
     ] = 10_000,
     seed: Seed = 0,
     clusters: Annotated[
         Path | None,
         typer.Option(
             metavar="CSV",
-            help="File with the columns image and cluster: images that resemble each other, such "
-            "as frames of one video, are drawn and swapped together.",
+            help="File with the columns image and cluster. Images of one cluster, such as frames "
+            "of one video, are drawn and swapped together.",
         ),
         Reads(),
     ] = None,
@@ -65,9 +75,10 @@ def run(
 ) -> None:
     """Compare two systems by their scores of the same images.
 
-    Gives the difference of mIoU and of each label's IoU, each with a 95 % interval and a p-value,
-    and says in words whether it is a lead. Files of other images, masks, labels or protocol are
-    refused. Several trainings of each tell more of the methods.
+    Gives the difference B - A of mIoU and of each label's IoU, each with a 95 % interval and a
+    p-value, and says in words whether it is a lead. Files of different images, masks, labels or
+    protocols are refused. Two files tell of two systems on images such as these; to tell of two
+    methods, train each several times: compare A0.json A1.json vs B0.json B1.json.
 
     Example: wsss compare cam.json pseudo.json
     """

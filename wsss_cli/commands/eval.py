@@ -58,7 +58,7 @@ def run(
         typer.Option(
             metavar="A:B:STEP",
             help="Maps: thresholds to try, from A up to but not B, STEP apart; or a list such as "
-            f"0.1,0.2. Default: {SWEEP}, with --boxes {SWEEP_OF_BOXES}.",
+            f"0.1,0.2. Default: {SWEEP}; with --boxes {SWEEP_OF_BOXES}.",
         ),
     ] = None,
     choice: ThresholdChoice = CHOICE,
@@ -71,7 +71,7 @@ def run(
     per_image: Annotated[
         Path | None,
         typer.Option(
-            metavar="CSV", help="File to write a row of scores for each image to, as a table."
+            metavar="CSV", help="File to write a table of scores to, a row for each image."
         ),
         Writes(),
     ] = None,
@@ -90,15 +90,14 @@ def run(
     """Score labels or maps against the data set's masks.
 
     Maps are scored at all --thresholds in one pass. The best is an oracle, chosen with the very
-    masks that it is scored on. Beside it stands the score at a threshold chosen without them:
-    --threshold, --threshold-from or --calibrate-split; or with those of a few images alone, which
-    are not scored: --calibrate or --calibrate-ids. Else the file's own background scores decide,
-    else IRN's published constants, 0.15 for maps and 0.25 for walked ones. With --boxes it is 0.2
-    of a map's maximum, the published constant of CAM.
+    masks that it is scored on. Beside it stands the score at a threshold chosen without them, by
+    one of --threshold, --threshold-from, --calibrate-split, --calibrate and --calibrate-ids. Else
+    the file's own background scores decide, else IRN's published constants, 0.15 for maps and 0.25
+    for walked ones. With --boxes it is 0.2 of a map's maximum, the published constant of CAM.
 
-    --bootstrap gives intervals. --boundary and --sizes score outlines, and objects by size, as
-    well; --pointing and --faithfulness whether maps are where their classes are, and where the
-    classifier saw them.
+    --bootstrap adds intervals, --boundary scores of outlines, --sizes scores of objects by size.
+    --boxes scores maps by boxes in place of pixels. --pointing tells whether maps point at their
+    class, --faithfulness also whether they show what the classifier looked at.
 
     Example: wsss eval cam.h5 --split train --json cam.json
     """

@@ -56,6 +56,7 @@ def run(
         typer.Option(
             min=0,
             max=1,
+            metavar="SHARE",
             help="Boxes: share of a map's maximum above which it shows its class. Default: "
             f"{SHARE:g}, CAM's published constant.",
         ),

@@ -1,5 +1,5 @@
-"""A classifier's scores of one photograph while its pixels come and go, in the orders that its maps
-and two orders without them give."""
+"""eval --faithfulness: a classifier's scores of one photograph while its pixels are inserted or
+deleted, in the orders that its maps and two orders without them give."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The classifier behind a file of maps: found by what the maps record, and built again to be asked
-again."""
+"""The classifier behind a file of maps, for eval --faithfulness: found by what the maps record, and
+built again to be asked again."""
 
 from __future__ import annotations
 

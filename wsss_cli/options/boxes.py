@@ -27,9 +27,9 @@ class BoxOptions:
     boxes: Annotated[
         Boxes | None,
         typer.Option(
-            help="Maps: score how well boxes around them meet the true ones: those that people "
-            "drew (annotated), or around the parts of masks (masks). Thresholds are then shares "
-            "of each map's maximum."
+            help="Maps: score the boxes around them in place of pixels. True boxes are those that "
+            "people drew (annotated), or those around the parts of masks (masks). Thresholds are "
+            "then shares of each map's maximum."
         ),
     ] = None
     without_difficult: Annotated[

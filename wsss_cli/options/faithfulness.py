@@ -32,14 +32,14 @@ class Faithfulness:
 
     pointing: Annotated[
         bool,
-        typer.Option("--pointing", help="Maps: play the pointing game too, with the masks alone."),
+        typer.Option("--pointing", help="Maps: play the pointing game too. It needs masks alone."),
     ] = False
     faithfulness: Annotated[
         bool,
         typer.Option(
             "--faithfulness",
-            help="Maps: the pointing game, and by the classifier: insertion, deletion, average "
-            "drop and increase.",
+            help="Maps: play the pointing game, and ask the classifier: insertion, deletion, "
+            "average drop and increase.",
         ),
     ] = False
     tolerance: Annotated[
@@ -47,7 +47,7 @@ class Faithfulness:
         typer.Option(
             min=0,
             metavar="PIXELS",
-            help="Pointing game: a point hits that is nearer than this to its class.",
+            help="Pointing game: distance from its class below which a point hits.",
         ),
         Default(TOLERANCE),
     ] = None
@@ -66,13 +66,15 @@ class Faithfulness:
         typer.Option(
             min=1,
             metavar="N",
-            help="Faithfulness: ask about N of the images only, drawn by --seed.",
+            help="Faithfulness: ask about N of the images, drawn by --seed. Default: all.",
         ),
     ] = None
     steps: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Faithfulness: steps in which all pixels are inserted or deleted."
+            min=1,
+            metavar="N",
+            help="Faithfulness: steps in which all pixels are inserted or deleted.",
         ),
         Default(STEPS),
     ] = None
@@ -101,7 +103,7 @@ class Faithfulness:
         typer.Option(
             min=1,
             metavar="N",
-            help="Faithfulness: pictures that the classifier sees together. Default: "
+            help="Faithfulness: images that the classifier sees together. Default: "
             f"{CPU_BATCH}; on CUDA as many as fit 8 GB.",
         ),
     ] = None

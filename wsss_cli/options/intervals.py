@@ -19,16 +19,16 @@ class Intervals:
         int,
         typer.Option(
             metavar="N",
-            help="Draw the images anew N times (2000 or more) for 95 % intervals of mIoU and of "
-            "each label's IoU. 0 gives none.",
+            help="Give 95 % intervals of mIoU and of each label's IoU, by drawing the images anew "
+            "N times; 2000 are enough. 0: none.",
         ),
     ] = 0
     clusters: Annotated[
         Path | None,
         typer.Option(
             metavar="CSV",
-            help="File with the columns image and cluster: images that resemble each other, such "
-            "as frames of one video, are drawn together.",
+            help="With --bootstrap: file with the columns image and cluster. Images of one "
+            "cluster, such as frames of one video, are drawn together.",
         ),
         Reads(),
     ] = None

@@ -52,8 +52,8 @@ class OutlineOptions:
         str | None,
         typer.Option(
             metavar="A,B,...",
-            help="Score objects by size too: areas that part the sizes, in pixels or as shares "
-            f"of the image; {COCO} are COCO's, 1%,10% are shares.",
+            help="Score objects by size too. The areas part the sizes, in pixels or in shares of "
+            f"the image: {COCO} are COCO's, 1%,10% are shares.",
         ),
     ] = None
 

@@ -41,8 +41,8 @@ class ThresholdChoice:
         typer.Option(
             parser=score_or_auto,
             metavar="SCORE|auto",
-            help="Maps: a threshold chosen beforehand, to score at; auto: chosen by the maps of "
-            "FILE alone, without masks.",
+            help="Maps: score at this threshold; auto: at one that the maps of FILE choose, "
+            "without masks.",
         ),
     ] = None
     threshold_from: Annotated[

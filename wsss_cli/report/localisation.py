@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from ..console import table
+from .scores import percent
 
 
 def print_localisation(report: dict[str, Any]) -> None:
@@ -69,8 +70,3 @@ def protocol_lines(report: dict[str, Any]) -> dict[str, str]:
 
 def _at(value: float, point: dict[str, Any]) -> str:
     return f"{percent(value)} at {point['threshold']:g}"
-
-
-def percent(value: float | None) -> str:
-    """A share in percent, - where it is undefined."""
-    return "-" if value is None else f"{100 * value:.2f}"

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from ..console import table
+from .scores import percent
 
 
 def print_outlines(report: dict[str, Any]) -> None:
@@ -85,8 +86,3 @@ def _say(name: str, rule: str) -> None:
     for part in rule.split("; "):
         typer.echo(f"{name:<12}{part}")
         name = ""
-
-
-def percent(value: float | None) -> str:
-    """A share in percent, - where it is undefined."""
-    return "-" if value is None else f"{100 * value:.2f}"

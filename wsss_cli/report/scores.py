@@ -116,6 +116,11 @@ def _share(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
+def percent(value: float | None) -> str:
+    """A share in percent, - where it is undefined."""
+    return "-" if value is None else f"{100 * value:.2f}"
+
+
 def in_percent(ends: Sequence[float] | None, sign: str = "") -> str:
     """An interval in percent, or in points with the sign +; - where there is none."""
     if ends is None:
@@ -126,7 +131,7 @@ def in_percent(ends: Sequence[float] | None, sign: str = "") -> str:
 def print_rows(rows: Sequence[dict[str, Any]]) -> None:
     """A row for each scored file, as `facts.describe` tells of it, on stdout."""
 
-    def percent(value: float | None) -> str:
+    def rounded(value: float | None) -> str:
         return "" if value is None else f"{100 * value:.1f}"
 
     intervals = any(row.get("miou_interval") for row in rows)
@@ -144,10 +149,10 @@ def print_rows(rows: Sequence[dict[str, Any]]) -> None:
                 name,
                 row["split"] or "all",
                 row["images"],
-                percent(row["miou"]),
+                rounded(row["miou"]),
                 *([in_percent(row.get("miou_interval"))] if intervals else []),
-                percent(row["pixel_accuracy"]),
-                f"{percent(row['oracle_miou'])} at {row['oracle_threshold']:g}"
+                rounded(row["pixel_accuracy"]),
+                f"{rounded(row['oracle_miou'])} at {row['oracle_threshold']:g}"
                 if row["oracle_miou"] is not None
                 else "",
             )

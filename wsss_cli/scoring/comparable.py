@@ -18,7 +18,7 @@ from .report import read_report
 SAME_IMAGES = "--split or --ids of `wsss eval` scores the same images in both"
 OWN = {  # of the protocol: what may differ, or is compared by the images themselves
     *("split", "ids_from", "images_counted", "images_without_mask", "images_missing"),
-    "thresholds",
+    *("images_left_out", "thresholds"),
 }
 
 

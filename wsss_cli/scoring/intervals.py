@@ -64,7 +64,7 @@ def resampling(draws: int, seed: int, clusters: Path | None) -> Resampling | Non
     """
     if draws == 0:
         if clusters is not None:
-            raise UsageError("--clusters: says which images are drawn together by --bootstrap")
+            raise UsageError("--clusters: needs --bootstrap")
         return None
     if not FEWEST <= draws <= MOST:
         raise UsageError(f"--bootstrap {draws}: 0, or {FEWEST} to {MOST} resamples")

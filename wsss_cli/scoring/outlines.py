@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.boundary import Pair, band_counts, band_width, boundary_f, contour_counts, fill_void
 from ..core.labels import BACKGROUND, IGNORE
-from ..core.metrics import mean_defined, ratio
+from ..core.metrics import mean_defined, plain, ratio
 from ..core.object_sizes import COLUMNS, SizeLimits, components, size_counts
 
 if TYPE_CHECKING:
@@ -96,11 +96,11 @@ class Boundary:
             "rule": BOUNDARY_RULE,
             "band": self._band,
             "tolerance": self._tolerance,
-            "boundary_iou": _plain(mean_defined(np.nan_to_num(iou)[counted])),
-            "boundary_f": _plain(mean_defined(np.array([mean_defined(row) for row in f]))),
-            "iou": _plain(iou),
+            "boundary_iou": plain(mean_defined(np.nan_to_num(iou)[counted])),
+            "boundary_f": plain(mean_defined(np.array([mean_defined(row) for row in f]))),
+            "iou": plain(iou),
             "f": [
-                _plain(mean_defined(column)) if there else None
+                plain(mean_defined(column)) if there else None
                 for column, there in zip(f.T, self._in_truth, strict=True)
             ],
             "intersection": self._bands[:, 0].tolist(),
@@ -142,22 +142,15 @@ class Sizes:
             "limits": list(self._limits.limits),
             "shares": self._limits.shares,
             "objects": objects.sum(axis=0).tolist(),
-            "found": _plain(ratio(found.sum(axis=0), objects.sum(axis=0))),
-            "mean_recall": [_plain(mean_defined(column)) for column in recall.T],
-            "mean_iou": [_plain(mean_defined(column)) for column in iou.T],
+            "found": plain(ratio(found.sum(axis=0), objects.sum(axis=0))),
+            "mean_recall": [plain(mean_defined(column)) for column in recall.T],
+            "mean_iou": [plain(mean_defined(column)) for column in iou.T],
             "classes": (objects > 0).sum(axis=0).tolist(),
-            "iou": [_plain(row) for row in iou],
-            "recall": [_plain(row) for row in recall],
+            "iou": [plain(row) for row in iou],
+            "recall": [plain(row) for row in recall],
             "objects_of": objects.tolist(),
             "elsewhere": self._elsewhere.tolist(),
             "columns": list(SIZE_COLUMNS),
             "images": self._images,
             "images_elsewhere": self._images_elsewhere,
         }
-
-
-def _plain(value: np.ndarray | float) -> Any:
-    """Floats for JSON, None for NaN."""
-    if isinstance(value, np.ndarray):
-        return [_plain(float(one)) for one in value]
-    return None if np.isnan(value) else float(value)

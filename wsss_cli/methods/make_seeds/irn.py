@@ -27,7 +27,7 @@ class Thresholds:
             parser=score_or_auto,
             metavar="SCORE|auto",
             help="Score above which a class is sure. auto: "
-            f"{IRN_TIMES['fg']:g} times the maps' own threshold.",
+            f"{IRN_TIMES['fg']:g} times the threshold that the maps choose.",
         ),
     ] = IRN_FG
     bg: Annotated[
@@ -36,7 +36,7 @@ class Thresholds:
             parser=score_or_auto,
             metavar="SCORE|auto",
             help="Score below which every class must stay for sure background. auto: "
-            f"{IRN_TIMES['bg']:g} times the maps' own threshold.",
+            f"{IRN_TIMES['bg']:g} times the threshold that the maps choose.",
         ),
     ] = IRN_BG
 

@@ -52,7 +52,7 @@ class Thresholds:
         typer.Option(
             parser=score_or_auto,
             metavar="SCORE|auto",
-            help="Threshold for background. auto: the maps' own (fixed).",
+            help="Threshold for background. auto: the one that the maps choose (fixed).",
         ),
     ] = None
     high: Annotated[
@@ -60,7 +60,7 @@ class Thresholds:
         typer.Option(
             parser=score_or_auto,
             metavar="SCORE|auto",
-            help="Threshold for a class. auto: the maps' own (fixed).",
+            help="Threshold for a class. auto: the one that the maps choose (fixed).",
         ),
     ] = None
     overlap: Annotated[
