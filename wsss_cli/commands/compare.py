@@ -45,7 +45,7 @@ def run(
     ] = At.chosen,
     draws: Annotated[
         int,
-        typer.Option(min=100, max=100_000, help="Resamples of the images, for the intervals."),
+        typer.Option(min=100, max=100_000, help="Random weightings of the images, for intervals."),
     ] = 10_000,
     permutations: Annotated[
         int,
@@ -57,7 +57,7 @@ def run(
         typer.Option(
             metavar="CSV",
             help="File with the columns image and cluster: images that resemble each other, such "
-            "as frames of one video, are drawn and swapped together.",
+            "as frames of one video, are weighed and swapped together.",
         ),
         Reads(),
     ] = None,

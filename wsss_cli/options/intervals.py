@@ -13,13 +13,13 @@ from .files import Reads
 
 @dataclass(frozen=True, kw_only=True)
 class Intervals:
-    """How images are drawn anew, if they are."""
+    """How images are weighed anew, if they are."""
 
     bootstrap: Annotated[
         int,
         typer.Option(
             metavar="N",
-            help="Draw the images anew N times (2000 or more) for 95 % intervals of mIoU and of "
+            help="Weigh the images anew N times (2000 or more) for 95 % intervals of mIoU and of "
             "each label's IoU. 0 gives none.",
         ),
     ] = 0
@@ -28,7 +28,7 @@ class Intervals:
         typer.Option(
             metavar="CSV",
             help="File with the columns image and cluster: images that resemble each other, such "
-            "as frames of one video, are drawn together.",
+            "as frames of one video, are weighed together.",
         ),
         Reads(),
     ] = None
