@@ -63,7 +63,7 @@ def protocol_lines(found: dict[str, Any]) -> list[tuple[str, str]]:
     lines += [
         ("images", f"{found['images']}, the same in all (data set of run {found['data_run']})"),
         ("average", found["average"]),
-        ("intervals", f"{intervals_line(found['bootstrap'])}, the same weights for all"),
+        ("intervals", f"{intervals_line(found['bootstrap'])}; the same weights for A and B"),
         (
             "p",
             f"{swapped['swaps']} random swaps of A and B within {drawn} "

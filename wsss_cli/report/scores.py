@@ -110,8 +110,8 @@ def intervals_line(bootstrap: dict[str, Any]) -> str:
     labels = "1 label that is" if few == 1 else f"{few} labels that are"
     doubt = f"; too narrow for {labels} in fewer than ten {bootstrap['drawn']}" if few else ""
     return (
-        f"{100 * bootstrap['level']:g} %, Bayesian bootstrap: {bootstrap['draws']} random weightings "
-        f"of {drawn} (seed {bootstrap['seed']}){doubt}"
+        f"{100 * bootstrap['level']:g} %, Bayesian bootstrap: {bootstrap['draws']} random "
+        f"weightings of {drawn} (seed {bootstrap['seed']}){doubt}"
     )
 
 
