@@ -60,7 +60,7 @@ def test_resamples_are_a_plain_loop_over_weighed_images(images: int, seed: int) 
         drawn = [plain_iou(total, label) for total in totals]
         wide = plain_widening(matrices[:, label].sum(axis=1).tolist())
         mean = sum(drawn) / 9
-        centre = point[label] - wide**2 * (mean - point[label])
+        centre = point[label] - (mean - point[label])
         expected = [min(max(centre + wide * (one - mean), 0.0), 1.0) for one in drawn]
         assert found[:, label] == pytest.approx(expected, nan_ok=True, rel=1e-9, abs=1e-12)
 

@@ -160,14 +160,14 @@ def resampled(tallies: np.ndarray, draws: int, seed: int) -> np.ndarray:
     """(draws, n) IoU of each label in each resample; NaN for a label that the truth lacks.
 
     A ratio of few images is biased, and a resample's ratio is so once more. So the resamples, set
-    apart by `widening`, are moved as far to the other side of the IoU of all images as their mean
-    is away from it, times the square of `widening`: bias goes with variance.
+    apart by `widening`, are moved: their mean comes to lie as far on the other side of the IoU of
+    all images.
     """
     point, wide = ious(tallies.sum(axis=0)), widening(tallies)
     blocks = weights(len(tallies), draws, seed)
     found = np.concatenate([ious(summed(weight, tallies)) for weight in blocks])
     mean = found.mean(axis=0)
-    return np.clip(point - wide**2 * (mean - point) + wide * (found - mean), 0.0, 1.0)
+    return np.clip(point - (mean - point) + wide * (found - mean), 0.0, 1.0)
 
 
 def over_seeds(means: np.ndarray, seed: int, widened: bool = True) -> np.ndarray:

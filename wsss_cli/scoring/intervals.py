@@ -16,7 +16,7 @@ from .clusters import read_clusters
 
 FEWEST, MOST = 100, 100_000  # resamples
 FEW = 10  # images that hold a label, below which its own interval is too narrow
-WEIGHTS = "Dirichlet(1, ..., 1); spread and bias of each label's IoU scaled by its images' number"
+WEIGHTS = "Dirichlet(1, ..., 1); each label's IoU corrected for bias and few images"
 
 
 @dataclass(frozen=True)
