@@ -24,6 +24,7 @@ from corrupt import VALUES, claim, corrupt, parse
 from measuring import print_table
 
 from wsss_cli.errors import WsssError
+from wsss_cli.report.scores import in_percent
 
 CLEAN = "clean"
 KINDS = "blur", "noise", "jpeg", "dark"
@@ -85,12 +86,14 @@ def about(arguments: argparse.Namespace) -> dict[str, object]:
 def row_of(name: str, report: dict[str, Any], clean: float) -> dict[str, Any]:
     """A line of the table."""
     kind, value = (name, None) if name == CLEAN else parse(name)
+    point = report["scores"]["labels"]
     return {
         "corruption": kind,
         "severity": None if name == CLEAN else int(name[-1]),
         "value": value,
         "images": len(report["ids"]),
         "mIoU %": round(100 * report["miou"], 1),
+        "95 % interval": in_percent(point["miou_interval"]) if "miou_interval" in point else None,
         "of clean %": round(100 * report["miou"] / clean, 1) if clean else None,
     }
 

@@ -76,9 +76,24 @@ def test_a_row_for_clean_images_and_each_corruption(run: list[str], tmp_path: Pa
     clean = json.loads((tmp_path / "out" / "clean-val.json").read_text())
     assert rows[3]["mIoU %"] == round(100 * scores["miou"], 1)
     assert rows[0]["of clean %"] == 100
+    assert rows[0]["95 % interval"] is None
     assert rows[3]["of clean %"] == round(100 * scores["miou"] / clean["miou"], 1)
     with open_artifact(tmp_path / "out" / "small2-val-pred.h5") as labels:
         assert {labels[name]["label"].shape for name in labels.ids} == {(16, 24)}
+
+
+def test_intervals_have_a_column(
+    run: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(robustness, "has_option", lambda command, option: True)
+    monkeypatch.setattr(sys, "argv", [*sys.argv[:-1], "dark5", "--bootstrap", "100"])
+    robustness.main()
+    rows = json.loads((tmp_path / "table.json").read_text())
+    for row, name in zip(rows, ("clean", "dark5"), strict=True):
+        scores = json.loads((tmp_path / "out" / f"{name}-val.json").read_text())
+        low, high = scores["scores"]["labels"]["miou_interval"]
+        assert scores["bootstrap"]["draws"] == 100
+        assert row["95 % interval"] == f"[{100 * low:.2f}, {100 * high:.2f}]"
 
 
 def test_a_rerun_goes_on_and_says_the_same(run: list[str], tmp_path: Path) -> None:

@@ -638,7 +638,9 @@ def test_intervals_and_a_table_of_images(
     assert low <= high
     assert f"[{100 * low:.2f}, {100 * high:.2f}]" in result.stdout
     assert re.search(
-        r"^intervals   95 %, percentiles of 200 resamples of 6 images", result.stdout, re.M
+        r"^intervals   95 %, Bayesian bootstrap: 200 random weightings of 6 images",
+        result.stdout,
+        re.M,
     )
     assert len(table.read_text().splitlines()) == 7
     assert table.read_text().startswith("image,pixels,mIoU,pixel accuracy,IoU background,IoU red")

@@ -17,6 +17,7 @@ from wsss_cli.core.bootstrap import (
     resampled,
     summed,
     weights,
+    widening,
 )
 from wsss_cli.core.image_counts import ImageCounts, cells_of
 from wsss_cli.core.metrics import RULES, scores
@@ -46,30 +47,72 @@ def plain_iou(matrix: np.ndarray, label: int) -> float:
 
 @settings(deadline=None, max_examples=25)
 @given(st.integers(1, 7), st.integers(0, 999))
-def test_resamples_are_a_plain_loop_over_drawn_images(images: int, seed: int) -> None:
+def test_resamples_are_a_plain_loop_over_weighed_images(images: int, seed: int) -> None:
     matrices = random_matrices(images, seed)
     found = resampled(tallies_of(matrices), 9, seed)
-    for weight, row in zip(np.concatenate([*weights(images, 9, seed)]), found, strict=True):
-        total = np.zeros((N, N + 1))
+    point = [plain_iou(matrices.sum(axis=0), label) for label in range(N)]
+    totals = []
+    for weight in np.concatenate([*weights(images, 9, seed)]):
+        totals.append(np.zeros((N, N + 1)))
         for image in range(images):
-            for _ in range(int(weight[image])):
-                total += matrices[image]
-        assert row == pytest.approx([plain_iou(total, k) for k in range(N)], nan_ok=True, abs=0)
+            totals[-1] += float(weight[image]) * matrices[image]
+    for label in range(N):
+        drawn = [plain_iou(total, label) for total in totals]
+        wide = plain_widening(matrices[:, label].sum(axis=1).tolist())
+        mean = sum(drawn) / 9
+        centre = point[label] - (mean - point[label])
+        expected = [min(max(centre + wide * (one - mean), 0.0), 1.0) for one in drawn]
+        assert found[:, label] == pytest.approx(expected, nan_ok=True, rel=1e-9, abs=1e-12)
+
+
+def plain_widening(true: list[int]) -> float:
+    squares = sum(t * t for t in true)
+    many = max(sum(true) ** 2 / squares, 1.5) if squares else 1.5
+    return float(((many + 1) / (many - 1)) ** 0.5)
 
 
 @settings(deadline=None, max_examples=25)
 @given(st.integers(1, 9), st.integers(1, 60), st.integers(0, 999))
-def test_weights_are_whole_and_sum_to_the_images(units: int, draws: int, seed: int) -> None:
+def test_weights_are_above_0_and_sum_to_the_images(units: int, draws: int, seed: int) -> None:
     found = np.concatenate([*weights(units, draws, seed)])
     assert found.shape == (draws, units)
-    assert (found == found.round()).all()
-    assert (found.sum(axis=1) == units).all()
+    assert (found > 0).all()
+    grains = found * 2**16
+    assert (grains == grains.round()).all()
+    assert np.abs(found.sum(axis=1) - units).max() <= units / 2**16
 
 
-def test_weights_are_those_of_drawing_with_replacement() -> None:
-    found = np.concatenate([*weights(3, 20_000, 0)])
-    assert found.mean(axis=0) == pytest.approx([1, 1, 1], abs=0.02)
-    assert found.var(axis=0) == pytest.approx([2 / 3] * 3, abs=0.02)  # of 3 draws of 1 in 3
+def test_weights_are_those_of_a_flat_dirichlet() -> None:
+    found = np.concatenate([*weights(3, 20_000, 0)]) / 3
+    assert found.mean(axis=0) == pytest.approx([1 / 3] * 3, abs=0.01)
+    assert found.var(axis=0) == pytest.approx([2 / 9 / 4] * 3, abs=0.002)  # Beta(1, 2)
+    places = np.sort(found[:, 0])
+    flat = 1 - (1 - places) ** 2  # its distribution: Beta(1, 2)
+    assert np.abs(flat - np.arange(1, 20_001) / 20_000).max() < 0.015
+
+
+def test_sums_of_weighed_counts_are_exact_in_any_order() -> None:
+    tallies = np.random.default_rng(0).integers(0, 10**8, (300, N, 3))  # 2^35 pixels in all
+    weight = next(weights(300, 20, 1))
+    found = summed(weight, tallies)
+    order = np.random.default_rng(1).permutation(300)
+    assert summed(weight[:, order], tallies[order]).tobytes() == found.tobytes()
+    grains = (weight * 2**16).astype(np.int64).astype(object)  # Python's whole numbers
+    exact = np.tensordot(grains, tallies.astype(object), (1, 0))
+    assert ((found * 2**16).astype(np.int64) == exact).all()
+
+
+def test_deviations_are_widened_for_few_images() -> None:
+    true = np.array([[5, 9, 7, 0], [5, 1, 0, 0], [5, 0, 0, 0]])
+    found = widening(np.stack([true, true, true], axis=-1))
+    assert found == pytest.approx([2**0.5, 5**0.5, 5**0.5, 5**0.5])
+    # Of a label of one size in each image, the resamples' variance is that of a mean of images.
+    rng = np.random.default_rng(3)
+    hit = rng.uniform(0, 1, (6, 1))
+    tallies = np.stack([hit, np.ones((6, 1)), hit], axis=-1)  # its union is always 1 an image
+    drawn = resampled(tallies, 100_000, 0)[:, 0]
+    assert drawn.mean() == pytest.approx(hit.mean(), abs=0.002)
+    assert drawn.var() == pytest.approx(hit.var(ddof=1) / 6, rel=0.02)
 
 
 def test_blocks_do_not_change_what_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,21 +145,22 @@ def test_one_image_has_an_interval_of_no_width() -> None:
         assert interval(found[:, label]) == (found[0, label], found[0, label])
 
 
-def test_the_labels_of_the_mean_are_fixed_and_a_resample_without_one_has_none() -> None:
+def test_the_labels_of_the_mean_are_fixed() -> None:
     # Label 1 is in the second image alone; label 2 is predicted, and never there.
     tallies = np.array([[[4, 6, 5], [0, 0, 1], [0, 0, 1]], [[2, 2, 2], [3, 4, 3], [0, 0, 0]]])
     fixed = LabelSet.of(tallies.sum(axis=0), "union")
     assert (fixed.held.tolist(), fixed.size) == ([True, True, False], 3)
     assert LabelSet.of(tallies.sum(axis=0), "truth").size == 2
-    drawn = np.array([[2.0, 0.0], [0.0, 2.0], [1.0, 1.0]])
+    drawn = np.array([[0.5, 1.5], [1.0, 1.0]])
     means = fixed.mean(ious(summed(drawn, tallies)))
-    assert np.isnan(means[0])
-    assert means[1:].tolist() == pytest.approx([(1 + 3 / 4) / 3, (6 / 9 + 3 / 5) / 3])
+    assert means.tolist() == pytest.approx([(5 / 6.5 + 4.5 / 6.5) / 3, (6 / 9 + 3 / 5) / 3])
+    drawn = resampled(tallies, 500, 0)
+    assert np.isfinite(fixed.mean(drawn)).all()
+    assert np.isnan(drawn[:, 2]).all()
 
 
-def test_intervals_leave_out_what_is_undefined() -> None:
+def test_ends_are_percentiles() -> None:
     assert interval(np.array([np.nan, np.nan])) is None
-    assert interval(np.array([np.nan, 0.5])) == (0.5, 0.5)
     assert interval(np.arange(1001) / 1000) == pytest.approx((0.025, 0.975))
 
 

@@ -35,8 +35,7 @@ def comparison(
             "drawn": "images",
             "units": 60,
             "clusters_from": None,
-            "lacking": 0.125,
-            "treatment": "left out",
+            "few": {"cat": 4},
         },
         "permutation": {"swaps": 999, "seed": 1, "alpha": 0.05},
         "miou": {"difference": difference, "interval": interval, "p": p},
@@ -159,7 +158,7 @@ def test_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
         *("A", "A", "B", "B", "images", "average", "intervals", "p", "trainings")
     ]
     assert "60 images" in protocol
-    assert "(12.5 %)" in protocol
+    assert "too narrow for 1 label that is in fewer than ten images" in protocol
     assert [line.split() for line in summary.splitlines()] == [
         ["A", "%", "B", "%", "B", "-", "A", "95", "%", "interval", "p"],
         ["mIoU", "50.00", "52.00", "+2.00", "[+1.00,", "+3.00]", "0.001"],

@@ -165,11 +165,16 @@ def test_intervals_stand_below_and_beside(capsys: pytest.CaptureFixture[str]) ->
         "oracle": point(iou=[0.75, None], miou_interval=None, iou_interval=[None, None]),
     }
     drawn = {"draws": 200, "seed": 3, "level": 0.95, "drawn": "clusters", "units": 4}
-    drawn |= {"clusters_from": "c.csv", "lacking": 0.0625, "treatment": "left out"}
+    drawn |= {"clusters_from": "c.csv", "few": {"cat": 4}}
     found = {**report("wsss/cam", **points), "bootstrap": drawn}
     assert protocol_lines(found)["intervals"] == (
-        "95 %, percentiles of 200 resamples of 4 clusters of c.csv (seed 3); left out (6.2 %)"
+        "95 %, Bayesian bootstrap: 200 random weightings of 4 clusters of c.csv (seed 3); too "
+        "narrow for 1 label that is in fewer than ten clusters"
     )
+    drawn["few"] = {"cat": 4, "background": 2}
+    assert "for 2 labels that are in fewer than ten" in protocol_lines(found)["intervals"]
+    drawn["few"] = {}
+    assert protocol_lines(found)["intervals"].endswith("(seed 3)")
     print_report(found)
     _, summary, labels = capsys.readouterr().out.split("\n\n")
     assert [line.split() for line in summary.splitlines()[1:3]] == [

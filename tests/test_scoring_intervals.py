@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -34,20 +33,30 @@ def test_intervals_are_those_of_the_images() -> None:
         "drawn": "images",
         "units": 30,
     }
-    assert told["lacking"] == 0
+    assert told["few"] == {}
     json.dumps(report, allow_nan=False)
 
 
-def test_a_rare_label_makes_a_doubt() -> None:
-    matrices = predictions(10, 1)
+def test_rare_labels_are_told_and_one_of_a_single_image_makes_a_doubt() -> None:
+    matrices = predictions(20, 1)
+    for matrix in [*matrices.values()]:
+        matrix[1:] += 1
     for matrix in [*matrices.values()][1:]:
         matrix[2] = 0
+    for matrix in [*matrices.values()][10:]:
+        matrix[1] = 0
     report = report_on(matrices)
     assert doubts(report) == []
-    add_intervals(report, Resampling(2000, 0))
-    assert report["bootstrap"]["lacking"] == pytest.approx(0.9**10, abs=0.05)
-    assert re.match(r"3\d % of the resamples lack a label", doubts(report)[0])
-    assert report["scores"]["labels"]["iou_interval"][2] is not None
+    add_intervals(report, Resampling(200, 0))
+    assert report["bootstrap"]["few"] == {"dog": 1}
+    assert [text.split(":")[0] for text in doubts(report)] == ["only one image holds dog"]
+    low, high = report["scores"]["labels"]["iou_interval"][2]
+    assert low < report["scores"]["labels"]["iou"][2] < high
+    one = {name: matrices[name] for name in [*matrices][1:10]}
+    report = report_on(one)
+    add_intervals(report, Resampling(200, 0))
+    assert report["bootstrap"]["few"] == {"background": 9, "cat": 9}
+    assert doubts(report) == []
 
 
 def test_a_label_that_no_mask_holds_has_no_interval() -> None:

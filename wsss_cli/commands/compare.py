@@ -49,7 +49,7 @@ def run(
             min=100,
             max=100_000,
             metavar="N",
-            help="Number of resamples of the images, for the intervals.",
+            help="Random weightings of the images, for the intervals.",
         ),
     ] = 10_000,
     permutations: Annotated[
@@ -67,7 +67,7 @@ def run(
         typer.Option(
             metavar="CSV",
             help="File with the columns image and cluster. Images of one cluster, such as frames "
-            "of one video, are drawn and swapped together.",
+            "of one video, are weighed and swapped together.",
         ),
         Reads(),
     ] = None,

@@ -1,13 +1,18 @@
-"""Intervals of IoU and mean IoU, by drawing the images anew.
+"""Intervals of IoU and mean IoU, by weighing the images anew.
 
-mIoU is a function of summed counts, so a resample weighs each image's counts with the times that it
-was drawn, and sums. Counts are whole numbers that float64 holds exactly, in whatever order a matrix
-product adds them: the same seed gives the same bits on any number of threads.
+mIoU is a function of summed counts. The Bayesian bootstrap gives each image's counts a random
+weight, and sums. Drawing images with replacement would do the same with whole weights, but many a
+resample would then lack a label that few images hold. Here each image keeps some weight, and so
+each resample has each label.
+
+Weights are multiples of `GRAIN` and counts are whole numbers. float64 holds their sums exactly up
+to 2^36 pixels (350,000 images of VOC), in whatever order a matrix product adds them: the same seed
+gives the same bits on any number of threads.
 
 `tallies` are (I, n, 3) int64 of `image_counts`: hits, true pixels and predicted pixels of each of n
-labels in each of I images, or of each of I groups of images that are drawn together.
+labels in each of I images, or of each of I groups of images that are weighed together.
 
-Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+Source: Rubin, The Bayesian Bootstrap (Annals of Statistics 9, 1981).
 """
 
 from __future__ import annotations
@@ -21,26 +26,28 @@ from .image_counts import HIT, PREDICTED, TRUTH
 
 LEVEL = 0.95  # of the intervals
 BLOCK = 1 << 21  # weights held at a time, 16 MB
+GRAIN = 2.0**-16  # of weights
+FEWEST = 1.5  # images that a label counts as in, of which one says nothing of how images differ
 
 
 def weights(units: int, draws: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each of `units` is drawn in each of `draws` resamples, a block of them at a time.
+    """The weight of each of `units` in each of `draws` resamples, a block of them at a time.
+
+    They are Dirichlet(1, ..., 1) times `units`: exponential variates over their mean.
 
     Yields:
-        (b, units) float64 whole numbers; each row sums to `units`.
+        (b, units) float64 multiples of `GRAIN`, none 0; each row sums to `units`, but for rounding.
     """
     rng = np.random.default_rng(seed)
     rows = max(1, BLOCK // units)
     for start in range(0, draws, rows):
-        count = min(rows, draws - start)
-        drawn = rng.integers(0, units, (count, units))
-        drawn += np.arange(count)[:, None] * units
-        times = np.bincount(drawn.ravel(), minlength=count * units)
-        yield times.reshape(count, units).astype(np.float64)
+        drawn = rng.standard_exponential((min(rows, draws - start), units))
+        drawn /= drawn.mean(axis=1, keepdims=True)
+        yield np.maximum(np.rint(drawn / GRAIN), 1) * GRAIN
 
 
 def summed(weight: np.ndarray, tallies: np.ndarray) -> np.ndarray:
-    """(b, n, 3) float64 whole numbers: each resample's sums, of (b, I) weights."""
+    """(b, n, 3) float64: each resample's sums, of (b, I) weights."""
     flat = tallies.reshape(len(tallies), -1).astype(np.float64)
     return (weight @ flat).reshape(len(weight), *tallies.shape[1:])
 
@@ -83,13 +90,10 @@ def mean_ious(sums: np.ndarray, rule: str) -> np.ndarray:
 
 @dataclass(frozen=True)
 class LabelSet:
-    """The labels that a mean IoU averages, fixed before images are drawn.
-
-    Left to each resample, a rare label would drop out of some means: they would be means of other
-    labels.
+    """The labels that a mean IoU averages, the same in each resample.
 
     Attributes:
-        held: (n,) bool, those that the truth holds; a resample without one of them has no mIoU.
+        held: (n,) bool, those that the truth holds.
         size: how many are averaged; those beyond `held` count as 0.
     """
 
@@ -102,24 +106,23 @@ class LabelSet:
         return cls(sums[:, TRUTH] > 0, int(averaged(sums, rule).sum()))
 
     def mean(self, found: np.ndarray) -> np.ndarray:
-        """(...) mean IoU, of (..., n) IoU; NaN where one of `held` is."""
+        """(...) mean IoU, of (..., n) IoU."""
         mean: np.ndarray = found[..., self.held].sum(axis=-1) / self.size
         return mean
 
 
 def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float] | None:
-    """The percentile interval of resamples; those that are NaN are left out.
+    """The percentile interval of resamples.
 
     Returns:
-        Its ends, or None if nothing is left.
+        Its ends, or None of a label that the truth does not hold: all are NaN.
 
-    >>> interval(np.array([0, 1, 2, 3, np.nan, 4]), 0.5)
+    >>> interval(np.array([0, 1, 2, 3, 4]), 0.5)
     (1.0, 3.0)
     """
-    left = values[~np.isnan(values)]
-    if not left.size:
+    if np.isnan(values).any():
         return None
-    low, high = np.quantile(left, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
@@ -135,9 +138,36 @@ def by_cluster(tallies: np.ndarray, cluster: np.ndarray) -> np.ndarray:
     return found
 
 
+def widening(tallies: np.ndarray) -> np.ndarray:
+    """(n,) by how much the resamples of each label's IoU spread too little, at least 1.
+
+    Means of k values, weighed at random, have (k - 1) / (k + 1) of the variance that the mean of k
+    values has, on average. The factor is the root of the inverse. Images that hold more pixels of a
+    label weigh more in its IoU: k is Kish's effective number, (sum of t)^2 / (sum of t^2) of true
+    pixels t, and at least `FEWEST`.
+
+    Source: Kish, Survey Sampling (1965), section 11.7.
+    """
+    true = tallies[..., TRUTH].astype(np.float64)
+    squares = (true**2).sum(axis=0)
+    many = np.divide(true.sum(axis=0) ** 2, squares, out=np.ones(len(squares)), where=squares > 0)
+    many = np.maximum(many, FEWEST)
+    found: np.ndarray = np.sqrt((many + 1) / (many - 1))
+    return found
+
+
 def resampled(tallies: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """(draws, n) IoU of each label in each resample; NaN in one that lacks the label."""
-    return np.concatenate([ious(summed(w, tallies)) for w in weights(len(tallies), draws, seed)])
+    """(draws, n) IoU of each label in each resample; NaN for a label that the truth lacks.
+
+    A ratio of few images is biased, and a resample's ratio is so once more. So the resamples, set
+    apart by `widening`, are moved: their mean comes to lie as far on the other side of the IoU of
+    all images.
+    """
+    point, wide = ious(tallies.sum(axis=0)), widening(tallies)
+    blocks = weights(len(tallies), draws, seed)
+    found = np.concatenate([ious(summed(weight, tallies)) for weight in blocks])
+    mean = found.mean(axis=0)
+    return np.clip(point - (mean - point) + wide * (found - mean), 0.0, 1.0)
 
 
 def over_seeds(means: np.ndarray, seed: int, widened: bool = True) -> np.ndarray:

@@ -19,7 +19,7 @@ class Intervals:
         int,
         typer.Option(
             metavar="N",
-            help="Give 95 % intervals of mIoU and of each label's IoU, by drawing the images anew "
+            help="Give 95 % intervals of mIoU and of each label's IoU, by weighing the images anew "
             "N times; 2000 are enough. 0: none.",
         ),
     ] = 0
@@ -28,7 +28,7 @@ class Intervals:
         typer.Option(
             metavar="CSV",
             help="With --bootstrap: file with the columns image and cluster. Images of one "
-            "cluster, such as frames of one video, are drawn together.",
+            "cluster, such as frames of one video, are weighed together.",
         ),
         Reads(),
     ] = None

@@ -63,7 +63,7 @@ def protocol_lines(found: dict[str, Any]) -> list[tuple[str, str]]:
     lines += [
         ("images", f"{found['images']}, the same in all (data set of run {found['data_run']})"),
         ("average", found["average"]),
-        ("intervals", f"{intervals_line(found['bootstrap'])}, one draw for all"),
+        ("intervals", f"{intervals_line(found['bootstrap'])}; the same weights for A and B"),
         (
             "p",
             f"{swapped['swaps']} random swaps of A and B within {drawn} "
@@ -76,7 +76,7 @@ def protocol_lines(found: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(
             (
                 "trainings",
-                "paired in the order given; drawn with replacement, then images; set apart by "
+                "paired in the order given; drawn with replacement, images weighed; set apart by "
                 "sqrt(S / (S - 1)), as few drawn trainings spread too little. p flips the signs "
                 "of the pairs",
             )

@@ -106,14 +106,13 @@ def intervals_line(bootstrap: dict[str, Any]) -> str:
     """How intervals were made, in words."""
     drawn = f"{bootstrap['units']} {bootstrap['drawn']}"
     drawn += f" of {bootstrap['clusters_from']}" if bootstrap["clusters_from"] else ""
+    few = len(bootstrap["few"])
+    labels = "1 label that is" if few == 1 else f"{few} labels that are"
+    doubt = f"; too narrow for {labels} in fewer than ten {bootstrap['drawn']}" if few else ""
     return (
-        f"{100 * bootstrap['level']:g} %, percentiles of {bootstrap['draws']} resamples of {drawn} "
-        f"(seed {bootstrap['seed']}); {bootstrap['treatment']} ({_share(bootstrap['lacking'])})"
+        f"{100 * bootstrap['level']:g} %, Bayesian bootstrap: {bootstrap['draws']} random "
+        f"weightings of {drawn} (seed {bootstrap['seed']}){doubt}"
     )
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.1f} %"
 
 
 def percent(value: float | None) -> str:

@@ -15,8 +15,7 @@ from ..core.bootstrap import (
     ious,
     mean_ious,
     over_seeds,
-    summed,
-    weights,
+    resampled,
 )
 from ..core.image_counts import TRUTH
 from ..core.permutation import holm, p_values, sign_flips
@@ -51,9 +50,9 @@ class System:
         """(S,) mIoU of each training."""
         return mean_ious(self.tallies.sum(axis=0), self.rule)
 
-    def drawn(self, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(b, S) mIoU and (b, n) mean IoU in each resample, NaN in those that lack a label."""
-        each = [ious(summed(weight, self.tallies[:, s])) for s in range(self.tallies.shape[1])]
+    def drawn(self, how: Resampling) -> tuple[np.ndarray, np.ndarray]:
+        """(draws, S) mIoU and (draws, n) mean IoU over the trainings, in each resample."""
+        each = [resampled(one, how.draws, how.seed) for one in self.tallies.swapaxes(0, 1)]
         totals = self.tallies.sum(axis=0)
         means = [
             LabelSet.of(total, self.rule).mean(found)
@@ -90,7 +89,7 @@ def compare(
         "images": len(first[0].ids),
         "data_run": first[0].data_run,
         "average": rule,
-        "bootstrap": how.as_dict(len(one.tallies), found.lacking),
+        "bootstrap": how.as_dict(one.tallies[:, 0], first[0].labels),
         "permutation": {"swaps": permutations, "seed": how.seed, "alpha": ALPHA},
         "miou": {
             "difference": float(pairs.mean()),
@@ -128,21 +127,15 @@ class Differences:
         means: (draws, S) of mIoU, of each pair of trainings in each resample.
         labels: (draws, n) of the labels' IoU.
         p: (1 + n,) of mIoU and of each label; 1 for one that the truth lacks.
-        lacking: share of resamples that lack a label.
     """
 
     means: np.ndarray
     labels: np.ndarray
     p: np.ndarray
-    lacking: float
 
 
 def _differences(one: System, two: System, how: Resampling, permutations: int) -> Differences:
-    means, labels = [], []
-    for weight in weights(len(one.tallies), how.draws, how.seed):  # one draw for both
-        (mean_one, label_one), (mean_two, label_two) = one.drawn(weight), two.drawn(weight)
-        means.append(mean_two - mean_one)
-        labels.append(label_two - label_one)
+    (means_one, labels_one), (means_two, labels_two) = one.drawn(how), two.drawn(how)
 
     def statistic(sums_one: np.ndarray, sums_two: np.ndarray) -> np.ndarray:
         """(P, 1 + n) of (P, S, n, 3)."""
@@ -151,9 +144,7 @@ def _differences(one: System, two: System, how: Resampling, permutations: int) -
         return np.concatenate([mean.mean(axis=1)[:, None], label.mean(axis=1)], axis=1)
 
     p = p_values(one.tallies, two.tallies, statistic, permutations, how.seed)
-    drawn = np.concatenate(means)
-    lacking = float(np.isnan(drawn).any(axis=1).mean())
-    return Differences(drawn, np.concatenate(labels), p, lacking)
+    return Differences(means_two - means_one, labels_two - labels_one, p)
 
 
 def _trainings(pairs: np.ndarray, means: np.ndarray, seed: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from ..core.bootstrap import LEVEL, LabelSet, by_cluster, interval, resampled
-from ..core.image_counts import ImageCounts
+from ..core.image_counts import TRUTH, ImageCounts
 from ..errors import UsageError
 from .clusters import read_clusters
 
 FEWEST, MOST = 100, 100_000  # resamples
-DOUBTFUL = 0.1  # share of resamples without an mIoU that is warned of
-TREATMENT = "the labels of the mean are those of all images; resamples that lack one are left out"
+FEW = 10  # images that hold a label, below which its own interval is too narrow
+WEIGHTS = "Dirichlet(1, ..., 1); each label's IoU corrected for bias and few images"
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,18 @@ class Resampling:
             return tallies
         return by_cluster(tallies, read_clusters(self.clusters, ids))
 
-    def as_dict(self, units: int, lacking: float) -> dict[str, Any]:
-        """For JSON; `lacking` is the share of resamples that lack a label."""
+    def as_dict(self, tallies: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
+        """For JSON, of (G, n, 3) tallies; `few` are labels that fewer than `FEW` of G hold."""
+        holding = (tallies[..., TRUTH] > 0).sum(axis=0).tolist()
         return {
             "draws": self.draws,
             "seed": self.seed,
             "level": LEVEL,
             "drawn": "images" if self.clusters is None else "clusters",
-            "units": units,
+            "units": len(tallies),
             "clusters_from": None if self.clusters is None else self.clusters.name,
-            "lacking": lacking,
-            "treatment": TREATMENT,
+            "weights": WEIGHTS,
+            "few": {name: k for name, k in zip(labels, holding, strict=True) if 0 < k < FEW},
         }
 
 
@@ -87,15 +89,17 @@ def add_intervals(report: dict[str, Any], how: Resampling) -> None:
         point["miou_interval"] = interval(means)
         point["iou_interval"] = [interval(column) for column in found.T]
         # The truth is the same at each point, and so are the draws.
-        report["bootstrap"] = how.as_dict(len(tallies), float(np.isnan(means).mean()))
+        report["bootstrap"] = how.as_dict(tallies, report["labels"])
 
 
 def doubts(report: dict[str, Any]) -> list[str]:
     """What makes the intervals of a report doubtful, if it has any."""
-    share = report.get("bootstrap", {}).get("lacking", 0)
-    if share < DOUBTFUL:
+    bootstrap = report.get("bootstrap", {})
+    alone = [name for name, holding in bootstrap.get("few", {}).items() if holding == 1]
+    if not alone or bootstrap["units"] == 1:
         return []
+    kind = bootstrap["drawn"].removesuffix("s")
     return [
-        f"{100 * share:.0f} % of the resamples lack a label that is rare in these images; the "
-        "intervals of mIoU are of the others, and too narrow"
+        f"only one {kind} holds {', '.join(alone)}: how that varies is unknown, and intervals are "
+        "too narrow"
     ]
