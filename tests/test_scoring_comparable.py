@@ -68,6 +68,8 @@ def test_scores_of_an_older_version_are_to_be_made_again(tmp_path: Path) -> None
         ("protocol.average", "most"),
         ("predictions", {"kind": "wsss/label"}),
         ("predictions.run", 12),
+        ("predictions.kind", "wsss/cue"),
+        ("scores.labels.threshold", 10**400),
         ("data", None),
         ("scores", []),
         ("scores.labels.matrix", "many"),
@@ -81,8 +83,9 @@ def test_damaged_scores_are_refused(tmp_path: Path, keys: str, value: Any) -> No
 
 
 def test_those_that_differ_in_what_is_scored_alone_are_compared(tmp_path: Path) -> None:
-    one = scored(tmp_path, split="val", images_counted=8)
-    other = scored(tmp_path, "b.json", 2, split=None, images_counted=9, thresholds=[0.1])
+    one = scored(tmp_path, split="val", images_counted=8, images_left_out=0)
+    own = {"images_counted": 9, "images_left_out": 3, "thresholds": [0.1]}
+    other = scored(tmp_path, "b.json", 2, split=None, **own)
     check_pairs([one], [other])
     maps = scored(tmp_path, "m.json", 3, point="chosen", resolution="enlarged", ties="above")
     check_pairs([one], [maps])

@@ -13,7 +13,7 @@ from reports import predictions, report_on
 from wsss_cli.core.bootstrap import LabelSet, interval, resampled
 from wsss_cli.core.image_counts import ImageCounts
 from wsss_cli.errors import UsageError
-from wsss_cli.scoring.intervals import Resampling, add_intervals, doubts, resampling
+from wsss_cli.scoring.intervals import FEW, Resampling, add_intervals, doubts, resampling
 
 
 def test_intervals_are_those_of_the_images() -> None:
@@ -46,8 +46,17 @@ def test_a_rare_label_makes_a_doubt() -> None:
     assert doubts(report) == []
     add_intervals(report, Resampling(2000, 0))
     assert report["bootstrap"]["lacking"] == pytest.approx(0.9**10, abs=0.05)
-    assert re.match(r"3\d % of the resamples lack a label", doubts(report)[0])
+    few, rare = doubts(report)
+    assert few == "the intervals are drawn from 10 images only, and too narrow"
+    assert re.match(r"3\d % of the resamples lack a label", rare)
     assert report["scores"]["labels"]["iou_interval"][2] is not None
+
+
+def test_intervals_of_few_units_are_doubtful() -> None:
+    for images, doubtful in ((FEW - 1, True), (FEW, False)):
+        report = report_on(predictions(images, 1))
+        add_intervals(report, Resampling(100, 0))
+        assert any("too narrow" in text for text in doubts(report)) == doubtful
 
 
 def test_a_label_that_no_mask_holds_has_no_interval() -> None:

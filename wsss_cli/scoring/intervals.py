@@ -14,6 +14,9 @@ from ..errors import UsageError
 from .clusters import read_clusters
 
 FEWEST, MOST = 100, 100_000  # resamples
+# Units below which intervals are a tenth too narrow, as those of a mean: as a share of Student's,
+# percentiles are sqrt((n - 1) / n) * 1.96 / t wide.
+FEW = 18
 DOUBTFUL = 0.1  # share of resamples without an mIoU that is warned of
 TREATMENT = "the labels of the mean are those of all images; resamples that lack one are left out"
 
@@ -92,10 +95,18 @@ def add_intervals(report: dict[str, Any], how: Resampling) -> None:
 
 def doubts(report: dict[str, Any]) -> list[str]:
     """What makes the intervals of a report doubtful, if it has any."""
-    share = report.get("bootstrap", {}).get("lacking", 0)
-    if share < DOUBTFUL:
+    how, found = report.get("bootstrap"), []
+    if how is None:
         return []
+    if how["units"] < FEW:
+        found.append(
+            f"the intervals are drawn from {how['units']} {how['drawn']} only, and too narrow"
+        )
+    share = how["lacking"]
+    if share < DOUBTFUL:
+        return found
     return [
+        *found,
         f"{100 * share:.0f} % of the resamples lack a label that is rare in these images; the "
-        "intervals of mIoU are of the others, and too narrow"
+        "intervals of mIoU are of the others, and too narrow",
     ]
