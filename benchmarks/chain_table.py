@@ -64,9 +64,9 @@ def chain(asked: argparse.Namespace) -> Iterator[Stage]:
     """All stages of `run`, in order. What one writes decides on those after it."""
     out: Path = asked.out
     backbone = f"--backbone {asked.backbone} --backbone-weights"
-    learn = f"--val-every 0 --seed {asked.seed}"
-    start = f"{backbone} {asked.weights} {learn}"
-    yield "cls.pt", f"train-cls --split {asked.tags} {start} {asked.classifier_flags} -o"
+    seed, blind = f"--seed {asked.seed}", "--val-every 0"
+    start = f"{backbone} {asked.weights} {seed}"
+    yield "cls.pt", f"train-cls --split {asked.tags} {start} {blind} {asked.classifier_flags} -o"
     yield "cam-choose.h5", f"make-cam --weights cls.pt --split {asked.choose} -o"
     yield "cam.h5", f"make-cam --weights cls.pt --split {asked.masks} -o"
     yield evaluation("cam-choose", asked.choose)
@@ -74,7 +74,7 @@ def chain(asked: argparse.Namespace) -> Iterator[Stage]:
     foreground = round(best_threshold(out / "cam-choose.json") + ABOVE_MAPS, 2)
     yield "seeds.h5", f"make-seeds --cam cam.h5 --method irn --fg {foreground} -o"
     yield evaluation("seeds", asked.masks)
-    network = f"{backbone} cls.pt {NETWORK} {learn} {asked.network_flags} -o"
+    network = f"{backbone} cls.pt {NETWORK} {blind} {seed} {asked.network_flags} -o"
     yield "dsrg.pt", f"train-seg --labels seeds.h5 --loss dsrg --probe {network}"
     yield from scored("dsrg", asked)
     if asked.no_walk:

@@ -655,3 +655,30 @@ def test_intervals_and_a_table_of_images(
     assert (refused.exit_code, refused.stdout) == (2, "")
     both = wsss("eval", path, "--per-image", scores, "--json", scores, "--force")
     assert both.exit_code == 2
+
+
+def test_stdin_is_one_list(tiny_data: Path, tmp_path: Path) -> None:
+    cam = write_cam(tmp_path / "cam.h5", tiny_data, random_cams(tiny_data))
+    result = wsss("eval", cam, "--ids", "-", "--calibrate-ids", "-", stdin="a/1\n")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--ids - and --calibrate-ids -: stdin is one list" in result.stderr
+
+
+def test_outputs_are_two_files(tiny_data: Path, tmp_path: Path) -> None:
+    cam = write_cam(tmp_path / "cam.h5", tiny_data, random_cams(tiny_data))
+    other = tmp_path / ".." / tmp_path.name / "x"
+    result = wsss("eval", cam, "--json", tmp_path / "x", "--per-image", other)
+    assert result.exit_code == 2
+    assert "named by" in result.stderr
+    assert not other.exists()
+
+
+def test_images_that_chose_the_threshold_point_at_nothing(tiny_data: Path, tmp_path: Path) -> None:
+    cam = write_cam(tmp_path / "cam.h5", tiny_data, random_cams(tiny_data))
+    result = wsss("eval", cam, "--pointing", "--calibrate", 2, "--json", "-", "-q")
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(result.stdout)
+    pointing = set(report["pointing"]["per_map"]["id"])
+    assert pointing
+    assert not pointing & set(report["left_out"])
+    assert pointing <= set(report["ids"])

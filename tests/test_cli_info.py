@@ -309,6 +309,9 @@ def test_scores_of_several_evals_are_one_table(tmp_path: Path) -> None:
     refused = wsss("info", report("x", {}))
     assert refused.exit_code == 3
     assert "x.json: scores with parts missing" in refused.stderr
+    refused = wsss("info", report("x", {"chosen": chosen, "oracle": {"miou": 0.5}}))
+    assert refused.exit_code == 3
+    assert "x.json: scores with parts missing" in refused.stderr
     (tmp_path / "y.json").write_text("[1]")
     refused = wsss("info", str(tmp_path / "y.json"))
     assert refused.exit_code == 3

@@ -68,6 +68,11 @@ def test_no_object_is_no_box_and_an_object_without_one_makes_all_unknown() -> No
         (thing("dog", 1, "nan", 4, 5), "has ymin 'nan', which is no number"),
         (thing("dog", "1e999", 1, 4, 5), "has xmin '1e999', which is no number"),
         (thing("dog", "one", 1, 4, 5), "Annotations/x.xml: the box of .* has xmin 'one'"),
+        (thing("dog", 1, 1, "1_0", 5), "has xmax '1_0', which is no number"),
+        (
+            thing("dog", 1, 1, 4, 5).replace("</bndbox>", "</bndbox><bndbox/>"),
+            r"x\.xml: object 1 \(dog\) has 2 boxes",
+        ),
     ],
 )
 def test_boxes_that_cannot_be(things: str, said: str) -> None:

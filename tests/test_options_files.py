@@ -104,3 +104,28 @@ def test_a_name_that_others_are_made_of_may_be_an_inputs(tmp_path: Path) -> None
         ledger.current().promise(supervision.with_name("seeds-1.h5"))
 
     with_ledger(made)(labels=file, supervision=file)
+
+
+def with_outputs(
+    table: Annotated[Path | None, typer.Option(help="Table."), Writes()] = None,
+    scores: Annotated[str | None, typer.Option(help="Scores."), Writes(but=("-",))] = None,
+) -> None:
+    """A command of two outputs, one of which may be printed."""
+
+
+@pytest.mark.parametrize("other", ["out", "./out", "folder/../out", "link"])
+def test_two_outputs_are_two_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("out")
+    with pytest.raises(UsageError, match=r"named by --table and by --scores"):
+        with_ledger(with_outputs)(table=Path("out"), scores=other)
+    with_ledger(with_outputs)(table=Path("out"), scores="folder/out")
+
+
+def test_an_output_that_cannot_be_printed_is_no_file_of_that_name() -> None:
+    with pytest.raises(UsageError, match=r"--table -: is not printed"):
+        with_ledger(with_outputs)(table=Path("-"), scores="-")
+    with_ledger(with_outputs)(table=None, scores="-")

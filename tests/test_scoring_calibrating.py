@@ -81,3 +81,18 @@ def test_the_best_threshold_of_these_images_alone(data: Path, tmp_path: Path) ->
         assert best(IDS[:3]) == (0.6, 3)
         assert best(IDS[3:]) == (0.3, 7)  # two have no mask
         assert best(IDS) == (0.6, 10)
+
+
+def test_masks_without_a_class_choose_nothing(tmp_path: Path) -> None:
+    images = dict.fromkeys("ab", np.zeros((32, 48, 3), np.uint8))
+    masks = {"a": np.full((32, 48), 255, np.uint8), "b": np.ones((32, 48), np.uint8)}
+    data = pack_like(tmp_path / "d.h5", images, masks, {key: [0] for key in "ab"}, ["x"])
+    cams = {"cam": np.ones((1, 8, 12), np.float16), "classes": np.zeros(1, np.uint16)}
+    maps = write_cam(tmp_path / "c.h5", data, dict.fromkeys("ab", cams))
+    said = "the masks of the 1 images that choose the threshold hold only 255"
+    with (
+        open_artifact(maps) as found,
+        open_dataset(data) as truth,
+        pytest.raises(WsssError, match=said),
+    ):
+        best_threshold(found, truth, ["a"], [0.1], "union")

@@ -68,6 +68,8 @@ def test_scores_of_an_older_version_are_to_be_made_again(tmp_path: Path) -> None
         ("protocol.average", "most"),
         ("predictions", {"kind": "wsss/label"}),
         ("predictions.run", 12),
+        ("predictions.kind", "wsss/cue"),
+        ("scores.labels.threshold", 10**400),
         ("data", None),
         ("scores", []),
         ("scores.labels.matrix", "many"),

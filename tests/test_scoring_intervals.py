@@ -12,7 +12,7 @@ from reports import predictions, report_on
 from wsss_cli.core.bootstrap import LabelSet, interval, resampled
 from wsss_cli.core.image_counts import ImageCounts
 from wsss_cli.errors import UsageError
-from wsss_cli.scoring.intervals import Resampling, add_intervals, doubts, resampling
+from wsss_cli.scoring.intervals import FEW_UNITS, Resampling, add_intervals, doubts, resampling
 
 
 def test_intervals_are_those_of_the_images() -> None:
@@ -56,7 +56,14 @@ def test_rare_labels_are_told_and_one_of_a_single_image_makes_a_doubt() -> None:
     report = report_on(one)
     add_intervals(report, Resampling(200, 0))
     assert report["bootstrap"]["few"] == {"background": 9, "cat": 9}
-    assert doubts(report) == []
+    assert doubts(report) == ["the intervals are drawn from 9 images only, and too narrow"]
+
+
+def test_intervals_of_few_units_are_doubtful() -> None:
+    for images, doubtful in ((FEW_UNITS - 1, True), (FEW_UNITS, False)):
+        report = report_on(predictions(images, 1))
+        add_intervals(report, Resampling(100, 0))
+        assert any("are drawn from" in text for text in doubts(report)) == doubtful
 
 
 def test_a_label_that_no_mask_holds_has_no_interval() -> None:

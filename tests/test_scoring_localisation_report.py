@@ -12,9 +12,8 @@ from wsss_cli.errors import WsssError
 from wsss_cli.scoring.localisation_report import (
     doubts,
     facts_of,
-    is_localisation,
-    read_best,
 )
+from wsss_cli.scoring.report import OF_BOXES, read_oracle
 
 REPORT: dict[str, Any] = {
     "format": "wsss/localisation",
@@ -40,15 +39,12 @@ def written(tmp_path: Path, report: object) -> Path:
 
 
 def test_the_best_threshold_is_read_again(tmp_path: Path) -> None:
-    assert read_best(written(tmp_path, REPORT)) == (0.3, ["a", "b"], "loc.json")
+    assert read_oracle(written(tmp_path, REPORT), OF_BOXES) == (0.3, ["a", "b"])
 
 
 @pytest.mark.parametrize(
     "report",
     [
-        [],
-        {**REPORT, "format": "wsss/eval"},
-        {**REPORT, "version": 2},
         {**REPORT, "scores": {}},
         {**REPORT, "scores": {"oracle": {"threshold": 7}}},
         {**REPORT, "scores": {"oracle": {"threshold": None}}},
@@ -57,13 +53,7 @@ def test_the_best_threshold_is_read_again(tmp_path: Path) -> None:
 )
 def test_what_is_no_such_json_is_refused(tmp_path: Path, report: object) -> None:
     with pytest.raises(WsssError, match=r"loc\.json: holds no best threshold of boxes"):
-        read_best(written(tmp_path, report))
-
-
-def test_it_is_told_apart_from_other_scores() -> None:
-    assert is_localisation(REPORT)
-    assert not is_localisation({"format": "wsss/eval", "version": 1})
-    assert not is_localisation([REPORT])
+        read_oracle(written(tmp_path, report), OF_BOXES)
 
 
 def test_the_facts_name_the_chosen_threshold_and_the_oracle_apart() -> None:

@@ -20,6 +20,7 @@ from wsss_cli.options.thresholds import ThresholdChoice
 from wsss_cli.scoring.counts import Outcome, Point
 from wsss_cli.scoring.protocol import Rules
 from wsss_cli.scoring.report import (
+    OF_BOXES,
     Asked,
     as_json,
     protocol_of,
@@ -158,7 +159,16 @@ def test_a_report_comes_back_as_written(tmp_path: Path) -> None:
         (b"[]", "not scores of wsss's"),
         (b'{"format": "wsss/eval"}', "not scores of wsss's"),
         (b'{"format": "other", "version": 1}', "not scores of wsss's"),
-        (b'{"format": "wsss/eval", "version": 3}', "not scores of wsss's"),
+        (b'{"format": [], "version": 1}', "not scores of wsss's"),
+        (b'{"format": "wsss/eval", "version": 0}', "not scores of wsss's"),
+        (b'{"format": "wsss/eval", "version": true}', "not scores of wsss's"),
+        (b'{"format": "wsss/eval", "version": 1.5}', "not scores of wsss's"),
+        (
+            b'{"format": "wsss/eval", "version": 99}',
+            "scores of pixels in version 99 of wsss/eval; this wsss reads up to 2",
+        ),
+        (b'{"format": "wsss/localisation", "version": 1}', "holds scores of boxes, not scores of"),
+        (b'{"format": "wsss/compare", "version": 1}', "holds a comparison, not scores of pixels"),
         (b'{"format": "wsss/eval", "version": "1"}', "not scores of wsss's"),
     ],
 )
@@ -168,6 +178,19 @@ def test_what_is_no_report(tmp_path: Path, content: bytes, said: str) -> None:
     with pytest.raises(WsssError) as caught:
         read_report(file)
     assert str(caught.value).startswith(f"{file}: {said}")
+
+
+def test_reports_of_boxes_and_of_either(tmp_path: Path) -> None:
+    pixels, boxes = tmp_path / "p.json", tmp_path / "b.json"
+    for file, name in ((pixels, "wsss/eval"), (boxes, "wsss/localisation")):
+        file.write_text(json.dumps({"format": name, "version": 1}))
+        assert read_report(file, None)["format"] == name
+    assert read_report(boxes, OF_BOXES)["format"] == OF_BOXES
+    with pytest.raises(WsssError, match=r"p\.json: holds scores of pixels, not scores of boxes"):
+        read_report(pixels, OF_BOXES)
+    pixels.write_text('{"format": "wsss/compare", "version": 1}')
+    with pytest.raises(WsssError, match=r"p\.json: holds a comparison, not scores$"):
+        read_report(pixels, None)
 
 
 def test_a_report_that_is_not_there(tmp_path: Path) -> None:
@@ -182,7 +205,13 @@ def test_a_report_that_is_not_there(tmp_path: Path) -> None:
         {"scores": {"oracle": {"threshold": 1.5, "miou": 0.5}}},
         {"scores": {"oracle": {"threshold": "few", "miou": 0.5}}},
         {"scores": {"oracle": {"threshold": 0.5, "miou": None}}},  # no pixel counted
+        {"scores": {"oracle": {"threshold": True, "miou": 0.5}}},
+        {"scores": {"oracle": {"threshold": "0.5", "miou": 0.5}}},
+        {"scores": {"oracle": {"threshold": 10**400, "miou": 0.5}}},
         {"ids": None},
+        {"ids": []},  # nothing could be told to be scored here, too
+        {"ids": "ab"},
+        {"ids": [1, 2]},
         {"scores": []},
     ],
 )
@@ -195,7 +224,7 @@ def test_a_best_threshold_is_one_of_maps(tmp_path: Path, change: dict[str, Any])
         "ids": ["a", "b"],
     }
     file.write_text(json.dumps(good))
-    assert read_oracle(file) == (0.25, ["a", "b"], "r.json")
+    assert read_oracle(file) == (0.25, ["a", "b"])
     file.write_text(json.dumps(good | change))
     with pytest.raises(WsssError, match=r"r\.json: holds no best threshold of maps"):
         read_oracle(file)

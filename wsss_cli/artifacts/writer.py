@@ -173,11 +173,11 @@ def check_target(
         WsssError: its folder is missing or not writable.
     """
     if path.is_dir():
-        raise UsageError(f"{path}: is a folder", "--out names a file")
+        raise UsageError(f"{path}: is a folder", "name a file to write")
     if path.suffix == PARTIAL:
         raise UsageError(f"{path}: names ending in {PARTIAL} are for unfinished work")
     if path.exists() and not path.is_file():  # a device or a pipe would be replaced by a file
-        raise UsageError(f"{path}: is not a regular file", "--out names a file")
+        raise UsageError(f"{path}: is not a regular file", "name a file to write")
     book = ledger.current()
     for one in inputs:
         book.read(one)
@@ -187,7 +187,7 @@ def check_target(
     if not path.parent.is_dir():
         raise WsssError(f"{path.parent}: no such folder", "make it first")
     if not os.access(path.parent, os.W_OK):
-        raise WsssError(f"{path.parent}: not writable", "make it so, or give another --out")
+        raise WsssError(f"{path.parent}: not writable", "make it so, or name another folder")
 
 
 def write_artifact(

@@ -109,6 +109,8 @@ def run(
 
     groups = (counting, intervals, outlines, faithfulness, per_image)
     boxes.check(choice, dict(zip(OF_PIXELS, groups, strict=True)))
+    if ids == choice.calibrate_ids == "-":
+        raise UsageError("--ids - and --calibrate-ids -: stdin is one list", "name a file for one")
     usual = SWEEP if boxes.boxes is None else SWEEP_OF_BOXES
     sweep = parse_thresholds(usual if thresholds is None else thresholds)
     rules = Rules(counting.average.value, counting.unlabelled.value, sweep, choice, outlines, seed)
@@ -129,7 +131,8 @@ def run(
             report = report_of(found, truth, asked, score(found, truth, images, rules, quiet))
             if how is not None:
                 add_intervals(report, how)
-        report |= asking.report(images, quiet)
+        left_out = set(report.get("left_out", ()))
+        report |= asking.report([i for i in images if i not in left_out], quiet)
     deliver(report, json_out, target, per_image)
     if target is not None:
         log(f"{NAME}: {len(report['ids'])} images -> {json_out}", quiet)
@@ -160,14 +163,11 @@ def targets(json_out: str | None, per_image: Path | None, force: bool) -> Path |
     """Where the JSON goes, if to a file.
 
     Raises:
-        UsageError: both outputs are one file.
-        WsssError: one of them may not be written.
+        UsageError, WsssError: one of the outputs may not be written.
     """
     from ..artifacts.writer import check_target
 
     target = None if json_out in (None, "-") else Path(str(json_out))
-    if target is not None and target == per_image:
-        raise UsageError(f"{target}: named by --json and by --per-image")
     for output in (target, per_image):
         if output is not None:
             check_target(output, force)

@@ -89,15 +89,18 @@ def drawn_boxes(root: Element, file: str) -> Drawn | None:
     VOC counts pixels from 1 and names the last one: xmin to xmax becomes xmin - 1 to xmax.
 
     Raises:
-        BadBox: a side that is missing or no number, or a box that ends before it begins.
+        BadBox: a side that is missing or no number, a box that ends before it begins, or an object
+            with two.
     """
     boxes = []
     for number, item in enumerate(root.findall("object"), 1):
-        frame = item.find("bndbox")
-        if frame is None:
+        frames = item.findall("bndbox")
+        if not frames:
             return None
-        name = (item.findtext("name") or "").strip()
+        frame, name = frames[0], (item.findtext("name") or "").strip()
         said = f"object {number} ({name})"
+        if len(frames) > 1:
+            raise BadBox(f"{file}: {said} has {len(frames)} boxes")
         x0, y0, x1, y1 = (_side(frame, side, f"{file}: the box of {said}") for side in SIDES)
         if x1 < x0 or y1 < y0:
             raise BadBox(
@@ -112,7 +115,7 @@ def drawn_boxes(root: Element, file: str) -> Drawn | None:
 def _side(frame: Element, side: str, place: str) -> float:
     text = (frame.findtext(side) or "").strip()
     try:
-        value = float(text)
+        value = math.nan if "_" in text else float(text)  # to Python, 1_0 is 10
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..artifacts import ledger
+from ..errors import UsageError
 from .annotations import annotated, hints, spelled_as
 
 
@@ -57,8 +59,24 @@ def declared(run: Callable[..., Any]) -> dict[str, tuple[Reads, str]]:
     return found
 
 
+def _refuse_output(path: Path, option: str, named: dict[str, str]) -> None:
+    """See that an output is no stream, nor that of another option, however spelled.
+
+    Args:
+        named: which option named an output, by its place; this one is added.
+
+    Raises:
+        UsageError: it is.
+    """
+    if str(path) == "-":
+        raise UsageError(f"{option} -: is not printed", "./- is a file of that name")
+    other = named.setdefault(os.path.realpath(path), option)
+    if other != option:
+        raise UsageError(f"{path}: named by {other} and by {option}")
+
+
 def with_ledger(run: Callable[..., None]) -> Callable[..., None]:
-    """A command that refuses, before anything else, an output that is one of its inputs.
+    """A command that refuses, before anything else, an output that is one of its inputs or outputs.
 
     Inputs that no option names are refused when they are opened: see `artifacts/ledger.py`. So are
     those of an option's default, which the chosen method may have no use for.
@@ -69,9 +87,11 @@ def with_ledger(run: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(run)
     def command(**options: Any) -> None:
         with ledger.opened() as book:
+            named: dict[str, str] = {}
             for name, (mark, option) in files.items():
                 if isinstance(mark, Writes):
                     for path in mark.paths(options[name]):
+                        _refuse_output(path, option, named)
                         if mark.folder:
                             book.promise_folder(path, option)
                         elif not mark.numbered:

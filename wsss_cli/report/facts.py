@@ -54,13 +54,12 @@ def describe(file: Path) -> dict[str, Any]:
 
 def _describe_scores(file: Path) -> dict[str, Any]:
     """One row of the table of scores; the oracle's threshold was chosen on the masks scored."""
-    from ..formats.lists import read_json
-    from ..scoring.localisation_report import facts_of, is_localisation
-    from ..scoring.report import read_report
+    from ..scoring.localisation_report import facts_of
+    from ..scoring.report import OF_BOXES, read_report
 
-    if is_localisation(found := read_json(file)):
-        return {"file": str(file), **facts_of(file, found)}
-    report = read_report(file)
+    report = read_report(file, wanted=None)
+    if report["format"] == OF_BOXES:
+        return {"file": str(file), **facts_of(file, report)}
     try:
         points, protocol = report["scores"], report["protocol"]
         oracle = points.get("oracle", {})
@@ -80,6 +79,8 @@ def _describe_scores(file: Path) -> dict[str, Any]:
         if not all(isinstance(facts[name], float | int | None) for name in NUMBERS):
             raise TypeError
         if not is_interval(facts["miou_interval"]):
+            raise TypeError
+        if facts["oracle_miou"] is not None and facts["oracle_threshold"] is None:
             raise TypeError
         return facts
     except (AttributeError, KeyError, TypeError):

@@ -68,7 +68,7 @@ def best_threshold(
     counts = MapCounts(predictions, truth, sweep)
     for image_id in ids:
         counts.add(image_id)
-    counts.check()
+    counts.check("that choose the threshold")
     threshold = counts.oracle(sweep, average).threshold
     assert threshold is not None
     return threshold, len(counts.outcome.counted)

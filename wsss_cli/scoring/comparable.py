@@ -13,7 +13,7 @@ from ..core.image_counts import TRUTH, ImageCounts
 from ..core.labels import IGNORE
 from ..core.metrics import RULES
 from ..errors import WsssError
-from .report import read_report
+from .report import RESOLUTION, read_report, texts
 
 SAME_IMAGES = "--split or --ids of `wsss eval` scores the same images in both"
 OWN = {  # of the protocol: what may differ, or is compared by the images themselves
@@ -66,19 +66,21 @@ def read_scored(path: Path, point: str) -> Scored:
         )
     try:
         return _scored(path, report, point)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError):
         raise WsssError(
             f"{path}: scores with parts missing or changed", "run `wsss eval --json` again"
         ) from None
 
 
 def _scored(path: Path, report: dict[str, Any], point: str) -> Scored:
+    if report["predictions"]["kind"] not in RESOLUTION:
+        raise ValueError
     of_labels = report["predictions"]["kind"] == "wsss/label"
     name = "labels" if of_labels else point
     if not of_labels and name not in report["scores"]:
         there = ", ".join(map(str, report["scores"]))
         raise WsssError(f"{path}: holds no operating point {name}, but {there}")
-    labels, ids = _texts(report["labels"]), _texts(report["ids"])
+    labels, ids = texts(report["labels"]), texts(report["ids"])
     if not 0 < len(labels) <= IGNORE:
         raise ValueError
     counts = ImageCounts.from_lists(len(labels), report["per_image"][name])
@@ -89,18 +91,12 @@ def _scored(path: Path, report: dict[str, Any], point: str) -> Scored:
         raise ValueError
     if not counts.total()[1:].any():  # eval refuses such a truth
         raise ValueError
-    texts = [report["predictions"][key] for key in ("kind", "file", "run")]
-    texts += [report["data"]["run"], found["how"]]
-    kind, file, run, data_run, how = _texts(texts)
+    said = [report["predictions"][key] for key in ("kind", "file", "run")]
+    said += [report["data"]["run"], found["how"]]
+    kind, file, run, data_run, how = texts(said)
     if found.get("threshold") is not None:
         how = f"threshold {found['threshold']:g}: {how}"
     return Scored(path, kind, file, run, data_run, name, how, protocol, labels, ids, counts)
-
-
-def _texts(values: Any) -> list[str]:
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise TypeError
-    return values
 
 
 def check_pairs(first: Sequence[Scored], second: Sequence[Scored]) -> None:

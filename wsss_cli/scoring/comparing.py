@@ -21,8 +21,9 @@ from ..core.image_counts import TRUTH
 from ..core.permutation import holm, p_values, sign_flips
 from .comparable import Scored
 from .intervals import Resampling
+from .report import COMPARISON
 
-FORMAT, VERSION = "wsss/compare", 1
+VERSION = 1  # of the JSON
 ALPHA = 0.05  # below which a p-value counts
 MOST_TRAININGS = 20  # of each system: all 2^20 ways to flip signs are tried
 
@@ -81,7 +82,7 @@ def compare(
     pairs = two.mious - one.mious
     images = (first[0].counts.tallies()[..., TRUTH] > 0).sum(axis=0)
     return {
-        "format": FORMAT,
+        "format": COMPARISON,
         "version": VERSION,
         "created_by": f"wsss {__version__}",
         "first": _side(first, one),

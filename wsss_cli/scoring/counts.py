@@ -203,9 +203,13 @@ class MapCounts:
         self._own_empty += not label.any()
         return label
 
-    def check(self) -> None:
-        """Raise WsssError if no image counted, or no pixel of a class."""
-        _check_counted(self.outcome, self._truth, self._sweep.matrices()[0])
+    def check(self, purpose: str = "to score") -> None:
+        """Raise WsssError if no image counted, or no pixel of a class.
+
+        Args:
+            purpose: what the images are for, in words.
+        """
+        _check_counted(self.outcome, self._truth, self._sweep.matrices()[0], purpose)
 
     def at(self, threshold: float, how: str, average: str) -> Point:
         """The scores at one of the thresholds."""
@@ -259,17 +263,19 @@ def _misfit(predictions: Artifact, image_id: str, err: ValueError) -> WsssError:
     return WsssError(f"{predictions.path}: image {image_id!r}: {err}")
 
 
-def _check_counted(outcome: Outcome, truth: DatasetReader, matrix: np.ndarray) -> None:
+def _check_counted(
+    outcome: Outcome, truth: DatasetReader, matrix: np.ndarray, purpose: str = "to score"
+) -> None:
     if not outcome.counted:
         raise WsssError(
-            f"{truth.path}: none of the {outcome.without_mask} images to score has a mask",
+            f"{truth.path}: none of the {outcome.without_mask} images {purpose} has a mask",
             "`wsss pack` takes masks along where the source has them",
         )
     if not matrix[1:].any():
         only = "background (0) and 255" if matrix.any() else "255, which is not counted"
         raise WsssError(
             f"{truth.path}: no pixel of the truth holds a class: the masks of the "
-            f"{len(outcome.counted)} images to score hold only {only}",
+            f"{len(outcome.counted)} images {purpose} hold only {only}",
             "`wsss pack --mask-values` says what the numbers of masks stand for; other images may "
             "hold a class",
         )

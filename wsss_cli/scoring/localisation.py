@@ -16,8 +16,9 @@ from ..core.labels import BACKGROUND, IGNORE
 from ..core.localisation import LARGEST, USUAL_BOUND, BoxCounts, PixelCounts
 from ..errors import WsssError
 from ..options.thresholds import ThresholdChoice
-from .localisation_report import localisation_report, read_best
-from .protocol import select_images
+from .localisation_report import localisation_report
+from .protocol import best_elsewhere, refuse_shared, select_images
+from .report import OF_BOXES
 
 if TYPE_CHECKING:
     from ..artifacts import Artifact, DatasetReader
@@ -129,12 +130,10 @@ def _choose(
     if choice.given is not None:
         return choice.given, "given by --threshold"
     if choice.threshold_from is not None:
-        share, ids, name = read_best(choice.threshold_from)
-        _refuse_shared(name, ids, scored, truth)
-        return share, f"best in {name}, of {len(ids)} images none of which is scored here"
+        return best_elsewhere(choice.threshold_from, OF_BOXES, scored, truth.has, "boxes")
     if choice.calibrate_split is not None:
         ids, _ = select_images(found, truth.data, choice.calibrate_split, None, False, truth.has)
-        _refuse_shared(f"split {choice.calibrate_split}", ids, scored, truth)
+        refuse_shared(f"split {choice.calibrate_split}", ids, scored, truth.has, "boxes")
         counts = _counted(found, truth, ids, sweep, SHARE, "")
         curve = counts.boxes.accuracy()[LARGEST, USUAL_BOUND]
         tried = np.isin(counts.shares, np.asarray(sweep))
@@ -143,16 +142,6 @@ def _choose(
         how = f"best on split {choice.calibrate_split}, by boxes of {known} images not scored here"
         return best, how
     return SHARE, "CAM's published constant"
-
-
-def _refuse_shared(source: str, ids: Iterable[str], scored: Sequence[str], truth: BoxTruth) -> None:
-    shared = [one for one in sorted(set(ids) & set(scored)) if truth.has(one)]
-    if shared:
-        raise WsssError(
-            f"{source}: chose its threshold with the boxes of {len(shared)} images scored here, "
-            f"first {shared[0]!r}",
-            "score other images, with --split; what is best on these is printed as the oracle",
-        )
 
 
 def _counted(
@@ -211,7 +200,7 @@ def _nothing(found: Artifact, truth: BoxTruth, outcome: Localised) -> WsssError:
         return WsssError(
             f"{truth.data.path}: the {counted} images to score show no object, so no box is true"
         )
-    what, other = ("mask", "annotated") if source == "masks" else ("true boxes", "masks")
+    what, other = ("a mask", "annotated") if source == "masks" else ("true boxes", "masks")
     return WsssError(
         f"{truth.data.path}: none of the {outcome.without_truth} images to score has {what}",
         f"--boxes {other} scores by those, where there are some; `wsss pack --voc` takes the boxes "

@@ -1,4 +1,4 @@
-"""What `eval --boxes` has to say, as it stands in its JSON: made, and read again."""
+"""What `eval --boxes` has to say, as it stands in its JSON, and in few words."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from .. import __version__
 from ..core.localisation import BOUNDS, EVERY, LARGEST, USUAL_BOUND
 from ..core.metrics import plain
 from ..errors import WsssError
-from ..formats.lists import read_json
+from .report import OF_BOXES, VERSION_OF_BOXES
 
 if TYPE_CHECKING:
     from ..artifacts import Artifact
     from .localisation import BoxTruth, Localised
     from .report import Asked
 
-FORMAT, VERSION = "wsss/localisation", 1
 BOXES = (
     "the smallest box around a map's pixels strictly above a share of its maximum: those of the "
     "largest part (MaxBoxAcc, CorLoc), or of each part (V2); parts joined by edges, exact areas"
@@ -58,8 +57,8 @@ def localisation_report(
     if truth.source == "annotated":
         protocol["difficult_rule"] = DIFFICULT[truth.difficult]
     return {
-        "format": FORMAT,
-        "version": VERSION,
+        "format": OF_BOXES,
+        "version": VERSION_OF_BOXES,
         "created_by": f"wsss {__version__}",
         "predictions": {"file": found.path.name, "kind": found.kind, "run": found.run},
         "data": {"file": truth.data.path.name, "run": truth.data.run},
@@ -134,34 +133,6 @@ def doubts(report: dict[str, Any]) -> list[str]:
             "class have no map, and count as not found"
         )
     return found
-
-
-def is_localisation(report: object) -> bool:
-    """Whether it is what this module makes, of a version that it knows."""
-    if not isinstance(report, dict) or report.get("format") != FORMAT:
-        return False
-    version = report.get("version")
-    return isinstance(version, int) and version <= VERSION
-
-
-def read_best(path: Path) -> tuple[float, list[str], str]:
-    """(threshold of the best MaxBoxAcc, ids it was chosen on, file name) of such a JSON.
-
-    Raises:
-        WsssError: unreadable, or not such a JSON.
-    """
-    report = read_json(path)
-    try:
-        if not is_localisation(report):
-            raise KeyError
-        threshold = float(report["scores"]["oracle"]["threshold"])
-        if not 0 <= threshold <= 1:
-            raise ValueError
-        return threshold, [str(one) for one in report["ids"]], path.name
-    except (KeyError, TypeError, ValueError):
-        raise WsssError(
-            f"{path}: holds no best threshold of boxes", "`wsss eval CAM --boxes --json` writes it"
-        ) from None
 
 
 def facts_of(path: Path, report: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ..options.thresholds import ThresholdChoice
 from .calibrating import best_threshold, drawn, listed
 from .counts import Outcome, score_labels, score_maps
 from .outlines import Outlines
-from .report import read_oracle
+from .report import FORMAT, read_oracle
 
 if TYPE_CHECKING:
     from ..artifacts import Artifact, DatasetReader
@@ -174,13 +174,11 @@ def choose_threshold(
     if choice.threshold is not None:
         return Threshold(threshold_of(predictions), "chosen by the file's maps, without masks")
     if choice.threshold_from is not None:
-        threshold, ids, name = read_oracle(choice.threshold_from)
-        _refuse_shared(choice.threshold_from.name, ids, scored, truth)
-        how = f"best in {name}, of {len(ids)} images none of which is scored here"
-        return Threshold(threshold, how)
+        best, how = best_elsewhere(choice.threshold_from, FORMAT, scored, truth.has_mask, "masks")
+        return Threshold(best, how)
     if choice.calibrate_split is not None:
         ids, _ = select_images(predictions, truth, choice.calibrate_split, None, False)
-        _refuse_shared(f"split {choice.calibrate_split}", ids, scored, truth)
+        refuse_shared(f"split {choice.calibrate_split}", ids, scored, truth.has_mask, "masks")
         best, images = best_threshold(predictions, truth, ids, sweep, average)
         how = f"best on split {choice.calibrate_split}, {images} images not scored here"
         return Threshold(best, how)
@@ -201,14 +199,46 @@ def choose_threshold(
     return Threshold(PUBLISHED_THRESHOLD, "IRN's published constant for maps")
 
 
-def _refuse_shared(
-    source: str, ids: Iterable[str], scored: Sequence[str], truth: DatasetReader
+def best_elsewhere(
+    path: Path, wanted: str, scored: Sequence[str], has_truth: Callable[[str], bool], what: str
+) -> tuple[float, str]:
+    """The best threshold in the JSON of another eval, and what to say of it.
+
+    Args:
+        wanted: its format.
+        scored, has_truth, what: as in `refuse_shared`.
+
+    Raises:
+        WsssError: not such a JSON, or it shares images with those to score.
+    """
+    threshold, ids = read_oracle(path, wanted)
+    refuse_shared(path.name, ids, scored, has_truth, what)
+    return threshold, f"best in {path.name}, of {len(ids)} images none of which is scored here"
+
+
+def refuse_shared(
+    source: str,
+    ids: Iterable[str],
+    scored: Sequence[str],
+    has_truth: Callable[[str], bool],
+    what: str,
 ) -> None:
-    shared = sorted(set(ids) & set(scored))
-    shared = [image_id for image_id in shared if truth.has_mask(image_id)]
+    """See that a threshold was chosen on other images.
+
+    Args:
+        source: what chose it.
+        ids: on which images.
+        scored: those to score.
+        has_truth: whether an image's truth is known; one without had no say.
+        what: the truth, in words.
+
+    Raises:
+        WsssError: an image is of both.
+    """
+    shared = [image_id for image_id in sorted(set(ids) & set(scored)) if has_truth(image_id)]
     if shared:
         raise WsssError(
-            f"{source}: chose its threshold with the masks of {len(shared)} images scored here, "
+            f"{source}: chose its threshold with the {what} of {len(shared)} images scored here, "
             f"first {shared[0]!r}",
             "score other images, with --split; what is best on these is printed as the oracle",
         )

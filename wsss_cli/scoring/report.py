@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,30 @@ if TYPE_CHECKING:
     from .protocol import Rules
 
 FORMAT, VERSION = "wsss/eval", 2  # of the JSON that eval writes; 1 had no `per_image`
+OF_BOXES, VERSION_OF_BOXES = "wsss/localisation", 1  # of `eval --boxes`
+COMPARISON = "wsss/compare"  # of `compare --json`, which nothing reads
+EVAL = "`wsss eval --json`"
+
+
+class Known(NamedTuple):
+    """A JSON of ours.
+
+    Attributes:
+        newest: its highest version that is read; None for one that nothing reads.
+        holds: what it is, in words.
+        made: what writes it.
+    """
+
+    newest: int | None
+    holds: str
+    made: str
+
+
+KNOWN = {
+    FORMAT: Known(VERSION, "scores of pixels", EVAL),
+    OF_BOXES: Known(VERSION_OF_BOXES, "scores of boxes", "`wsss eval --boxes --json`"),
+    COMPARISON: Known(None, "a comparison", "`wsss compare --json`"),
+}
 AVERAGES = {
     "union": "mean over the labels that truth or prediction holds",
     "truth": "mean over the labels that the truth holds",
@@ -143,35 +167,65 @@ def write_report(report: dict[str, Any], target: Path) -> None:
     write_whole(target, as_json(report).encode(errors="backslashreplace") + b"\n")
 
 
-def read_report(path: Path) -> dict[str, Any]:
+def read_report(path: Path, wanted: str | None = FORMAT) -> dict[str, Any]:
     """The JSON of an earlier `wsss eval --json`.
 
+    Args:
+        wanted: the format that is needed: pixels' scores or boxes'; None takes both.
+
     Raises:
-        WsssError: unreadable, or not such a JSON.
+        WsssError: unreadable, of a newer wsss, or not such a JSON; says what it is where it is
+            another of ours.
     """
     report = read_json(path)
-    try:
-        if report["format"] != FORMAT or report["version"] > VERSION:
-            raise KeyError
-    except (KeyError, TypeError):
-        raise WsssError(f"{path}: not scores of wsss's", "`wsss eval --json` writes them") from None
+    found = report.get("format") if isinstance(report, dict) else None
+    version = report["version"] if found is not None and "version" in report else None
+    if not isinstance(found, str) or found not in KNOWN or type(version) is not int or version < 1:
+        raise WsssError(f"{path}: not scores of wsss's", "`wsss eval --json` writes them")
+    known = KNOWN[found]
+    if known.newest is None or wanted not in (None, found):
+        needed = "scores" if wanted is None else KNOWN[wanted].holds
+        made = EVAL if wanted is None else KNOWN[wanted].made
+        raise WsssError(f"{path}: holds {known.holds}, not {needed}", f"{made} writes those")
+    if version > known.newest:
+        raise WsssError(
+            f"{path}: {known.holds} in version {version} of {found}; this wsss reads up to "
+            f"{known.newest}",
+            "a newer wsss wrote it",
+        )
     return report
 
 
-def read_oracle(path: Path) -> tuple[float, list[str], str]:
-    """(best threshold, ids it was chosen on, file name) of a JSON that eval wrote for maps.
+def texts(values: Any) -> list[str]:
+    """What JSON should hold as a list of texts.
+
+    Raises:
+        TypeError: it does not.
+    """
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError
+    return values
+
+
+def read_oracle(path: Path, wanted: str = FORMAT) -> tuple[float, list[str]]:
+    """(best threshold, ids it was chosen on) of a JSON that eval wrote for maps.
+
+    Args:
+        wanted: as in `read_report`.
 
     Raises:
         WsssError: unreadable, or not such a JSON.
     """
-    report = read_report(path)
+    report = read_report(path, wanted)
     try:
         oracle = report["scores"]["oracle"]
-        threshold = float(oracle["threshold"])
-        if not 0 <= threshold <= 1 or oracle["miou"] is None:  # no mask had a pixel that counts
+        threshold, ids = oracle["threshold"], texts(report["ids"])
+        if type(threshold) not in (float, int) or not 0 <= threshold <= 1 or not ids:
             raise ValueError
-        return threshold, list(report["ids"]), path.name
+        if wanted == FORMAT and oracle["miou"] is None:  # no mask had a pixel that counts
+            raise ValueError
+        return float(threshold), ids
     except (KeyError, TypeError, ValueError):
-        raise WsssError(
-            f"{path}: holds no best threshold of maps", "`wsss eval CAM --json` writes it"
-        ) from None
+        what = "maps" if wanted == FORMAT else "boxes"
+        made = KNOWN[wanted].made
+        raise WsssError(f"{path}: holds no best threshold of {what}", f"{made} writes it") from None
