@@ -59,7 +59,8 @@ FLAGS_seg   ?=
 FLAGS_pred  ?=
 FLAGS_relabel ?= $(FLAGS_pred)
 FLAGS_retrain ?= $(FLAGS_seg)
-FLAGS_eval  ?=
+# Intervals of 95 % over images; FLAGS_eval= for none.
+FLAGS_eval  ?= --bootstrap 2000
 FLAGS_view  ?= --limit 6
 # What `best` gives before FLAGS_seg, FLAGS_relabel and FLAGS_retrain, which so count more.
 USUAL_seg     ?=

@@ -153,12 +153,13 @@ def test_rounds_of_self_training(make: Make, tmp_path: Path) -> None:
 
     def round_of(n: int, before: str, look: str = "", learn: str = " --lr 1") -> list[str]:
         on, name = "--data data.h5 --split", f"run/round{n}"
+        scored = "--data data.h5 --bootstrap 2000"
         return [
             f"predict --weights {before} {on} train --restrict-to-tags{look} -o {name}.h5",
-            f"eval {name}.h5 --split train --data data.h5 --json {name}.json",
+            f"eval {name}.h5 --split train {scored} --json {name}.json",
             f"train-seg --labels {name}.h5 --data data.h5 --val-split val{learn} -o {name}.pt",
             f"predict --weights {name}.pt {on} val -o {name}-pred.h5",
-            f"eval {name}-pred.h5 --split val --data data.h5 --json {name}-pred.json",
+            f"eval {name}-pred.h5 --split val {scored} --json {name}-pred.json",
         ]
 
     def names(ran: list[str]) -> list[str]:
