@@ -463,7 +463,7 @@ def test_outputs_in_the_way(folder: Path) -> None:
     taken.write_bytes(b"mine")
     for scores, message in (
         (taken, "walk.h5: exists already"),
-        (folder / "pseudo.h5", "is --out too"),
+        (folder / "pseudo.h5", "named by --out and by --scores"),
     ):
         result = walk(folder, "irn", "pseudo.h5", "--scores", scores)
         assert result.exit_code == 2

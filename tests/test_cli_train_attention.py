@@ -106,9 +106,8 @@ def test_maps_that_stand_there_are_not_replaced() -> None:
     assert Path("mine.h5").read_text() == "mine"
     command(*OAA, "--maps", "mine.h5", "--force", "--subtract-min")
     assert all(maps.min() == 0 for maps in contents("mine.h5").values() if maps.size)
-    assert (
-        "is where the weights go" in command(*OAA, "--maps", "cls.pt", "--force", expect=2).stderr
-    )
+    same = command(*OAA, "--maps", "cls.pt", "--force", expect=2).stderr
+    assert "cls.pt: named by --maps and by --out" in same
 
 
 def test_what_accumulates_nothing_is_refused_before_training() -> None:

@@ -173,14 +173,3 @@ def test_maps_that_were_finished_before_a_kill_are_not_made_again(
     assert (tmp_path / "walk.h5").read_bytes() == made
     with open_artifact(tmp_path / "out.h5", LABEL) as masks:
         assert masks.ids == IDS
-
-
-def test_two_outputs_are_two_files(opened: Any, tmp_path: Path) -> None:
-    (tmp_path / "sub").mkdir()
-    other = tmp_path / "sub" / ".." / "out.h5"
-    both = task(opened, tmp_path, scores=False)
-    with (
-        pytest.raises(UsageError, match=r"--scores .*out\.h5: is --out too"),
-        Task(**{**vars(both), "scores": other}).open({}, {}),
-    ):
-        pass

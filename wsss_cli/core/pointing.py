@@ -6,7 +6,6 @@ import numpy as np
 
 from .labels import IGNORE
 
-TOLERANCE = 15  # pixels around a region that still count as it (TorchRay)
 SMALL = 0.25  # share of an image below which a region is difficult (Zhang et al.)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..artifacts.maps import checked_item
-from ..errors import UsageError
 from ..options.crf import fitting_crf
 from .walking import NAME, Spread, Walker
 from .writing import workers_for, write_made
@@ -142,13 +141,11 @@ class Task:
         """Begin both outputs or go on with them; finish both at the end.
 
         Raises:
-            UsageError: both are one file, or one exists and there is no --force.
+            UsageError: one exists and there is no --force.
         """
         from ..artifacts import CAM, LABEL, create
         from ..artifacts.writer import check_target
 
-        if self.scores is not None and self.scores.resolve() == self.out.resolve():
-            raise UsageError(f"--scores {self.scores}: is --out too")
         scores = None if self._scores_complete(walk_params) else self.scores
         for path in (self.out, scores):
             if path is not None:

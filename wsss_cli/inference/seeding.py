@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..artifacts.map_threshold import threshold_of
 from ..artifacts.maps import cam_stride, check_maps, checked_item
-from ..core.thresholds import DIGITS
 from ..errors import UsageError
 from ..options.cards import Card, Chosen, plain
 from ..options.crf import NONE, fitting_crf
@@ -128,6 +127,8 @@ def settled(
     Raises:
         WsssError: maps that choose no threshold.
     """
+    from ..core.thresholds import DIGITS  # loads numpy
+
     left = [name for name, value in settings.items() if value == AUTO]
     if not left:
         return dict(settings), {}

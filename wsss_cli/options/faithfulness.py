@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ..core.pointing import TOLERANCE
 from ..errors import UsageError
 from .annotations import Default
 from .files import Reads
 
+TOLERANCE = 15  # pixels around a region that still count as it (TorchRay)
 STEPS = 28  # the batches' 224 * 8 pixels a step of 224 * 224 (RISE's published code)
 MAX_SIDE = 224  # of the photographs that RISE and its blur of 11 pixels are published for
 CPU_BATCH = 8  # of 224 x 168 pixels; 16 and more took half as long again each (MobileNetV2)
