@@ -18,7 +18,8 @@ from rasters import encode
 
 import wsss_cli
 from wsss_cli.artifacts import DATASET, LABEL, create, open_artifact, open_dataset
-from wsss_cli.artifacts.dataset import DatasetReader, check_classes
+from wsss_cli.artifacts.dataset import DatasetReader
+from wsss_cli.artifacts.opening import check_classes
 from wsss_cli.core.images import encode_mask
 from wsss_cli.errors import WsssError
 

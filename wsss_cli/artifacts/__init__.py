@@ -8,7 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .dataset import DatasetReader, open_dataset
+    from .dataset import DatasetReader
+    from .opening import open_dataset
     from .schema import CAM, DATASET, LABEL, Schema
     from .shards import Shard
     from .store import Artifact, open_artifact
@@ -33,7 +34,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "dataset": ("DatasetReader", "open_dataset"),
+    "dataset": ("DatasetReader",),
+    "opening": ("open_dataset",),
     "schema": ("CAM", "DATASET", "LABEL", "Schema"),
     "shards": ("Shard",),
     "store": ("Artifact", "open_artifact"),

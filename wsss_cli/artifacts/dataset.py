@@ -4,39 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from ..core.images import decode_image, decode_mask
 from ..core.labels import IGNORE
+from ..core.marks import Marks, TrueBoxes, TrueObject, objects_of
 from ..core.reading import Reading
 from ..errors import WsssError
-from . import hdf5, ledger, provenance
+from . import hdf5
 from .inputs import contents
 from .pixels import PixelCache
-from .provenance import Source
-from .schema import DATASET
-from .store import Artifact, open_artifact
+from .store import Artifact
 from .validate import read_split
-
-
-class TrueBoxes(NamedTuple):
-    """What `DatasetReader.true_boxes` gives.
-
-    Attributes:
-        corners: (n, 4) float32, x0, y0, x1, y1 in pixels of the upright image: x right, y down, its
-            first pixel covers 0 to 1.
-        classes: (n,) uint16 class indices.
-        difficult: (n,) bool, which are marked as hard to see.
-    """
-
-    corners: np.ndarray
-    classes: np.ndarray
-    difficult: np.ndarray
 
 
 class DatasetReader(Artifact):
@@ -154,6 +137,67 @@ class DatasetReader(Artifact):
         assert difficult is not None
         return TrueBoxes(box, number, difficult != 0)
 
+    def true_objects(self, image_id: str) -> list[TrueObject] | None:
+        """The image's true instances with their pixels; None where they are not known.
+
+        Only scoring may ask, as with `true_boxes`.
+
+        Raises:
+            WsssError: numbers that do not fit together, or are of no class or outside the image.
+        """
+        table, runs = self.field(image_id, "true_object"), self.field(image_id, "true_object_run")
+        if table is None or runs is None:
+            return None
+        height, width = self.size(image_id)
+        try:
+            if len(table) and (table[:, 0].min() < 0 or table[:, 0].max() >= len(self.classes)):
+                raise ValueError("an object of no class")
+            corners = table[:, 2:6]
+            if (corners < 0).any() or (corners > (width, height, width, height)).any():
+                raise ValueError("an object outside of the image")
+            return objects_of(table, runs)
+        except ValueError as err:
+            raise self._damaged(f"objects of {image_id!r}", err) from None
+
+    def marks(self, image_id: str) -> Marks | None:
+        """The image's weak labels with a place; None where it has none.
+
+        Raises:
+            WsssError: numbers that make no sense.
+        """
+        table = self.field(image_id, "mark")
+        if table is None:
+            return None
+        ring, xy, run = (self.field(image_id, f"mark_{name}") for name in ("ring", "xy", "run"))
+        assert ring is not None
+        assert xy is not None
+        assert run is not None
+        marks = Marks(table, ring, xy, run)
+        try:
+            marks.check(len(self.classes))
+        except ValueError as err:
+            raise self._damaged(f"marks of {image_id!r}", err) from None
+        return marks
+
+    def _damaged(self, what: str, error: ValueError) -> WsssError:
+        return WsssError(f"{self.path}: {what}: {error}", "pack it again")
+
+    def absent(self, image_id: str) -> np.ndarray | None:
+        """(A,) uint16 class indices that are known not to be in the image, rising.
+
+        None where nothing says so much: then all classes without a tag are absent. Where it is not
+        None, a class that is neither tagged nor absent is one that nothing is said of.
+        """
+        return self.field(image_id, "absent")
+
+    def not_said(self, image_id: str) -> np.ndarray:
+        """(U,) class indices, rising, that may be in the image or not."""
+        absent = self.absent(image_id)
+        if absent is None:
+            return np.zeros(0, np.uint16)
+        said = np.concatenate([self.tags(image_id), absent])
+        return np.setdiff1d(np.arange(len(self.classes), dtype=np.uint16), said)
+
     def has_mask(self, image_id: str) -> bool:
         return self.field(image_id, "mask") is not None
 
@@ -193,85 +237,3 @@ class DatasetReader(Artifact):
             rows = read_split(self._file, name, len(self))
         ids = self.encoded_ids()
         return [ids[row].decode() for row in rows]
-
-
-def open_dataset(path: str | Path | None, *sources: Source) -> DatasetReader:
-    """Open the data set at `path`, or else the one that the first of `sources` was made from.
-
-    Raises:
-        WsssError: no path is given or recorded, the recorded file has gone or has changed since,
-        or says of its pixels what makes no sense; the sources are of other classes, or of images
-        of other sizes. And whatever `open_artifact` raises.
-    """
-    expected = None
-    if path is None:
-        path, expected = _recorded(sources)
-    artifact = open_artifact(path, DATASET)
-    if expected is not None and artifact.run != expected:
-        raise WsssError(
-            f"{path}: is not the data set that {sources[0].path} was made from",
-            f"name it with --data {os.fspath(path)} to use it all the same",
-        )
-    reader = DatasetReader(artifact.path, artifact.attributes, artifact.stamp)
-    try:
-        _ = reader.reading  # refused here where it makes no sense
-        check_classes(reader, *sources)
-        for source in sources:
-            if isinstance(source, Artifact):
-                check_sizes(reader, source)
-    except BaseException:
-        reader.close()
-        raise
-    ledger.read_many(reader.linked_files)
-    return reader
-
-
-def check_classes(first: Artifact, *others: Source) -> None:
-    """Refuse inputs whose class names differ: their class indices would mean other things.
-
-    Raises:
-        WsssError: naming the first difference.
-    """
-    for other in others:
-        names: Sequence[str] = getattr(other, "classes", first.classes)
-        if list(names) != first.classes:
-            pairs = zip([*first.classes, None], [*names, None], strict=False)
-            mine, theirs = next((a, b) for a, b in pairs if a != b)
-            raise WsssError(
-                f"{first.path} and {other.path}: class names differ "
-                f"(first {mine!r} against {theirs!r})",
-                "use files that were made from the same classes",
-            )
-
-
-def check_sizes(data: DatasetReader, made: Artifact) -> None:
-    """Refuse maps or labels of images that have another size in the data set.
-
-    Raises:
-        WsssError: naming the first.
-    """
-    ours, theirs = data.encoded_ids(), made.encoded_ids()
-    known, row, other = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
-    expected, found = data.sizes()[row], made.sizes()[other]
-    differ = (expected != found).any(axis=1)
-    if differ.any():
-        first = int(differ.argmax())
-        (height, width), (h, w) = expected[first], found[first]
-        raise WsssError(
-            f"{known[first].decode()}: is {height}x{width} in {data.path}, but {h}x{w} in "
-            f"{made.path}",
-            f"name the data set that {made.path.name} was made from with --data",
-        )
-
-
-def _recorded(sources: Sequence[Source]) -> tuple[Path, str]:
-    for source in sources:
-        if source.data is not None:
-            path = provenance.locate_data(source.data, source.path)
-            if not path.exists():
-                raise WsssError(
-                    f"{path}: no such file (the data set that {source.path} records)",
-                    "name the data set with --data or WSSS_DATA",
-                )
-            return path, source.data["run"]
-    raise WsssError("no data set given", "name one with --data or WSSS_DATA; `wsss pack` makes one")

@@ -62,7 +62,7 @@ class Schema:
         made_by: the commands that write it.
         fields: of each item.
         one_of: optional fields of which every item has at least one.
-        together: optional fields of which an item has all or none.
+        together: groups of optional fields of which an item has all or none.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Schema:
     made_by: str
     fields: tuple[Field, ...]
     one_of: tuple[str, ...] = ()
-    together: tuple[str, ...] = ()
+    together: tuple[tuple[str, ...], ...] = ()
 
     def field(self, name: str) -> Field:
         for candidate in self.fields:
@@ -81,21 +81,32 @@ class Schema:
 
 DATASET = Schema(
     "wsss/dataset",
-    version=1,
+    version=2,
     made_by="pack",
     fields=(
         Field("image", ("uint8",), ("bytes",), optional=True, compress=False),
         Field("path", ("uint8",), ("letters",), optional=True),
         Field("digest", ("uint8",), (32,), optional=True, compress=False),
         Field("tags", ("uint16",), ("T",), holds=CLASSES),
+        Field("absent", ("uint16",), ("A",), optional=True, holds=CLASSES, later=True),
         Field("size", ("int32",), (2,), holds=SIZE),
         Field("mask", ("uint8",), ("mask bytes",), optional=True, compress=False),
         Field("true_box", ("float32",), ("B", 4), optional=True, holds=BOXES, later=True),
         Field("true_box_class", ("uint16",), ("B",), optional=True, holds=NUMBERS, later=True),
         Field("true_box_difficult", ("uint8",), ("B",), optional=True, later=True),
+        Field("true_object", ("int32",), ("O", 7), optional=True, later=True),
+        Field("true_object_run", ("uint32",), ("runs of objects",), optional=True, later=True),
+        Field("mark", ("int32",), ("M", 7), optional=True, later=True),
+        Field("mark_ring", ("int32",), ("rings",), optional=True, later=True),
+        Field("mark_xy", ("float32",), ("points", 2), optional=True, later=True),
+        Field("mark_run", ("uint32",), ("runs of marks",), optional=True, later=True),
     ),
     one_of=("image", "path"),
-    together=("true_box", "true_box_class", "true_box_difficult"),
+    together=(
+        ("true_box", "true_box_class", "true_box_difficult"),
+        ("true_object", "true_object_run"),
+        ("mark", "mark_ring", "mark_xy", "mark_run"),
+    ),
 )
 
 CAM = Schema(

@@ -201,10 +201,10 @@ def _check_required(columns: Mapping[str, _Column], schema: Schema, ids: np.ndar
         lacking = ~np.logical_or.reduce([columns[name].held for name in schema.one_of])
         _refuse(lacking, ids, f"neither {' nor '.join(schema.one_of)}")
     none = np.zeros(len(ids), bool)
-    held = [columns[name].held if name in columns else none for name in schema.together]
-    if held:
+    for group in schema.together:
+        held = [columns[name].held if name in columns else none for name in group]
         some = np.logical_or.reduce(held) & ~np.logical_and.reduce(held)
-        _refuse(some, ids, f"some, and not all, of {', '.join(schema.together)}")
+        _refuse(some, ids, f"some, and not all, of {', '.join(group)}")
 
 
 def _check_classes(file: h5py.File, column: _Column, count: int, ids: np.ndarray) -> None:

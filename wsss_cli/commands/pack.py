@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..console import log
 from ..formats.masks import MaskOptions
 from ..formats.packing import NAME, OnError, pack
 from ..formats.readers import READERS
 from ..formats.reading import Asked
+from ..formats.shapes import Outlines, Use
 from ..options.files import Reads, Writes
 from ..options.ids import select_ids
 from ..options.pixels import AlphaOption, BandsOption, SpanOption, reading_of
@@ -97,6 +100,17 @@ def run(
             "--link", help="Store the relative paths of the images instead of the images."
         ),
     ] = False,
+    outlines: Annotated[
+        Outlines | None,
+        typer.Option(
+            help="What polygons and drawn regions become: truth, which only scoring reads; marks "
+            "to learn from; or both. Default: truth.",
+        ),
+    ] = None,
+    fill_boxes: Annotated[
+        bool,
+        typer.Option("--fill-boxes", help="Paint boxes into true masks as if they were outlines."),
+    ] = False,
     span: SpanOption = None,
     alpha: AlphaOption = None,
     bands: BandsOption = None,
@@ -118,7 +132,9 @@ def run(
 ) -> None:
     """Bring images, their tags and, if there are any, masks into one file.
 
-    Give one of {sources}. Images keep their original bytes; each is decoded once to see that it can
+    The source is SOURCE, whose format is told by what it shows or named by --format, or one of
+    {sources}. Formats: {formats}. Points, lines and boxes become marks, weak labels with a place.
+    Images keep their original bytes; each is decoded once to see that it can
     be. An image with no tag stays, as background only. Transparency, bands beside the colours and
     values that would become nearly all black are refused until --alpha, --bands or --range says
     how they are read.
@@ -132,7 +148,10 @@ def run(
     check_target(out, force, goes_on=True)
     names = read_classes(classes) if classes is not None else None
     of_masks = MaskOptions(tuple(mask_values or ()), mask_suffix, first_label)
+    if source.told is not None:
+        log(f"{NAME}: {source.name} is read as {source.reader.said}: {source.told}", quiet)
     found = source.read(Asked(images, masks, names, tuple(negative or ()), splits, seed, of_masks))
+    found = replace(found, use=Use(outlines or Outlines.truth, fill_boxes))
     if ids is not None:
         found = found.only(set(select_ids(found.ids, ids, Path(source.name))))
     drawn_with = seed if source.reader.drawn else None

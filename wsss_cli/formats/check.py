@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,51 @@ from ..core.label_images import read_labels
 from ..core.labels import IGNORE
 from ..core.mask_values import PLAIN, NoLabel, ValueTable
 from ..core.reading import AS_IT_IS, Reading, Span
+from .fitting import Fitted, fit
 from .masks import way_out
 from .sample import Collection, Problem, Sample
-from .true_boxes import Drawn
+from .shapes import USUAL, Drawing, Use
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What is kept of a drawing, which is fitted again as it is written.
+
+    Attributes:
+        sources: who made its marks.
+        marks: how many.
+        shapes: how many there were.
+        left_out, cut: as `Fitted` has them.
+        painted: whether its outlines paint a mask.
+        objects: how many true instances.
+        boxes: how many true boxes, and how many of them are difficult; None where unknown.
+        file: what messages call it.
+    """
+
+    sources: tuple[str, ...]
+    marks: int
+    shapes: int
+    left_out: int
+    cut: int
+    painted: bool
+    objects: int
+    boxes: tuple[int, int] | None
+    file: str
+
+    @classmethod
+    def of(cls, drawing: Drawing, fitted: Fitted) -> Drawn:
+        boxes = fitted.boxes
+        return cls(
+            fitted.sources,
+            len(fitted.marks),
+            len(drawing.shapes),
+            fitted.left_out,
+            fitted.cut,
+            fitted.label is not None,
+            len(fitted.objects),
+            None if boxes is None else (len(boxes.classes), int(boxes.difficult.sum())),
+            drawing.file,
+        )
 
 
 @dataclass(frozen=True)
@@ -28,17 +70,17 @@ class Verdict:
 
     Attributes:
         size: (H, W) of the image as displayed.
-        digest: of id, tags, image and mask; see `digest`.
+        digest: of id, tags, image, mask and what was drawn; see `digest`.
         held: all labels that the mask holds, rising, 0 and 255 among them; None without a mask.
         span: of an image of more than 8 bits, what values it holds.
-        boxes: the sample's, within the image.
+        drawn: what is known of its drawing, if it has one.
     """
 
     size: tuple[int, int]
     digest: bytes
     held: tuple[int, ...] | None = None
     span: Span | None = None
-    boxes: Drawn | None = None
+    drawn: Drawn | None = None
 
 
 def check_all(
@@ -52,12 +94,15 @@ def check_all(
 
     def check(sample: Sample) -> Verdict | Problem:
         try:
-            return check_sample(sample, len(found.classes), found.masks.table, reading)
+            return check_sample(
+                sample, len(found.classes), found.masks.table, reading, numbers, found.use
+            )
         except OSError as err:
             return Problem(sample.id, err.strerror or str(err))
         except ValueError as err:
             return Problem(sample.id, str(err), way_out(err))
 
+    numbers = {name: index for index, name in enumerate(found.classes)}
     ledger.read_many(lambda: _files(found))
     step = 16 * threads  # results that may wait for the caller
     with ThreadPoolExecutor(threads) as pool:
@@ -73,9 +118,14 @@ def _files(found: Collection) -> Iterator[Path]:
 
 
 def check_sample(
-    sample: Sample, classes: int, table: ValueTable = PLAIN, reading: Reading = AS_IT_IS
+    sample: Sample,
+    classes: int,
+    table: ValueTable = PLAIN,
+    reading: Reading = AS_IT_IS,
+    numbers: Mapping[str, int] | None = None,
+    use: Use = USUAL,
 ) -> Verdict:
-    """Decode a sample's image and mask.
+    """Decode a sample's image and mask, and fit to it what was drawn on it.
 
     A mask must have the image's size as displayed. Where EXIF turns the image, a mask drawn on
     the unturned pixels is refused and not turned along: for a half turn, whose size is the same,
@@ -84,17 +134,23 @@ def check_sample(
     Args:
         classes: how many there are.
         table: what the mask's numbers and colours stand for.
+        numbers: class index of each class, for what was drawn.
+        use: what becomes of that.
 
     Raises:
-        ValueError: undecodable, a mask of another size or with labels above C, or a box that is
-            not within the image.
+        ValueError: undecodable, a mask of another size or with labels above C, or a drawing that
+            does not fit the image.
         OSError: unreadable.
     """
     image = read(sample.image)
     (height, width), span = examine(image, reading)
-    boxes = None if sample.boxes is None else sample.boxes.fitted((height, width))
+    drawing, fitted, drawn = sample.drawn(), None, None
+    if drawing is not None:
+        fitted = fit(drawing, (height, width), numbers or {}, use)
+        drawn = Drawn.of(drawing, fitted)
     if sample.mask is None:
-        return Verdict((height, width), digest(sample, image, None), None, span, boxes)
+        found = digest(sample, image, None, fitted)
+        return Verdict((height, width), found, None, span, drawn)
     mask, labels = _labels(sample.mask, table)
     if labels.shape != (height, width):
         turned = " as displayed (turned by EXIF?)" if labels.shape == (width, height) else ""
@@ -102,7 +158,7 @@ def check_sample(
             f"its mask is {labels.shape[1]}x{labels.shape[0]}, the image {width}x{height}{turned}"
         )
     held = _held(labels, classes)
-    return Verdict((height, width), digest(sample, image, mask), held, span, boxes)
+    return Verdict((height, width), digest(sample, image, mask, fitted), held, span, drawn)
 
 
 def read(source: Path | bytes) -> bytes:
@@ -128,11 +184,13 @@ def held_labels(mask: Path | bytes, table: ValueTable, classes: int) -> tuple[in
     return _held(_labels(mask, table)[1], classes)
 
 
-def digest(sample: Sample, image: bytes, mask: bytes | None) -> bytes:
-    """SHA-256 that changes with the sample's id, tags, image, mask or boxes."""
+def digest(sample: Sample, image: bytes, mask: bytes | None, fitted: Fitted | None = None) -> bytes:
+    """SHA-256 that changes with the sample's id, tags, image, mask or what was drawn on it."""
     parts = [sample.id.encode(), "\n".join(sample.tags).encode(), image, mask or b""]
-    if sample.boxes is not None:
-        parts += [repr(one).encode() for one in sample.boxes.boxes] + [b"boxes"]
+    if sample.absent is not None:
+        parts += [b"absent", "\n".join(sample.absent).encode()]
+    if fitted is not None:
+        parts += fitted.digest_parts()
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
 
 

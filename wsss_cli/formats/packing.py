@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import enum
-import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,17 +12,14 @@ from ..console import log, track, warn
 from ..core.teachable import unteachable
 from ..errors import WsssError
 from ..machine.cores import free_cores
+from .reading import PACK as NAME
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ..core.reading import Reading
     from .agreement import Agreement
-    from .check import Verdict
+    from .check import Drawn, Verdict
     from .sample import Collection, Problem, Sample
-    from .true_boxes import Drawn
 
-NAME = "pack"
 SHOWN = 3  # problems named in an error; the others are counted
 
 
@@ -65,6 +60,7 @@ def pack(
     from ..core.reading import AS_IT_IS
     from .agreement import compare
     from .ranges import settled
+    from .storing import store
 
     for remark in found.remarks:
         warn(f"{name}: {remark}")
@@ -84,9 +80,11 @@ def pack(
     seen = compare(found, samples, {i: verdict.held for i, verdict in verdicts.items()})
     if seen.refusal is not None:
         raise WsssError(f"{name}: {seen.refusal}", seen.hint)
-    _write(found, samples, verdicts, splits, out, link, seed, force, quiet)
+    drawn = [one.drawn for one in verdicts.values() if one.drawn is not None]
+    _refuse_outside(drawn, name)
+    store(found, samples, verdicts, splits, out, link, seed, force, quiet)
     _report(found, samples, splits, seen, name, quiet)
-    _report_boxes([verdict.boxes for verdict in verdicts.values()], name, quiet)
+    _report_drawn(drawn, name, quiet)
     skipped = f", {len(bad)} skipped" if bad else ""
     log(f"{NAME}: {len(samples)} images{skipped} -> {out}", quiet)
 
@@ -173,76 +171,6 @@ def _refuse(problems: Sequence[Problem], found: Collection, name: str) -> None:
     )
 
 
-def _write(
-    found: Collection,
-    samples: Sequence[Sample],
-    verdicts: Mapping[str, Verdict],
-    splits: Mapping[str, list[str]],
-    out: Path,
-    link: bool,
-    seed: int | None,
-    force: bool,
-    quiet: bool,
-) -> None:
-    """Put the samples into the artifact, or where it was interrupted, the rest of them."""
-    import numpy as np
-
-    from ..artifacts import DATASET, create
-    from .check import digest, read, read_mask
-
-    # The unfinished file of an interrupted run is continued only for the very same contents.
-    contents = hashlib.sha256(b"".join(verdicts[sample.id].digest for sample in samples))
-    params = {**found.notes, "link": link, "contents": contents.hexdigest()[:16]}
-    index = {name: number for number, name in enumerate(found.classes)}
-    by_id = {sample.id: sample for sample in samples}
-    writer = create(
-        out, DATASET, classes=found.classes, params=params, ids=list(by_id), seed=seed,
-        splits=splits, force=force,
-    )  # fmt: skip
-    with writer:
-        for image_id in track(writer.todo, NAME, total=writer.total, quiet=quiet):
-            sample, verdict = by_id[image_id], verdicts[image_id]
-            image, mask = read(sample.image), read_mask(sample, found.masks.table)
-            if digest(sample, image, mask) != verdict.digest:
-                raise WsssError(f"{image_id}: changed while it was packed", "pack again")
-            writer.put(
-                image_id,
-                **(_linked(sample, image, out) if link else {"image": _bytes(image)}),
-                tags=np.array(sorted(index[tag] for tag in sample.tags), np.uint16),
-                size=np.array(verdict.size, np.int32),
-                mask=None if mask is None else _bytes(mask),
-                **_true_boxes(verdict.boxes, index),
-            )
-
-
-def _true_boxes(drawn: Drawn | None, index: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """The fields of an image's boxes, none where they are not known."""
-    import numpy as np
-
-    if drawn is None:
-        return {}
-    corners = np.array([one.corners for one in drawn.boxes], np.float32)
-    return {
-        "true_box": corners.reshape(-1, 4),
-        "true_box_class": np.array([index[one.name] for one in drawn.boxes], np.uint16),
-        "true_box_difficult": np.array([one.difficult for one in drawn.boxes], np.uint8),
-    }
-
-
-def _linked(sample: Sample, image: bytes, out: Path) -> dict[str, np.ndarray]:
-    """The image's path as seen from the artifact's folder, links resolved, and its digest."""
-    assert isinstance(sample.image, Path)  # drawn scenes are not linked
-    real = Path(os.path.realpath(sample.image.parent), sample.image.name)
-    relative = os.path.relpath(real, os.path.realpath(out.parent)).replace(os.sep, "/")
-    return {"path": _bytes(os.fsencode(relative)), "digest": _bytes(hashlib.sha256(image).digest())}
-
-
-def _bytes(data: bytes) -> np.ndarray:
-    import numpy as np
-
-    return np.frombuffer(data, np.uint8)
-
-
 def _report(
     found: Collection,
     samples: Sequence[Sample],
@@ -265,26 +193,57 @@ def _report(
     log(f"{NAME}: {notes}; {len(found.classes)} classes; splits {members}", quiet)
     if counts:
         log(f"{NAME}: images of each class: {listed(counts)}", quiet)
-    log(f"{NAME}: {masks} masks; {untagged} images without a tag, background only", quiet)
+    files = f"{masks} masks; " if masks or not any(one.drawing for one in samples) else ""
+    log(f"{NAME}: {files}{untagged} images without a tag, background only", quiet)
     for text in seen.remarks:
         log(f"{NAME}: {text}", quiet)
 
 
-def _report_boxes(drawn: Sequence[Drawn | None], name: str, quiet: bool) -> None:
-    """Say how many boxes were taken along, and whether some stuck out."""
-    known = [one for one in drawn if one is not None]
-    if not known:
+def _report_drawn(drawn: Sequence[Drawn], name: str, quiet: bool) -> None:
+    """Say how much that people drew was taken along, and whether some of it stuck out."""
+    if not drawn:
         return
-    boxes = [box for one in known for box in one.boxes]
-    difficult = sum(box.difficult for box in boxes)
-    cut = [one for one in known if one.cut]
+    cut = [one for one in drawn if one.cut]
     if cut:
         warn(
-            f"{name}: {sum(one.cut for one in cut)} boxes begin or end a pixel outside their image "
-            f"and were cut, first in {cut[0].file}; boxes are read as VOC's, which count from 1"
+            f"{name}: {sum(one.cut for one in cut)} shapes begin or end outside their image and "
+            f"were cut at its edge, first in {cut[0].file}"
         )
-    log(
-        f"{NAME}: {len(boxes)} true boxes ({difficult} difficult) of {len(known)} images, for "
-        "scoring only",
-        quiet,
-    )
+    out = [one for one in drawn if one.left_out]
+    if out:
+        warn(
+            f"{name}: {sum(one.left_out for one in out)} shapes lie outside their image and were "
+            f"left out, first in {out[0].file}"
+        )
+    marks, boxes = sum(one.marks for one in drawn), [one.boxes for one in drawn if one.boxes]
+    if marks:
+        images = sum(one.marks > 0 for one in drawn)
+        log(f"{NAME}: {marks} marks on {images} images, to learn from", quiet)
+    if boxes:
+        total, difficult = map(sum, zip(*boxes, strict=True))
+        log(
+            f"{NAME}: {total} true boxes ({difficult} difficult) of {len(boxes)} images, for "
+            "scoring only",
+            quiet,
+        )
+    painted = [one for one in drawn if one.painted]
+    if painted:
+        log(
+            f"{NAME}: true masks of {len(painted)} images are painted from outlines, with "
+            f"{sum(one.objects for one in painted)} true objects, for scoring only",
+            quiet,
+        )
+
+
+def _refuse_outside(drawn: Sequence[Drawn], name: str) -> None:
+    """
+    Raises:
+        WsssError: more than half of all shapes lie outside of their images.
+    """
+    shapes, out = sum(one.shapes for one in drawn), sum(one.left_out for one in drawn)
+    if 2 * out > shapes:
+        first = next(one.file for one in drawn if one.left_out)
+        raise WsssError(
+            f"{name}: {out} of {shapes} shapes lie outside their images, first in {first}",
+            "were they drawn on images of another size? nothing is written",
+        )

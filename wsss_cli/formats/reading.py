@@ -8,14 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from .masks import USUAL, MaskOptions
+from .place import Place
 from .sample import Collection
 
-# Options of pack that most formats take.
+PACK = "pack"  # the command
+
 # Options of pack that most formats take.
 TAGGED = (
     "masks", "mask_values", "mask_suffix", "first_label", "classes", "negative", "split", "ids",
     "link", "span", "alpha", "bands",
 )  # fmt: skip
+
+
+# And those that formats take in which people draw on images.
+DRAWN = ("images", "outlines", "fill_boxes", *TAGGED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +65,22 @@ class Reader:
         takes: options of the command, by parameter, that mean something for this format.
         needs: those it cannot do without, and what they say.
         drawn: whether the source is made from a seed, and no file.
+        said: what people call the format.
+        option: whether the source has an option of its own, --NAME; else --format NAME says so.
+        detect: tells by what a source shows that it is of this format, in a few words such as
+            "annotations.xml of CVAT"; None where it is not. It reads no more than the beginnings
+            of few files.
+        before: formats of which sources look like this one, too; where both are found, it is this.
     """
 
     name: str
-    source: Any
     read: Callable[[Any, Asked, Any], Collection]
+    source: Any = Path
     options: type = NoOptions
     takes: tuple[str, ...] = TAGGED
     needs: Mapping[str, str] = field(default_factory=dict)
     drawn: bool = False
+    said: str = ""
+    option: bool = True
+    detect: Callable[[Place], str | None] | None = None
+    before: tuple[str, ...] = ()

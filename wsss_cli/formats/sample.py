@@ -12,8 +12,8 @@ from typing import Any
 
 from ..core.mask_values import PLAIN, ValueTable
 from ..errors import WsssError
+from .shapes import USUAL, Drawing, Later, Use
 from .tags import alike, examine, marks_of, twin_of, words_of
-from .true_boxes import Drawn
 
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -34,7 +34,8 @@ class Sample:
         tags: class names, each once; none for an image of background only.
         mask: where the label image lies, or its bytes; None where there is none.
         splits: names of the splits that hold this image.
-        boxes: those that people drew around its objects; None where that is not known.
+        absent: classes that are known not to be in the image; None where those without a tag are.
+        drawing: what people drew on it, or what gives that; None where nothing is known of such.
     """
 
     id: str
@@ -42,7 +43,16 @@ class Sample:
     tags: tuple[str, ...]
     mask: Path | bytes | None = None
     splits: tuple[str, ...] = ()
-    boxes: Drawn | None = None
+    absent: tuple[str, ...] | None = None
+    drawing: Drawing | Later | None = None
+
+    def drawn(self) -> Drawing | None:
+        """What people drew on it.
+
+        Raises:
+            ValueError: what is there makes no sense.
+        """
+        return self.drawing() if callable(self.drawing) else self.drawing
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,7 @@ class Collection:
         problems: images that are named but cannot be used.
         remarks: what looks like a mistake in the source, to be said.
         masks: what is known of the masks.
+        use: what becomes of what people drew.
     """
 
     classes: tuple[str, ...]
@@ -94,6 +105,7 @@ class Collection:
     problems: tuple[Problem, ...] = ()
     remarks: tuple[str, ...] = ()
     masks: MaskFacts = MaskFacts()
+    use: Use = USUAL
 
     @property
     def ids(self) -> list[str]:

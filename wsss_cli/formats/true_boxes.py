@@ -1,11 +1,17 @@
-"""Boxes that people drew around objects, as the devkit's XML has them: truth, for scoring only."""
+"""Boxes that people drew around objects, as the devkit's XML has them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
+
+from .shapes import Drawing, Shape, box
+
+if TYPE_CHECKING:
+    from ..core.marks import TrueBoxes
 
 SLACK = 1.0  # pixels that a box may lie outside its image: what counting from 0 or 1 makes
 LEAST = 0.5  # pixels that are left of a box within its image, each way
@@ -16,74 +22,43 @@ class BadBox(ValueError):
     """A box that cannot be meant so; the image's tags are not in doubt."""
 
 
-@dataclass(frozen=True)
-class TrueBox:
-    """One object's box.
+def within(shape: Shape, width: int, height: int, file: str) -> Shape:
+    """A box within an image; what sticks out by a pixel is cut.
 
-    Attributes:
-        name: of its class.
-        corners: x0, y0, x1, y1 in pixels: x right, y down, the image's first pixel covers 0 to 1.
-        difficult: whether it is marked as hard to see.
-        said: what messages call it.
+    Raises:
+        BadBox: farther outside.
     """
+    (x0, y0), (x1, y1) = shape.rings[0].tolist()
+    left, top, right, bottom = max(x0, 0.0), max(y0, 0.0), min(x1, width), min(y1, height)
+    outside = max(left - x0, top - y0, x1 - right, y1 - bottom)
+    if outside > SLACK or min(right - left, bottom - top) < LEAST:
+        raise BadBox(
+            f"{file}: the box of {shape.said}, x {x0 + 1:g} to {x1:g} and y {y0 + 1:g} to "
+            f"{y1:g}, is not within the image of {width}x{height}"
+        )
+    if not outside > 0:
+        return shape
+    import numpy as np
 
-    name: str
-    corners: tuple[float, float, float, float]
-    difficult: bool
-    said: str
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """All boxes of one image, before its pixels are looked at.
-
-    Attributes:
-        boxes: in the file's order.
-        size: (H, W) of the image that they were drawn on, where the file says so.
-        file: what messages call the file.
-        cut: how many were cut at the image's edge.
-    """
-
-    boxes: tuple[TrueBox, ...]
-    size: tuple[int, int] | None
-    file: str
-    cut: int = 0
-
-    def without(self, names: Iterable[str]) -> Drawn:
-        """Those of other classes."""
-        left_out = set(names)
-        return replace(self, boxes=tuple(one for one in self.boxes if one.name not in left_out))
-
-    def fitted(self, size: tuple[int, int]) -> Drawn:
-        """The same within an image of (H, W) as displayed; what sticks out by a pixel is cut.
-
-        Raises:
-            BadBox: drawn on an image of another size, or farther outside.
-        """
-        height, width = size
-        if self.size is not None and self.size != size:
-            turned = " as displayed (turned by EXIF?)" if self.size == (width, height) else ""
-            raise BadBox(
-                f"{self.file}: its boxes were drawn on {self.size[1]}x{self.size[0]} pixels, the "
-                f"image is {width}x{height}{turned}"
-            )
-        boxes = tuple(self._within(one, width, height) for one in self.boxes)
-        cut = sum(one.corners != was.corners for one, was in zip(boxes, self.boxes, strict=True))
-        return replace(self, boxes=boxes, cut=cut)
-
-    def _within(self, box: TrueBox, width: int, height: int) -> TrueBox:
-        x0, y0, x1, y1 = box.corners
-        left, top, right, bottom = max(x0, 0.0), max(y0, 0.0), min(x1, width), min(y1, height)
-        outside = max(left - x0, top - y0, x1 - right, y1 - bottom)
-        if outside > SLACK or min(right - left, bottom - top) < LEAST:
-            raise BadBox(
-                f"{self.file}: the box of {box.said}, x {x0 + 1:g} to {x1:g} and y {y0 + 1:g} to "
-                f"{y1:g}, is not within the image of {width}x{height}"
-            )
-        return replace(box, corners=(left, top, right, bottom))
+    return replace(shape, rings=(np.array([[left, top], [right, bottom]]),))
 
 
-def drawn_boxes(root: Element, file: str) -> Drawn | None:
+def true_boxes(boxes: Sequence[Shape], classes: Mapping[str, int]) -> TrueBoxes:
+    """Boxes within their image as a data set keeps them, those of classes."""
+    import numpy as np
+
+    from ..core.marks import TrueBoxes
+
+    kept = [one for one in boxes if one.name in classes]
+    corners = np.array([one.rings[0].ravel() for one in kept], np.float32)
+    return TrueBoxes(
+        corners.reshape(-1, 4),
+        np.array([classes[one.name] for one in kept], np.uint16),
+        np.array([one.difficult or one.crowd for one in kept], bool),
+    )
+
+
+def drawn_boxes(root: Element, file: str) -> Drawing | None:
     """The boxes of an <annotation>, its objects all named; None where an object has none.
 
     VOC counts pixels from 1 and names the last one: xmin to xmax becomes xmin - 1 to xmax.
@@ -108,8 +83,10 @@ def drawn_boxes(root: Element, file: str) -> Drawn | None:
                 f"(x {x0:g} to {x1:g}, y {y0:g} to {y1:g})"
             )
         difficult = (item.findtext("difficult") or "").strip().lower() in ("1", "true", "yes")
-        boxes.append(TrueBox(name, (x0 - 1, y0 - 1, x1, y1), difficult, said))
-    return Drawn(tuple(boxes), _size(root), file)
+        boxes.append(
+            box(name, x0 - 1, y0 - 1, x1, y1, object=number, difficult=difficult, said=said)
+        )
+    return Drawing(tuple(boxes), file, _size(root), strict=True, true_boxes=True)
 
 
 def _side(frame: Element, side: str, place: str) -> float:

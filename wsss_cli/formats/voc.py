@@ -17,9 +17,11 @@ from ..errors import WsssError
 from .files import ImageFolder
 from .lists import read_lists
 from .masks import USUAL, MaskOptions, Masks, way_out
+from .place import Place
 from .reading import Asked, Reader
 from .sample import VOC_CLASSES, Collection, Problem, Sample, collect
-from .true_boxes import Drawn, drawn_boxes
+from .shapes import Drawing
+from .true_boxes import drawn_boxes
 
 _HINT = "--voc should hold JPEGImages/ and Annotations/, as VOCdevkit/VOC2012 does"
 
@@ -100,7 +102,7 @@ def read_voc(
                 stem = folder.stem(paths[sample.id])
                 tags, drawn = read_annotation(root / "Annotations" / f"{stem}.xml", boxes)
                 drawn = None if drawn is None else drawn.without(negative)
-                sample = replace(sample, boxes=drawn)
+                sample = replace(sample, drawing=drawn)
             else:
                 tags = label_images.names(sample, classes or usual)
         except ValueError as err:
@@ -122,7 +124,7 @@ def read_voc(
     )  # fmt: skip
 
 
-def read_annotation(path: Path, boxes: bool = True) -> tuple[tuple[str, ...], Drawn | None]:
+def read_annotation(path: Path, boxes: bool = True) -> tuple[tuple[str, ...], Drawing | None]:
     """Names of the annotated objects, each once, sorted, and their boxes.
 
     Parts of objects are not objects. The boxes are None where `boxes` is False, or an object has
@@ -200,6 +202,13 @@ def read(root: Path, asked: Asked, options: Options) -> Collection:
     )  # fmt: skip
 
 
+def detect(place: Place) -> str | None:
+    """As `Reader.detect`."""
+    folders = {name.split("/")[0] for name in place.names if "/" in name}
+    needed = {"JPEGImages", "Annotations"} & folders
+    return " and ".join(f"{name}/" for name in sorted(needed)) if len(needed) == 2 else None
+
+
 READER = Reader(
     name="voc",
     source=Annotated[
@@ -208,4 +217,6 @@ READER = Reader(
     ],
     read=read,
     options=Options,
+    said="a VOC devkit",
+    detect=detect,
 )

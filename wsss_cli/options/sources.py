@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+import enum
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Optional, get_args
+from typing import Annotated, Any, NamedTuple, Optional, get_args
+
+import typer
 
 from ..errors import UsageError
+from ..formats.detecting import detected
 from ..formats.reading import Asked, Reader
 from ..formats.sample import Collection
 from .annotations import annotated, in_words, marks, spelled_as, with_default, with_marks
@@ -17,6 +21,8 @@ from .files import Reads
 from .select import OwnOption, merged
 
 Command = Callable[..., None]
+SOME = 4  # formats that a help text names
+PLACE, FORMAT = "place", "format_"  # the parameters of the source and of its format
 
 
 class Source(NamedTuple):
@@ -25,6 +31,7 @@ class Source(NamedTuple):
     reader: Reader
     value: Any
     options: Any
+    told: str | None = None  # by what its format was told, where nobody named it
 
     @property
     def name(self) -> str:
@@ -42,10 +49,10 @@ class Source(NamedTuple):
 
 
 def sourced(readers: Sequence[Reader]) -> Callable[[Command], Command]:
-    """Decorator: give a command an option for each format, and the formats' own options.
+    """Decorator: give a command a source, whose format is told or named, and the formats' options.
 
-    The command's parameter `source` is a `Source`. Where its docstring says {sources}, these
-    options are named.
+    The command's parameter `source` is a `Source`. Where its docstring says {sources}, the options
+    are named that some formats have for their source, and {formats} all formats.
     """
 
     def decorate(run: Command) -> Command:
@@ -72,37 +79,41 @@ def splits_of(options: Sequence[str]) -> dict[str, Path | None]:
 def _command(run: Command, readers: Sequence[Reader]) -> Command:
     own = merged([Card(name=one.name, said="", options=one.options) for one in readers])
     taken = {name for reader in readers for name in reader.takes}
+    optional = [reader for reader in readers if reader.option]
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(run, eval_str=True).parameters.values():
         if parameter.name == "source":
-            parameters += [_parameter(reader.name, reader.source) for reader in readers]
+            parameters += [_place(), _format(readers)]
+            parameters += [_parameter(reader.name, reader.source) for reader in optional]
         elif parameter.name in taken:
             parameters.append(_limited(parameter, readers))
         else:
             parameters.append(parameter)
-    parameters += [_parameter(name, _of_some(option)) for name, option in own.items()]
+    parameters += [_parameter(name, _of_some(option, readers)) for name, option in own.items()]
     shared = {one.name: one for one in parameters if one.name in taken}
 
     def command(**options: Any) -> None:
-        values = {reader.name: options.pop(reader.name) for reader in readers}
-        reader = _chosen(readers, values)
+        values = {reader.name: options.pop(reader.name) for reader in optional}
+        place, named = options.pop(PLACE), options.pop(FORMAT)
+        of_format = {name: options.pop(name) for name in own}
+        reader, value, told = _chosen(readers, values, place, named and named.value)
         for name, one in shared.items():
             left_out = options[name] in (None, [], one.default)  # [] is older Typers' None
             if not left_out and name not in reader.takes:
                 raise _stranger(spelled_as(name, annotated(one.annotation)[1]), reader)
-        of_format = {name: options.pop(name) for name in own}
         of_format = {name: value for name, value in of_format.items() if value is not None}
         for name in of_format:
             if reader.name not in own[name].defaults:
                 raise _stranger(spelled_as(name, own[name].info), reader)
         for name, why in reader.needs.items():
             if options[name] is None:
-                raise UsageError(f"--{reader.name} needs --{name}", why)
-        source = Source(reader, values[reader.name], reader.options(**of_format))
-        run(source=source, **options)
+                raise UsageError(f"{called(reader)} needs --{name.replace('_', '-')}", why)
+        run(source=Source(reader, value, reader.options(**of_format), told), **options)
 
-    named = [f"--{reader.name}" for reader in readers]
-    command.__doc__ = (run.__doc__ or "").replace("{sources}", ", ".join(named))
+    described = (run.__doc__ or "").replace(
+        "{sources}", ", ".join(f"--{one.name}" for one in optional)
+    )
+    command.__doc__ = described.replace("{formats}", ", ".join(one.name for one in readers))
     command.__module__ = run.__module__
     command.__name__ = command.__qualname__ = run.__name__
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -110,18 +121,68 @@ def _command(run: Command, readers: Sequence[Reader]) -> Command:
     return command
 
 
-def _chosen(readers: Sequence[Reader], values: Mapping[str, Any]) -> Reader:
-    """The one that a source is given for."""
-    named = [reader for reader in readers if values[reader.name] is not None]
-    if len(named) != 1:
-        given = " and ".join(f"--{reader.name}" for reader in named)
-        said = f"{given} given: give one of" if named else "give one of"
-        raise UsageError(f"{said} {', '.join(f'--{reader.name}' for reader in readers)}")
-    return named[0]
+def called(reader: Reader) -> str:
+    """What messages call a format: by the option that names it."""
+    return f"--{reader.name}" if reader.option else f"--format {reader.name}"
+
+
+def _place() -> inspect.Parameter:
+    """The source as an argument."""
+    return inspect.Parameter(
+        PLACE,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        default=None,
+        annotation=Annotated[
+            Optional[Path],  # noqa: UP045
+            typer.Argument(
+                metavar="[SOURCE]",
+                show_default=False,
+                help="File, folder or zip of the annotations. What it shows tells its format.",
+            ),
+            Reads(),
+        ],
+    )
+
+
+def _format(readers: Sequence[Reader]) -> inspect.Parameter:
+    """The option that names the format."""
+    formats = {one.name: one.name for one in readers if not one.drawn}
+    names = enum.Enum("Format", formats, type=str)  # type: ignore[misc]
+    return inspect.Parameter(
+        FORMAT,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        default=None,
+        annotation=Annotated[
+            Optional[names],  # noqa: UP045
+            typer.Option("--format", help="Format of SOURCE. Default: the one that it shows."),
+        ],
+    )
+
+
+def _chosen(
+    readers: Sequence[Reader], values: Mapping[str, Any], place: Path | None, named: str | None
+) -> tuple[Reader, Any, str | None]:
+    """The format, the source, and by what the format was told where nobody named it."""
+    by_name = {reader.name: reader for reader in readers}
+    asked = [name for name, value in values.items() if value is not None]
+    ways = ", ".join(["SOURCE", *(f"--{name}" for name in values)])
+    if len(asked) + (place is not None) != 1:
+        given = [*(["SOURCE"] if place is not None else []), *(f"--{name}" for name in asked)]
+        said = f"{' and '.join(given)} given: give one of" if given else "give one of"
+        raise UsageError(f"{said} {ways}")
+    if asked:
+        if named is not None:
+            raise UsageError(f"--format does not go with --{asked[0]}, which names it")
+        return by_name[asked[0]], values[asked[0]], None
+    assert place is not None
+    if named is not None:
+        return by_name[named], place, None
+    reader, told = detected(place, readers)
+    return reader, place, told
 
 
 def _stranger(spelled: str, reader: Reader) -> UsageError:
-    return UsageError(f"{spelled} does not go with --{reader.name}")
+    return UsageError(f"{spelled} does not go with {called(reader)}")
 
 
 def _parameter(name: str, annotation: Any) -> inspect.Parameter:
@@ -138,10 +199,10 @@ def _parameter(name: str, annotation: Any) -> inspect.Parameter:
     )
 
 
-def _of_some(option: OwnOption) -> Any:
+def _of_some(option: OwnOption, readers: Sequence[Reader]) -> Any:
     """A format's own option, its help naming those that have it and its default."""
     info = copy.copy(option.info)
-    text = f"With {_listed(option.defaults)}: {info.help[0].lower()}{info.help[1:]}"
+    text = f"With {_listed(option.defaults, readers)}: {info.help[0].lower()}{info.help[1:]}"
     info.help = with_default(text, in_words(option.defaults))
     return with_marks(option.kind, info, option.marks)
 
@@ -152,12 +213,15 @@ def _limited(parameter: inspect.Parameter, readers: Sequence[Reader]) -> inspect
     lacking = [reader.name for reader in readers if parameter.name not in reader.takes]
     kind, info = annotated(parameter.annotation)
     info = copy.copy(info)
-    if lacking:
-        few = len(having) <= len(lacking)
-        info.help += f" {'Only' if few else 'Not'} with {_listed(having if few else lacking)}."
+    few = having if len(having) <= len(lacking) else lacking
+    if lacking and len(few) > SOME:
+        info.help += " Not with all formats."
+    elif lacking:
+        info.help += f" {'Only' if few is having else 'Not'} with {_listed(few, readers)}."
     kept = marks(parameter.annotation)
     return parameter.replace(annotation=with_marks(kind, info, kept))
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"--{name}" for name in names)
+def _listed(names: Iterable[str], readers: Sequence[Reader]) -> str:
+    by_name = {reader.name: reader for reader in readers}
+    return ", ".join(f"--{name}" if by_name[name].option else name for name in names)

@@ -90,7 +90,7 @@ def targeted_ids(
     Raises:
         WsssError: there are none, or the maps are of other classes, or of other image sizes.
     """
-    from ...artifacts.dataset import check_sizes
+    from ...artifacts.opening import check_sizes
 
     if targets.classes != reader.classes:
         raise WsssError(f"{targets.path}: maps of other classes than those of {reader.path}")

@@ -1,0 +1,187 @@
+"""What people drew, held against the image it was drawn on: marks, and true masks and objects.
+
+Points and lines become marks. Boxes become marks, and true boxes where they are those of all
+objects. Outlines become truth, for scoring alone, unless they are asked for as marks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..core.mark_kinds import BOX, POINT, POLYGON, REGION, UNKNOWN
+from ..core.mark_kinds import IGNORED as NO_LABEL
+from ..core.marks import Mark, Marks, Region, TrueBoxes, TrueObject
+from .painting import paint, region_of
+from .shapes import BACKGROUND, IGNORED, USUAL, Drawing, Shape, Use
+from .true_boxes import LEAST, BadBox, true_boxes, within
+
+FAR = 1e6  # a coordinate beyond is no place in an image
+ROUNDED = 1.0  # pixels that rounding may put a point outside
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A drawing on its image.
+
+    Attributes:
+        marks: weak labels; `sources` numbers their makers.
+        sources: names of who made marks, each once.
+        label: (H, W) uint8 labels that the outlines paint; None where there are none.
+        objects: true instances, of outlines of classes.
+        boxes: true boxes, where all objects have one.
+        left_out: shapes outside of the image.
+        cut: those that were cut at its edge.
+    """
+
+    marks: tuple[Mark, ...] = ()
+    sources: tuple[str, ...] = ()
+    label: np.ndarray | None = None
+    objects: tuple[TrueObject, ...] = ()
+    boxes: TrueBoxes | None = None
+    left_out: int = 0
+    cut: int = 0
+
+    def digest_parts(self) -> Iterator[bytes]:
+        """Bytes that change with it."""
+        marks = Marks.of(self.marks)
+        for array in (marks.table, marks.ring, marks.xy, marks.run):
+            yield array.tobytes()
+        yield "\n".join(self.sources).encode()
+        yield b"" if self.label is None else self.label.tobytes()
+        for one in self.objects:
+            yield repr((one.class_index, one.crowd, one.region.corners)).encode()
+            yield one.region.mask.tobytes()
+        if self.boxes is not None:
+            yield b"boxes" + self.boxes.corners.tobytes() + self.boxes.classes.tobytes()
+            yield self.boxes.difficult.tobytes()
+
+
+def fit(
+    drawing: Drawing, size: tuple[int, int], classes: Mapping[str, int], use: Use = USUAL
+) -> Fitted:
+    """What a drawing is on an image.
+
+    A shape that lies outside of the image is left out and counted; what lies outside in part is
+    cut there, except that marks of lines and polygons keep their coordinates.
+
+    Args:
+        drawing: of this image.
+        size: (H, W) of the image as displayed.
+        classes: class index of each class name.
+        use: what shapes become.
+
+    Raises:
+        ValueError: drawn on an image of another size; a coordinate that is no number or beyond all
+            images; a mask that does not fit its corners, or more classes than masks can number.
+        BadBox: a box of a strict drawing that is not within its image.
+    """
+    _check_size(drawing, size)
+    fitted, cut = [], 0
+    for one in drawing.shapes:
+        placed, sticks_out = _placed(one, drawing, size)
+        if placed is not None:
+            fitted.append(placed)
+            cut += sticks_out
+    sources = tuple(dict.fromkeys(one.source for one in fitted if one.source is not None))
+    marked = [one for one in fitted if use.marks or not one.outline]
+    marks = tuple(_mark(one, classes, sources, size) for one in marked)
+    label: np.ndarray | None = None
+    objects: tuple[TrueObject, ...] = ()
+    if use.truth and any(one.outline or (use.fill_boxes and one.boxed) for one in fitted):
+        label, objects = paint(fitted, size, classes, use.fill_boxes)
+    boxes = None
+    if drawing.true_boxes:
+        boxes = true_boxes([one for one in fitted if one.kind == BOX], classes)
+    return Fitted(marks, sources, label, objects, boxes, len(drawing.shapes) - len(fitted), cut)
+
+
+def _check_size(drawing: Drawing, size: tuple[int, int]) -> None:
+    height, width = size
+    if drawing.size is None or drawing.size == size:
+        return
+    turned = drawing.size == (width, height)
+    if turned and not drawing.strict:
+        return  # of the file as stored: the coordinates are those of the image as displayed
+    said = " as displayed (turned by EXIF?)" if turned else ""
+    error = BadBox if drawing.strict else ValueError
+    what = "its boxes were" if drawing.strict else "it was"
+    raise error(
+        f"{drawing.file}: {what} drawn on {drawing.size[1]}x{drawing.size[0]} pixels, the image is "
+        f"{width}x{height}{said}"
+    )
+
+
+def _placed(shape: Shape, drawing: Drawing, size: tuple[int, int]) -> tuple[Shape | None, bool]:
+    """A shape in pixels, points, boxes and regions within the image; and whether it was cut.
+
+    None for one that lies outside.
+    """
+    height, width = size
+    if drawing.fraction:
+        shape = replace(shape, rings=tuple(ring * (width, height) for ring in shape.rings))
+    every = np.concatenate(shape.rings)
+    if not (np.abs(every) <= FAR).all():  # NaN is not
+        raise ValueError(f"{drawing.file}: {_said(shape)} has a coordinate that is no place")
+    if shape.kind == BOX and drawing.strict:
+        inside = within(shape, width, height, drawing.file)
+        return inside, inside is not shape
+    low, high = every.min(axis=0), every.max(axis=0)
+    slack = ROUNDED if shape.kind == POINT else 0.0
+    if (high < -slack).any() or (low > np.array([width, height]) + slack).any():
+        return None, False
+    cut = bool((low < -ROUNDED).any() or (high > np.array([width, height]) + ROUNDED).any())
+    if shape.kind == REGION:
+        return _cut_region(shape, drawing.file, size), cut
+    if shape.kind not in (POINT, BOX):
+        return shape, cut
+    ring = np.clip(shape.rings[0], 0, (width, height))
+    if shape.kind == BOX and (ring[1] - ring[0]).min() < LEAST:
+        return None, False
+    return replace(shape, rings=(ring,)), cut
+
+
+def _cut_region(shape: Shape, file: str, size: tuple[int, int]) -> Shape | None:
+    height, width = size
+    mask = shape.region() if callable(shape.region) else shape.region
+    assert mask is not None
+    x0, y0, x1, y1 = shape.rings[0].round().astype(np.int64).ravel().tolist()
+    if mask.shape != (y1 - y0, x1 - x0):
+        raise ValueError(
+            f"{file}: the mask of {_said(shape)} is {mask.shape[1]}x{mask.shape[0]}, its corners "
+            f"say {x1 - x0}x{y1 - y0}"
+        )
+    x0, y0 = max(x0, 0), max(y0, 0)
+    kept = Region.of(mask[: height - y0, : width - x0])
+    left, top, right, bottom = kept.corners
+    if not kept.mask.size:
+        return None
+    corners = np.array([[x0 + left, y0 + top], [x0 + right, y0 + bottom]], np.float64)
+    return replace(shape, rings=(corners,), region=kept.mask)
+
+
+def _said(shape: Shape) -> str:
+    return shape.said or f"a shape of {shape.name!r}"
+
+
+def _mark(
+    shape: Shape, classes: Mapping[str, int], sources: tuple[str, ...], size: tuple[int, int]
+) -> Mark:
+    if shape.inclusive and shape.kind == POLYGON:  # its corners are no edges of pixels
+        kept = region_of(shape, size)
+        corners = np.array(kept.corners, np.float64).reshape(2, 2)
+        shape = replace(shape, kind=REGION, rings=(corners,), region=kept.mask)
+    label = {BACKGROUND: 0, IGNORED: NO_LABEL}.get(shape.name)
+    region = shape.region
+    assert not callable(region)
+    return Mark(
+        shape.kind,
+        classes[shape.name] + 1 if label is None else label,
+        tuple(ring.astype(np.float32) for ring in shape.rings),
+        region,
+        shape.object,
+        shape.rank,
+        UNKNOWN if shape.source is None else sources.index(shape.source),
+    )
