@@ -257,15 +257,15 @@ def test_a_file_of_before_there_were_boxes_has_none(tiny_data: Path) -> None:
         assert not data.column("true_box").holds_values
 
 
-def test_only_scoring_reads_true_boxes() -> None:
+def test_only_scoring_reads_true_boxes_and_objects() -> None:
     """A method that saw them would not be weakly supervised."""
     package = Path(wsss_cli.__file__).parent
     readers = {
         path.relative_to(package).as_posix()
         for path in package.rglob("*.py")
-        if re.search(r"true_box(es\(|\")", path.read_text("utf-8"))
+        if re.search(r"true_(box(es\(|\")|object(s\(|\"))", path.read_text("utf-8"))
     }
     assert readers == {
         "artifacts/dataset.py", "artifacts/schema.py",
-        "formats/packing.py", "report/facts.py", "scoring/localisation.py",
+        "formats/storing.py", "report/facts.py", "scoring/localisation.py",
     }  # fmt: skip

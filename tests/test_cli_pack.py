@@ -619,7 +619,7 @@ def test_an_interrupted_pack_goes_on_and_only_with_the_same_images(
 def test_a_file_that_changes_meanwhile_is_noticed(
     pack: Run, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from wsss_cli.formats import check
+    from wsss_cli.formats import check, storing
 
     seen: list[Path] = []
     real = check.read
@@ -630,6 +630,7 @@ def test_a_file_that_changes_meanwhile_is_noticed(
         return real(source) + (b"more" if seen.count(source) > 1 else b"")
 
     monkeypatch.setattr(check, "read", read)
+    monkeypatch.setattr(storing, "read", read)
     result = pack("--csv", table, "--images", "photos")
     assert result.code == 3
     assert "a: changed while it was packed" in result.err
@@ -638,7 +639,7 @@ def test_a_file_that_changes_meanwhile_is_noticed(
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ([], "give one of --voc, --csv, --npy, --demo"),
+        ([], "give one of SOURCE, --voc, --csv, --npy, --demo"),
         (["--demo", "2", "--csv", "tags.csv"], "--csv and --demo given: give one of"),
         (["--demo", "2", "--link"], "--link does not go with --demo"),
         (["--demo", "2", "--split", "x"], "--split does not go with --demo"),

@@ -13,8 +13,10 @@ from PIL import Image
 
 from wsss_cli.artifacts import open_dataset
 from wsss_cli.formats.check import check_sample, digest
+from wsss_cli.formats.fitting import Fitted, fit
 from wsss_cli.formats.sample import Sample
-from wsss_cli.formats.true_boxes import BadBox, Drawn, drawn_boxes
+from wsss_cli.formats.shapes import Drawing
+from wsss_cli.formats.true_boxes import BadBox, drawn_boxes
 
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -32,13 +34,21 @@ def annotation(*things: str, size: tuple[int, int] | None = None) -> str:
     return f"<annotation>{said}{''.join(things)}</annotation>"
 
 
-def drawn(*things: str, size: tuple[int, int] | None = None) -> Drawn | None:
+CLASSES = {name: index for index, name in enumerate(("a", "b", "c", "cat", "cow", "dog"))}
+
+
+def drawn(*things: str, size: tuple[int, int] | None = None) -> Drawing | None:
     return drawn_boxes(ElementTree.fromstring(annotation(*things, size=size)), "Annotations/x.xml")
 
 
-def corners(found: Drawn | None) -> list[tuple[float, ...]]:
+def corners(found: Drawing | None) -> list[tuple[float, ...]]:
     assert found is not None
-    return [one.corners for one in found.boxes]
+    return [tuple(one.rings[0].ravel().tolist()) for one in found.shapes]
+
+
+def fitted(found: Drawing | None, size: tuple[int, int]) -> Fitted:
+    assert found is not None
+    return fit(found, size, CLASSES)
 
 
 def test_voc_counts_from_one_and_names_the_last_pixel() -> None:
@@ -47,7 +57,7 @@ def test_voc_counts_from_one_and_names_the_last_pixel() -> None:
     found = drawn(thing("cat", 1, 1, 60, 40), whole, thing("cow", "4.5", "2.25", "9.0", "10"))
     assert corners(found) == [(0, 0, 60, 40), (2, 1, 3, 4), (3.5, 1.25, 9, 10)]
     assert found is not None
-    assert [(one.name, one.difficult) for one in found.boxes] == [
+    assert [(one.name, one.difficult) for one in found.shapes] == [
         ("cat", False), ("dog", True), ("cow", False),
     ]  # fmt: skip
 
@@ -55,7 +65,7 @@ def test_voc_counts_from_one_and_names_the_last_pixel() -> None:
 def test_no_object_is_no_box_and_an_object_without_one_makes_all_unknown() -> None:
     found = drawn()
     assert found is not None
-    assert found.boxes == ()
+    assert found.shapes == ()
     assert drawn(thing("cat", 1, 1, 2, 2), thing("dog")) is None
 
 
@@ -82,10 +92,11 @@ def test_boxes_that_cannot_be(things: str, said: str) -> None:
 
 def test_a_pixel_outside_is_cut_and_counted() -> None:
     found = drawn(thing("a", 0, 0, 5, 5), thing("b", 1, 1, 61, 40.5), thing("c", 2, 2, 9, 9))
-    assert found is not None
-    fitted = found.fitted((40, 60))
-    assert corners(fitted) == [(0, 0, 5, 5), (0, 0, 60, 40), (1, 1, 9, 9)]
-    assert fitted.cut == 2
+    placed = fitted(found, (40, 60))
+    assert placed.boxes is not None
+    assert placed.boxes.corners.tolist() == [[0, 0, 5, 5], [0, 0, 60, 40], [1, 1, 9, 9]]
+    assert [one.xy.ravel().tolist() for one in placed.marks] == placed.boxes.corners.tolist()
+    assert placed.cut == 2
 
 
 @pytest.mark.parametrize(
@@ -93,22 +104,21 @@ def test_a_pixel_outside_is_cut_and_counted() -> None:
 )
 def test_boxes_outside_their_image(box: tuple[int, ...]) -> None:
     found = drawn(thing("dog", *box))
-    assert found is not None
     with pytest.raises(BadBox, match=r"object 1 \(dog\), x .* is not within the image of 60x40"):
-        found.fitted((40, 60))
+        fitted(found, (40, 60))
 
 
 def test_boxes_drawn_on_another_size_are_refused() -> None:
     found = drawn(thing("dog", 1, 1, 5, 5), size=(40, 60))
-    assert found is not None
-    assert found.fitted((40, 60)).cut == 0
+    assert fitted(found, (40, 60)).cut == 0
     with pytest.raises(BadBox, match=r"on 60x40 pixels, the image is 40x60 as displayed \(turned"):
-        found.fitted((60, 40))
+        fitted(found, (60, 40))
     with pytest.raises(BadBox, match=r"on 60x40 pixels, the image is 120x80$"):
-        found.fitted((80, 120))
+        fitted(found, (80, 120))
     unknown = drawn(thing("dog", 1, 1, 5, 5), size=(0, 0))
     assert unknown is not None
-    assert unknown.fitted((80, 120)).size is None
+    assert unknown.size is None
+    assert len(fitted(unknown, (80, 120)).marks) == 1
 
 
 def test_exif_turns_the_image_and_not_its_boxes() -> None:
@@ -118,19 +128,21 @@ def test_exif_turns_the_image_and_not_its_boxes() -> None:
     Image.new("RGB", (60, 40)).save(stream, "JPEG", exif=exif)  # displayed, 40 wide and 60 high
     on_displayed = drawn(thing("dog", 1, 1, 40, 60), size=(60, 40))
     on_stored = drawn(thing("dog", 1, 1, 30, 30), size=(40, 60))
-    sample = Sample("x", stream.getvalue(), ("dog",), boxes=on_displayed)
-    assert check_sample(sample, 1).boxes == on_displayed
+    sample = Sample("x", stream.getvalue(), ("dog",), drawing=on_displayed)
+    found = check_sample(sample, 1, numbers={"dog": 0}).drawn
+    assert found is not None
+    assert (found.boxes, found.cut) == ((1, 0), 0)
     with pytest.raises(BadBox, match="turned by EXIF"):
-        check_sample(Sample("x", stream.getvalue(), ("dog",), boxes=on_stored), 1)
+        check_sample(Sample("x", stream.getvalue(), ("dog",), drawing=on_stored), 1)
 
 
 def test_the_digest_tells_boxes_apart_and_is_as_it_was_without_them() -> None:
-    one, other = drawn(thing("dog", 1, 1, 5, 5)), drawn(thing("dog", 1, 1, 5, 6))
+    drawings = (drawn(), drawn(thing("dog", 1, 1, 5, 5)), drawn(thing("dog", 1, 1, 5, 6)))
     found = {
-        digest(Sample("x", b"", ("dog",), boxes=boxes), b"i", None)
-        for boxes in (None, drawn(), one, other)
+        digest(Sample("x", b"", ("dog",)), b"i", None, fitted(one, (40, 60))) for one in drawings
     }
-    assert len(found) == 4
+    without = digest(Sample("x", b"", ("dog",)), b"i", None)
+    assert len(found | {without}) == 4
 
 
 def kit(root: Path, *things: str, size: tuple[int, int] = (40, 60)) -> Path:
@@ -149,7 +161,7 @@ def test_pack_keeps_boxes_for_scoring(tmp_path: Path) -> None:
     done = wsss("pack", "--voc", root, "-o", out)
     assert done.exit_code == 0, done.stderr
     assert "pack: 3 true boxes (1 difficult) of 2 images, for scoring only" in done.stderr
-    assert "1 boxes begin or end a pixel outside" in done.stderr
+    assert "1 shapes begin or end outside" in done.stderr
     assert "first in Annotations/x.xml" in done.stderr
     with open_dataset(out) as data:
         found = data.true_boxes("x")

@@ -79,7 +79,7 @@ def test_own_options_keep_their_defaults_and_other_formats_do_without() -> None:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ([], "give one of --spread, --drawn"),
+        ([], "give one of SOURCE, --spread, --drawn"),
         (["--drawn", "1", "--spread", "x"], "--spread and --drawn given: give one of"),
         (["--drawn", "1", "--link"], "--link does not go with --drawn"),
         (["--drawn", "1", "--depth", "3"], "--depth does not go with --drawn"),

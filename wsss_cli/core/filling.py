@@ -77,16 +77,24 @@ def traced(line: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     line = _finite(line)
     passed = [np.floor(line[:1])]
     for start, stop in pairwise(line):
-        part = _within(start, stop, size)
-        if part is None:
+        way = stop - start
+        along = int(np.abs(way).argmax())  # the longer side
+        if way[along] == 0:
             continue
-        steps = int(np.ceil(np.abs(part[1] - part[0]).max()))
-        share = np.linspace(0, 1, steps + 1)[:, None]
-        passed.append(np.floor(part[0] + share * (part[1] - part[0])))
-    cells = np.concatenate(passed).astype(np.int64) if len(line) else np.zeros((0, 2), np.int64)
+        low, high = sorted((start[along], stop[along]))
+        places = np.arange(
+            max(np.floor(low), 0), min(np.floor(high) + 1, size[1] if along == 0 else size[0])
+        )
+        share = (np.clip(places + 0.5, low, high) - start[along]) / way[along]
+        cells = np.floor(start + share[:, None] * way)
+        cells[:, along] = places
+        passed.append(cells if way[along] > 0 else cells[::-1])
+    found = np.concatenate(passed).astype(np.int64)
     height, width = size
-    inside = ((cells >= 0) & (cells < (width, height))).all(axis=1)
-    return cells[inside]
+    found = found[((found >= 0) & (found < (width, height))).all(axis=1)]
+    again = (found[1:] == found[:-1]).all(axis=1)
+    kept: np.ndarray = found[np.concatenate([[True], ~again])] if len(found) else found
+    return kept
 
 
 def _edges(rings: Sequence[np.ndarray]) -> np.ndarray:
@@ -122,19 +130,3 @@ def _with_edge(mask: np.ndarray, rings: Sequence[np.ndarray], inclusive: bool) -
         column, row = traced(np.concatenate([ring, ring[:1]]), size).T
         mask[row, column] = True
     return mask
-
-
-def _within(start: np.ndarray, stop: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
-    """(2, 2) the part of a stretch within the image and a pixel around it (Liang and Barsky)."""
-    low, high = np.array([-1.0, -1.0]), np.array([size[1] + 1.0, size[0] + 1.0])
-    way = stop - start
-    begin, end = 0.0, 1.0
-    for axis in (0, 1):
-        if way[axis] == 0:
-            if not low[axis] <= start[axis] <= high[axis]:
-                return None
-            continue
-        ends = (low[axis] - start[axis]) / way[axis], (high[axis] - start[axis]) / way[axis]
-        near, far = min(ends), max(ends)
-        begin, end = max(begin, near), min(end, far)
-    return None if begin > end else np.stack([start + begin * way, start + end * way])

@@ -16,7 +16,7 @@ from ..core.mark_kinds import IGNORED as NO_LABEL
 from ..core.marks import Mark, Marks, Region, TrueBoxes, TrueObject
 from .painting import paint, region_of
 from .shapes import BACKGROUND, IGNORED, USUAL, Drawing, Shape, Use
-from .true_boxes import LEAST, BadBox, true_boxes, within
+from .true_boxes import LEAST, BadBox, as_truth, within
 
 FAR = 1e6  # a coordinate beyond is no place in an image
 ROUNDED = 1.0  # pixels that rounding may put a point outside
@@ -94,7 +94,7 @@ def fit(
         label, objects = paint(fitted, size, classes, use.fill_boxes)
     boxes = None
     if drawing.true_boxes:
-        boxes = true_boxes([one for one in fitted if one.kind == BOX], classes)
+        boxes = as_truth([one for one in fitted if one.kind == BOX], classes)
     return Fitted(marks, sources, label, objects, boxes, len(drawing.shapes) - len(fitted), cut)
 
 

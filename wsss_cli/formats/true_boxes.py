@@ -43,7 +43,7 @@ def within(shape: Shape, width: int, height: int, file: str) -> Shape:
     return replace(shape, rings=(np.array([[left, top], [right, bottom]]),))
 
 
-def true_boxes(boxes: Sequence[Shape], classes: Mapping[str, int]) -> TrueBoxes:
+def as_truth(boxes: Sequence[Shape], classes: Mapping[str, int]) -> TrueBoxes:
     """Boxes within their image as a data set keeps them, those of classes."""
     import numpy as np
 
