@@ -88,7 +88,7 @@ def traced(line: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         share = (np.clip(places + 0.5, low, high) - start[along]) / way[along]
         cells = np.floor(start + share[:, None] * way)
         cells[:, along] = places
-        passed.append(cells if way[along] > 0 else cells[::-1])
+        passed += [cells if way[along] > 0 else cells[::-1], np.floor(stop[None])]
     found = np.concatenate(passed).astype(np.int64)
     height, width = size
     found = found[((found >= 0) & (found < (width, height))).all(axis=1)]
