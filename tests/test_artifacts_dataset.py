@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 from pathlib import Path
 
 import h5py
@@ -19,7 +18,6 @@ from rasters import encode
 import wsss_cli
 from wsss_cli.artifacts import DATASET, LABEL, create, open_artifact, open_dataset
 from wsss_cli.artifacts.dataset import DatasetReader
-from wsss_cli.artifacts.opening import check_classes
 from wsss_cli.core.images import encode_mask
 from wsss_cli.errors import WsssError
 
@@ -50,61 +48,6 @@ def test_images_masks_tags_sizes_and_splits(tiny_data: Path) -> None:
         with pytest.raises(WsssError, match="has no split 'test'") as caught:
             data.split("test")
         assert caught.value.hint == "it has: train, val"
-
-
-def test_a_later_stage_finds_the_data_set_that_its_input_records(
-    tiny_data: Path, tmp_path: Path
-) -> None:
-    with open_dataset(tiny_data) as data:
-        label = label_file(tmp_path / "label.h5", data)
-        second = tmp_path / "second.h5"
-        with (
-            open_artifact(label) as source,
-            create(second, LABEL, classes=data.classes, params={}, inputs=[source], ids=[]),
-        ):
-            pass
-        with open_artifact(second) as source, open_dataset(None, source) as found:
-            assert found.run == data.run
-
-
-def test_a_moved_folder_still_finds_its_data_set(tiny_data: Path, tmp_path: Path) -> None:
-    with open_dataset(tiny_data) as data:
-        label_file(tmp_path / "label.h5", data)
-    moved = tmp_path / "elsewhere"
-    moved.mkdir()
-    for name in ("data.h5", "label.h5"):
-        shutil.move(tmp_path / name, moved / name)
-    with open_artifact(moved / "label.h5") as source, open_dataset(None, source) as found:
-        assert found.path == moved / "data.h5"
-
-
-def test_a_data_set_that_is_gone_or_changed_is_refused(tiny_data: Path, tmp_path: Path) -> None:
-    with open_dataset(tiny_data) as data:
-        label = label_file(tmp_path / "label.h5", data)
-    other = tmp_path / "other.h5"
-    with create(other, DATASET, classes=["red", "green", "blue"], params={}, ids=[]):
-        pass
-    tiny_data.unlink()
-    with open_artifact(label) as source:
-        with pytest.raises(WsssError, match=r"data.h5: no such file \(the data set that"):
-            open_dataset(None, source)
-        other.rename(tiny_data)
-        with pytest.raises(WsssError, match=r"is not the data set that .*label.h5 was made from"):
-            open_dataset(None, source)
-        assert open_dataset(tiny_data, source).classes == ["red", "green", "blue"]
-    with pytest.raises(WsssError, match="no data set given"):
-        open_dataset(None)
-
-
-def test_class_names_that_differ_are_refused(tiny_data: Path, tmp_path: Path) -> None:
-    with open_dataset(tiny_data) as data:
-        for names, pair in (
-            (["red", "blue", "green"], "'green' against 'blue'"),
-            (["red", "green"], "'blue' against None"),
-        ):
-            path = label_file(tmp_path / f"{len(names)}.h5", data, names)
-            with open_artifact(path) as other, pytest.raises(WsssError, match=pair):
-                check_classes(data, other)
 
 
 def linked(path: Path, image: bytes, name: bytes = b"a.png") -> Path:
@@ -202,20 +145,6 @@ def test_pixels_are_read_as_the_params_say(tmp_path: Path) -> None:
 def test_params_that_make_no_sense_of_pixels_are_damage(tmp_path: Path) -> None:
     with pytest.raises(WsssError, match=r"d.h5: damaged \(range"):
         open_dataset(deep_data(tmp_path / "d.h5", {"range": [9, 1]}))
-
-
-def test_labels_of_other_sizes_than_the_images_are_refused(tiny_data: Path, tmp_path: Path) -> None:
-    """Whatever the command: the data set is opened together with what was made from it."""
-    path = tmp_path / "label.h5"
-    with create(path, LABEL, classes=["red", "green", "blue"], params={}, ids=["a/1", "z"]) as out:
-        for image_id in out.todo:
-            out.put(image_id, label=np.zeros((9, 8), np.uint8), present=np.zeros(0, np.uint16))
-    with (
-        open_artifact(path) as labels,
-        pytest.raises(WsssError, match=r"a/1: is 32x48 in .*data.h5, but 9x8 in .*label.h5") as err,
-    ):
-        open_dataset(tiny_data, labels)
-    assert err.value.hint == "name the data set that label.h5 was made from with --data"
 
 
 def test_pixels_of_another_size_than_recorded_are_refused(tmp_path: Path) -> None:
