@@ -21,7 +21,7 @@ from wsss_cli.formats.shapes import BACKGROUND, Drawing, point
 def folder(tmp_path: Path) -> Path:
     for name in ("a.png", "sub/b.png", "images/c.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(encode_png(np.zeros((4, 6, 3), np.uint8)))
+        (tmp_path / name).write_bytes(encode_png(np.zeros((4, 6, 3), np.uint8)).tobytes())
     return tmp_path
 
 

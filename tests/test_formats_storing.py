@@ -18,7 +18,7 @@ from wsss_cli.formats.shapes import Drawing, Shape, box, line, point, polygon
 
 SIZE = (8, 12)
 SQUARE = [[2, 2], [6, 2], [6, 6], [2, 6]]
-IMAGE = encode_png(np.zeros((*SIZE, 3), np.uint8))
+IMAGE = encode_png(np.zeros((*SIZE, 3), np.uint8)).tobytes()
 
 
 def sample(image_id: str, *shapes: Shape, absent: tuple[str, ...] | None = None) -> Sample:

@@ -24,6 +24,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "__main__": "test_training_team starts it, under torchrun",
     "core.box_share": "a number only; test_cli_eval_boxes goes by it",
     "core.label_numbers": "numbers only; test_core_labels goes by them",
+    "core.mark_kinds": "numbers only; test_core_marks goes by them",
     "core.pamr_defaults": "numbers only; test_core_pamr runs by them",
     "core.walk_defaults": "numbers only; test_core_pseudo: the defaults are the published ones",
     "options.counting": "options only; test_cli_eval",
