@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wsss_cli.errors import WsssError
-from wsss_cli.formats.files import ImageFolder, bad_id, walk
+from wsss_cli.formats.files import ImageFolder, bad_id
 
 
 @pytest.mark.parametrize("image_id", ["a", "a.b", "a b", "x/y.z/w", "日本/ü", "..a", "-", "a..b"])
@@ -204,10 +204,3 @@ def test_a_number_that_lost_its_zeros_is_found(tmp_path: Path) -> None:
     assert folder.search("007").name == "007.png"
     with pytest.raises(LookupError, match=r"2 images are called 7, among them 007\.png and 07"):
         folder.search("7")
-
-
-def test_a_folder_is_walked_for_images_unless_told(folder: ImageFolder) -> None:
-    assert len(list(walk(folder.root))) == 6
-    assert [path.name for path in walk(folder.root, lambda name: name.endswith("txt"))] == [
-        "notes.txt"
-    ]

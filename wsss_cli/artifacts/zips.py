@@ -38,6 +38,7 @@ BULK, RATIO = 1 << 30, 200
 DEPTH = 100  # folders above one another; all of them are held, each by its whole name
 STORED, DEFLATED = 0, 8
 ENCRYPTED = 0x2041  # bits of the flags: encrypted, strongly, with its names
+UTF8 = 0x800  # bit of the flags: so the name is encoded
 UNIX = 3  # the system whose members have a file mode
 
 _ENDING = re.compile(rf"\.zip(?=[/{re.escape(os.sep)}]|\Z)", re.IGNORECASE)
@@ -55,6 +56,7 @@ class Member(NamedTuple):
     size: int
     checksum: int
     method: int
+    title: bytes  # its name as its own header has it
 
 
 @dataclass(frozen=True)
@@ -189,8 +191,7 @@ def opened(path: str, stamp: tuple[int, ...]) -> Zip:
             continue
         if name in members:
             raise WsssError(f"{path}: holds {name!r} twice", "zip it again, each file once")
-        sizes = info.compress_size, info.file_size
-        members[name] = Member(info.header_offset, *sizes, info.CRC, info.compress_type)
+        members[name] = _member(info)
         folders[os.path.dirname(name)].add(os.path.basename(name))
     both = sorted(members.keys() & folders.keys())
     if both:
@@ -198,9 +199,15 @@ def opened(path: str, stamp: tuple[int, ...]) -> Zip:
     return Zip(path, members, {name: sorted(inside) for name, inside in folders.items()})
 
 
+def _member(info: ZipInfo) -> Member:
+    title = info.orig_filename.encode("utf-8" if info.flag_bits & UTF8 else "cp437")
+    sizes = info.compress_size, info.file_size
+    return Member(info.header_offset, *sizes, info.CRC, info.compress_type, title)
+
+
 def _enter(folders: dict[str, set[str]], name: str) -> None:
     """Note a folder and those above it."""
-    while name not in folders:
+    if name not in folders:
         folders[name] = set()
         above, _, last = name.rpartition("/")
         _enter(folders, above)
@@ -221,6 +228,8 @@ def _name(path: str, info: ZipInfo) -> tuple[str, bool]:
         fault = "leads out of it"
     elif not (parts or name.endswith("/")):
         fault = "has no name"
+    elif "\0" in info.orig_filename:
+        fault = "has a zero byte in its name"
     elif len(parts) > DEPTH:
         fault = f"lies more than {DEPTH} folders deep"
     elif kind not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -271,8 +280,10 @@ def _read(path: str, member: Member) -> tuple[bytes, str | None]:
         head = stream.read(_HEADER.size)
         if len(head) < _HEADER.size or not head.startswith(b"PK\3\4"):
             return b"", "it is not where the list says"
-        _, name, extra = _HEADER.unpack(head)
-        stream.seek(name + extra, os.SEEK_CUR)
+        _, length, extra = _HEADER.unpack(head)
+        if stream.read(length) != member.title:
+            return b"", "its own header has another name"
+        stream.seek(extra, os.SEEK_CUR)
         content = stream.read(member.packed)
     if len(content) < member.packed:
         return b"", "it is cut short"

@@ -78,8 +78,11 @@ def check_links(samples: Iterable[Sample]) -> None:
     Raises:
         WsssError: an image is in a zip, where nothing can link to.
     """
-    folders = {one.image.parent: one.image for one in samples if isinstance(one.image, Path)}
-    for folder, image in folders.items():
+    first: dict[Path, Path] = {}  # image of each folder
+    for sample in samples:
+        if isinstance(sample.image, Path):
+            first.setdefault(sample.image.parent, sample.image)
+    for folder, image in first.items():
         found = zips.outer(folder)
         if found is not None:
             raise WsssError(
