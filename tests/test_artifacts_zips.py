@@ -271,6 +271,7 @@ def test_threads_and_forks_read_at_once(tmp_path: Path) -> None:
             name for name, data in names.items() for _ in range(3) if contents(file / name) != data
         ]
 
+    assert is_dir(file)
     found: list[list[str]] = []
     threads = [threading.Thread(target=lambda: found.append(wrong())) for _ in range(4)]
     for thread in threads:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from zipped import zip_folder
 
 from wsss_cli.errors import WsssError
 from wsss_cli.formats.files import ImageFolder, bad_id
@@ -194,6 +195,21 @@ def test_files_that_are_not_read_are_named_for_what_they_are(sites: ImageFolder)
     sites.all_by_id()
     (remark,) = sites.remarks()
     assert remark.startswith("2 files are no images that are read, first scan.dcm, a DICOM file")
+
+
+def test_images_in_a_zip_are_found_as_in_a_folder(folder: ImageFolder, tmp_path: Path) -> None:
+    file = zip_folder(folder.root, tmp_path / "photos.zip")
+    zipped = ImageFolder(file)
+    for name in ("a.jpg", "b.c", "photos/sub/a.jpg", "sub\\D E.webp", "D:\\x\\photos\\b.c.png"):
+        there = folder.search(name).relative_to(folder.root)
+        assert zipped.search(name) == file / there
+        assert zipped.id_of(file / there) == folder.id_of(folder.root / there)
+    assert zipped.search(str(file / "sub/a.jpg")) == file / "sub/a.jpg"
+    for name in ("none", "sub/../a.jpg", "two", str(folder.root / "a.jpg")):
+        with pytest.raises(LookupError):
+            zipped.find(name)
+    paths, problems = zipped.all_by_id()
+    assert (list(paths), problems) == (list(folder.all_by_id()[0]), folder.all_by_id()[1])
 
 
 def test_a_number_that_lost_its_zeros_is_found(tmp_path: Path) -> None:

@@ -242,13 +242,23 @@ class ImageFolder:
 
     def _named(self) -> dict[str, list[tuple[Path, list[str]]]]:
         if not self._names:
-            root = self.root.resolve().name
+            root = unzipped(self.root.resolve().name)
             for path in sorted({path for found in self._files().values() for path in found}):
                 inside = path.relative_to(self.root).parts[:-1]
                 folders = [loose(part) for part in (root, *inside)]
                 self._names.setdefault(stem_of(loose(path.name)), []).append((path, folders))
                 self._folders.update(folders[1:])
         return self._names
+
+
+def unzipped(name: str) -> str:
+    """A folder's name, a zip's as that of the folder that was zipped.
+
+    >>> unzipped("photos.zip"), unzipped("photos")
+    ('photos', 'photos')
+    """
+    stem, extension = os.path.splitext(name)
+    return stem if extension.lower() == ".zip" else name
 
 
 def bad_id(image_id: str) -> str | None:
