@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from made import random_cams, write_cam, wsss
 
-from wsss_cli.artifacts.inputs import check_regular, contents, text
+from wsss_cli.artifacts.inputs import check_regular, contents, text, walk
 
 PACKAGE = Path(__file__).resolve().parent.parent / "wsss_cli"
 # Modules that open files of the machine's or of their own, and no inputs
@@ -23,6 +23,7 @@ OWN_FILES = {
     "artifacts/holding.py",
     "artifacts/files.py",
     "artifacts/inputs.py",
+    "artifacts/zips.py",  # after `inputs` found no file; a regular one, by its name
     "machine/cores.py",
     "machine/precision.py",
     "planning/scripts.py",
@@ -65,6 +66,17 @@ def test_a_pipe_that_is_open_is_read_where_once_is_enough() -> None:
     finally:
         thread.join()
         os.close(reader)
+
+
+def test_a_folder_is_walked_but_for_what_is_hidden(tmp_path: Path) -> None:
+    for name in ("b/c.txt", "b.txt", "b/a.png", ".h.txt", ".h/x.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "b/again").symlink_to(tmp_path)
+    (tmp_path / "z").symlink_to(tmp_path / "b/c.txt")
+    found = [path.relative_to(tmp_path).as_posix() for path in walk(tmp_path, lambda name: True)]
+    assert found == ["b/a.png", "b/c.txt", "b.txt", "z"]
+    assert list(walk(tmp_path, lambda name: name == "a.png")) == [tmp_path / "b/a.png"]
 
 
 def opens(path: Path) -> set[str]:

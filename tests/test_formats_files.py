@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from zipped import zip_folder
 
 from wsss_cli.errors import WsssError
-from wsss_cli.formats.files import ImageFolder, bad_id, walk
+from wsss_cli.formats.files import ImageFolder, bad_id
 
 
 @pytest.mark.parametrize("image_id", ["a", "a.b", "a b", "x/y.z/w", "日本/ü", "..a", "-", "a..b"])
@@ -196,6 +197,21 @@ def test_files_that_are_not_read_are_named_for_what_they_are(sites: ImageFolder)
     assert remark.startswith("2 files are no images that are read, first scan.dcm, a DICOM file")
 
 
+def test_images_in_a_zip_are_found_as_in_a_folder(folder: ImageFolder, tmp_path: Path) -> None:
+    file = zip_folder(folder.root, tmp_path / "photos.zip")
+    zipped = ImageFolder(file)
+    for name in ("a.jpg", "b.c", "photos/sub/a.jpg", "sub\\D E.webp", "D:\\x\\photos\\b.c.png"):
+        there = folder.search(name).relative_to(folder.root)
+        assert zipped.search(name) == file / there
+        assert zipped.id_of(file / there) == folder.id_of(folder.root / there)
+    assert zipped.search(str(file / "sub/a.jpg")) == file / "sub/a.jpg"
+    for name in ("none", "sub/../a.jpg", "two", str(folder.root / "a.jpg")):
+        with pytest.raises(LookupError):
+            zipped.find(name)
+    paths, problems = zipped.all_by_id()
+    assert (list(paths), problems) == (list(folder.all_by_id()[0]), folder.all_by_id()[1])
+
+
 def test_a_number_that_lost_its_zeros_is_found(tmp_path: Path) -> None:
     for name in ("000139.jpg", "007.png", "07.png"):
         (tmp_path / name).touch()
@@ -204,10 +220,3 @@ def test_a_number_that_lost_its_zeros_is_found(tmp_path: Path) -> None:
     assert folder.search("007").name == "007.png"
     with pytest.raises(LookupError, match=r"2 images are called 7, among them 007\.png and 07"):
         folder.search("7")
-
-
-def test_a_folder_is_walked_for_images_unless_told(folder: ImageFolder) -> None:
-    assert len(list(walk(folder.root))) == 6
-    assert [path.name for path in walk(folder.root, lambda name: name.endswith("txt"))] == [
-        "notes.txt"
-    ]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from zipped import zip_folder
 
 from wsss_cli.core.images import encode_mask
 from wsss_cli.errors import WsssError
@@ -223,12 +224,35 @@ def test_files_that_differ_only_in_extension_are_problems(tmp_path: Path) -> Non
 
 
 def test_a_folder_too_high_gets_a_hint(tmp_path: Path) -> None:
-    add(tmp_path / "VOC2012", "a", annotation("cat"))
-    with pytest.raises(WsssError, match="no such folder") as caught:
-        read_voc(tmp_path)
-    assert str(tmp_path / "VOC2012") in str(caught.value.hint)
+    for year in ("VOC2007", "VOC2012"):
+        add(tmp_path / "VOCdevkit" / year, "a", annotation("cat"))
+    for root in (tmp_path, tmp_path / "VOCdevkit"):
+        with pytest.raises(WsssError, match="no such folder") as caught:
+            read_voc(root)
+        assert caught.value.hint == f"did you mean {tmp_path / 'VOCdevkit' / 'VOC2007'}?"
     with pytest.raises(WsssError, match="no such folder"):
         read_voc(tmp_path / "nowhere")
+
+
+def test_the_only_folder_of_a_folder_or_zip_is_the_devkit(tmp_path: Path) -> None:
+    kit = tmp_path / "root" / "VOCdevkit" / "VOC2012"
+    add(kit, "a", annotation("cat"), [0, CAT, 255])
+    add(kit, "b", annotation("dog"))
+    write_list(kit, "train", "a", "b")
+    (tmp_path / "root" / ".DS_Store").touch()
+    found = read_voc(tmp_path / "root")
+    assert [sample.image for sample in found.samples] == [
+        kit / "JPEGImages" / f"{name}.jpg" for name in "ab"
+    ]
+    file = zip_folder(tmp_path / "root", tmp_path / "root.zip")
+    in_zip = read_voc(file)
+    assert in_zip.samples[0].mask == file / "VOCdevkit/VOC2012/SegmentationClass/a.png"
+    assert tags(in_zip) == tags(found) == {"a": ("cat",), "b": ("dog",)}
+    assert in_zip.splits == found.splits == ("train",)
+    only = tmp_path / "only"
+    add(only, "a", None)
+    with pytest.raises(WsssError, match=r"only: has no Annotations/"):
+        read_voc(only)
 
 
 def test_masks_of_another_folder(kit: Path, tmp_path: Path) -> None:

@@ -210,3 +210,35 @@ def test_one_module_writes() -> None:
     found = {name: calls for name, calls in found.items() if calls}
     assert not {name: calls for name, calls in found.items() if name not in WRITERS}
     assert sorted(found) == sorted(WRITERS)
+
+
+# How a module would ask the file system, and not `artifacts/inputs.py`, which knows zips.
+ASKING = {
+    *("is_dir", "is_file", "exists", "glob", "rglob", "iterdir", "walk", "scandir", "listdir"),
+    *("isfile", "isdir", "lexists", "stat", "lstat", "access", "open", "read_bytes", "read_text"),
+}
+IN_MEMORY = {"gzip"}  # opens the bytes that it is given
+
+
+def asks(source: str) -> list[str]:
+    """Calls of methods and of os that ask the file system, and open itself."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            function = node.func
+            owner = ast.unparse(function.value) if isinstance(function, ast.Attribute) else ""
+            name = function.attr if isinstance(function, ast.Attribute) else ast.unparse(function)
+            own = name == "open" or owner
+            if name in ASKING and own and owner not in IN_MEMORY:
+                found.append(f"{node.lineno}: {ast.unparse(function)}")
+    return found
+
+
+def test_readers_ask_inputs_and_not_the_file_system() -> None:
+    """Otherwise what they read could not be in a zip."""
+    code = "import os\nos.walk(x)\n(a / 'b').is_dir()\nwalk(x)\nopen(x)\ngzip.open(x)\nis_dir(x)"
+    assert asks(code) == ["2: os.walk", "3: (a / 'b').is_dir", "5: open"]
+    found = {
+        path.name: asks(path.read_text("utf-8")) for path in (PACKAGE / "formats").glob("*.py")
+    }
+    assert {name: calls for name, calls in found.items() if calls} == {}

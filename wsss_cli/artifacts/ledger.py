@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import UsageError
+from . import zips
 
 PARTIAL = ".partial"  # added to the name of an output while it is unfinished
 LOCK = ".lock"  # added to that of a training's unfinished work
@@ -42,8 +43,9 @@ class Ledger:
         """Note an output, and beside it what a stage keeps of unfinished work.
 
         Raises:
-            UsageError: one of these is an input.
+            UsageError: one of these is an input, or would be in a zip.
         """
+        _refuse_in_zip(path)
         partial, lock = Path(f"{path}{PARTIAL}"), Path(f"{path}{PARTIAL}{LOCK}")
         self._promised |= {os.path.abspath(one) for one in (path, partial, lock)}
         self._replaces |= path.exists()
@@ -55,8 +57,9 @@ class Ledger:
         """Note a folder to write files into; each of them that exists has to be promised, too.
 
         Raises:
-            UsageError: it is a file.
+            UsageError: it is a file, or would be in a zip.
         """
+        _refuse_in_zip(path)
         if path.exists() and not path.is_dir():
             raise UsageError(f"{path}: is a file, {option} names a folder")
         self._folders.add(os.path.abspath(path))
@@ -126,8 +129,19 @@ def _place(path: Path) -> Place | None:
     try:
         found = os.stat(path)
     except (OSError, ValueError):  # ValueError: a name with a zero byte
-        return None
+        inside = zips.outer(path)  # who reads a member reads the zip
+        if inside is None:
+            return None
+        found = os.stat(inside[0])
     return found.st_dev, found.st_ino
+
+
+def _refuse_in_zip(path: Path) -> None:
+    inside = zips.outer(path)
+    if inside is not None and inside[1]:
+        raise UsageError(
+            f"{path}: would be in a zip file, {inside[0]}", "zips are read; name a place beside it"
+        )
 
 
 def _both(output: Path, source: Path, hint: str) -> UsageError:

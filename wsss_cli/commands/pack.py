@@ -137,7 +137,7 @@ def run(
     Images keep their original bytes; each is decoded once to see that it can
     be. An image with no tag stays, as background only. Transparency, bands beside the colours and
     values that would become nearly all black are refused until --alpha, --bands or --range says
-    how they are read.
+    how they are read. A folder may be a zip, and a path may lead into one: export.zip/tags.csv.
 
     Example: wsss pack --csv tags.csv --images photos -o data.h5
     """

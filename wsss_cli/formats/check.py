@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..artifacts import ledger
+from ..artifacts import ledger, zips
 from ..artifacts.inputs import contents
 from ..core.images import examine
 from ..core.label_images import read_labels
 from ..core.labels import IGNORE
 from ..core.mask_values import PLAIN, NoLabel, ValueTable
 from ..core.reading import AS_IT_IS, Reading, Span
+from ..errors import WsssError
 from .fitting import Fitted, fit
 from .masks import way_out
 from .sample import Collection, Problem, Sample
@@ -115,6 +116,24 @@ def _files(found: Collection) -> Iterator[Path]:
         for one in (sample.image, sample.mask):
             if isinstance(one, Path):
                 yield one
+
+
+def check_links(samples: Iterable[Sample]) -> None:
+    """
+    Raises:
+        WsssError: an image is in a zip, where nothing can link to.
+    """
+    first: dict[Path, Path] = {}  # image of each folder
+    for sample in samples:
+        if isinstance(sample.image, Path):
+            first.setdefault(sample.image.parent, sample.image)
+    for folder, image in first.items():
+        found = zips.outer(folder)
+        if found is not None:
+            raise WsssError(
+                f"{image}: --link links to files, and this image is in a zip",
+                f"unpack {found[0]}, or leave --link out",
+            )
 
 
 def check_sample(

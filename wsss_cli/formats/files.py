@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 import unicodedata
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
 from ..artifacts import ledger
-from ..errors import WsssError
+from ..artifacts.inputs import is_dir, is_file, need_folder, walk
 from .kinds import kind_of_name
 from .names import EXTENSIONS, is_image, loose, origin, stem_of
 from .sample import Problem
@@ -30,8 +29,7 @@ class ImageFolder:
         Raises:
             WsssError: `root` is no folder.
         """
-        if not root.is_dir():
-            raise WsssError(f"{root}: no such folder", hint)
+        need_folder(root, hint)
         self.root = root
         self._index: dict[str, list[Path]] | None = None
         # By the last part of the name, as `stem_of` has it: images, and the folders they are in.
@@ -65,7 +63,7 @@ class ImageFolder:
             if ".." in text.split("/"):
                 raise LookupError(f"'{name}' leads out of the image folder")
             path = self.root / text
-            if path.suffix.lower() in EXTENSIONS and os.path.isfile(path):
+            if path.suffix.lower() in EXTENSIONS and is_file(path):
                 return path
             found = self._files().get(os.path.normpath(text), [])
             if len(found) > 1:
@@ -102,7 +100,8 @@ class ImageFolder:
         assert first is not None
         for text in dict.fromkeys((plain, unquote(plain))):
             parts = [part for part in text.replace("\\", "/").split("/") if part not in ("", ".")]
-            if not parts or ".." in parts or (os.path.isabs(name) and os.path.exists(name)):
+            there = os.path.isabs(name) and (is_file(name) or is_dir(name))
+            if there or not parts or ".." in parts:
                 raise first
             path = self._by_end(parts, foreign=source is not None or plain.startswith("/"))
             if path is not None:
@@ -243,13 +242,23 @@ class ImageFolder:
 
     def _named(self) -> dict[str, list[tuple[Path, list[str]]]]:
         if not self._names:
-            root = self.root.resolve().name
+            root = unzipped(self.root.resolve().name)
             for path in sorted({path for found in self._files().values() for path in found}):
                 inside = path.relative_to(self.root).parts[:-1]
                 folders = [loose(part) for part in (root, *inside)]
                 self._names.setdefault(stem_of(loose(path.name)), []).append((path, folders))
                 self._folders.update(folders[1:])
         return self._names
+
+
+def unzipped(name: str) -> str:
+    """A folder's name, a zip's as that of the folder that was zipped.
+
+    >>> unzipped("photos.zip"), unzipped("photos")
+    ('photos', 'photos')
+    """
+    stem, extension = os.path.splitext(name)
+    return stem if extension.lower() == ".zip" else name
 
 
 def bad_id(image_id: str) -> str | None:
@@ -268,26 +277,3 @@ def bad_id(image_id: str) -> str | None:
     if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in image_id):
         return f"{shown} cannot be an id: a control character"
     return None
-
-
-def walk(
-    folder: Path,
-    wanted: Callable[[str], bool] = is_image,
-    above: frozenset[str] = frozenset(),
-) -> Iterator[Path]:
-    """Files below a folder whose names are wanted, links followed but not in circles.
-
-    Hidden names are left out.
-    """
-    real = os.path.realpath(folder)
-    if real in above:
-        return
-    with os.scandir(folder) as entries:
-        listed = sorted(entries, key=lambda entry: entry.name)
-    for entry in listed:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from walk(Path(entry.path), wanted, above | {real})
-        elif wanted(entry.name) and entry.is_file():
-            yield Path(entry.path)

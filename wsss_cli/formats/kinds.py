@@ -68,7 +68,7 @@ def kind_of_bytes(content: bytes) -> tuple[str, str] | None:
         for sign, what in _WORKBOOKS:
             if sign in content:
                 return what, "save the sheet as CSV UTF-8"
-        return "a zip archive", "unpack it"
+        return "a zip archive", "name the file in it, such as export.zip/tags.csv"
     for head, what, way in _HEADS:
         if content.startswith(head):
             return what, way

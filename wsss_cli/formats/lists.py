@@ -12,7 +12,7 @@ from typing import Any
 from ..artifacts import ledger
 from ..artifacts.inputs import contents, decoded
 from ..errors import WsssError
-from .files import NO_IMAGE, ImageFolder
+from .files import NO_IMAGE, ImageFolder, unzipped
 from .kinds import kind_of_bytes
 from .names import is_image
 from .sample import NOT_CLASSES, Problem
@@ -170,6 +170,6 @@ def _readings(line: str) -> list[str]:
 
 def _names(readings: Iterable[str], folder: ImageFolder) -> list[str]:
     """Each reading, and the same without the folder's own name in front."""
-    root = folder.root.name + "/"
+    root = unzipped(folder.root.name) + "/"
     pairs = [(text, text.lstrip("/").removeprefix(root)) for text in readings]
     return list(dict.fromkeys(name for pair in pairs for name in pair))

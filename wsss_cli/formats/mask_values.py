@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..artifacts.inputs import is_file
 from ..core.label_numbers import BACKGROUND, IGNORE, MAX_CLASSES
 from ..core.mask_values import Colour, ValueTable
 from ..errors import UsageError, WsssError
@@ -96,7 +97,7 @@ def parse_values(options: Sequence[str]) -> NamedValues | None:
         return None
     if len(options) == 1 and options[0] == VOC:
         return voc_colours()
-    if len(options) == 1 and ("=" not in options[0] or Path(options[0]).is_file()):
+    if len(options) == 1 and ("=" not in options[0] or is_file(options[0])):
         return read_values(Path(options[0]))
     pairs = []
     for option in options:
@@ -160,7 +161,7 @@ def labelmap_beside(masks: Path) -> NamedValues | None:
     """
     for folder in (masks, masks.parent):
         path = folder / LABELMAP
-        if path.is_file() and any(map(_LABELMAP.fullmatch, _lines(path))):  # others are called so
+        if is_file(path) and any(map(_LABELMAP.fullmatch, _lines(path))):  # others are called so
             found = read_values(path)
             expected = dict(enumerate(["background", *found.classes]))
             same = {k: _plain(v) for k, v in found.numbers.items()} == expected

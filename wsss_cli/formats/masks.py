@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..artifacts.inputs import is_dir, need_folder, walk
 from ..core.label_numbers import IGNORE
 from ..core.mask_values import NoLabel, ValueTable
 from ..errors import UsageError, WsssError
-from .files import ImageFolder, walk
+from .files import ImageFolder
 from .kinds import kind_of_name
 from .mask_names import found_suffix, mask_names, way_to
 from .mask_values import NamedValues, labelmap_beside, parse_values
+from .names import is_image
 from .sample import Collection, MaskFacts, Problem, Sample, need_class_order
 from .true_boxes import BadBox
 
@@ -73,9 +75,9 @@ class Masks:
             WsssError: `folder` is none; a file of values that cannot be read.
             UsageError: as `parse_values`.
         """
-        if folder is not None and not folder.is_dir():
-            raise WsssError(f"{folder}: no such folder")
-        self.folder = folder or (usual if usual is not None and usual.is_dir() else None)
+        if folder is not None:
+            need_folder(folder)
+        self.folder = folder or (usual if usual is not None and is_dir(usual) else None)
         self.options, self._given = options, folder is not None
         self.named: NamedValues | None = parse_values(options.values)
         if self.named is None and self.folder is not None and options.first is None:
@@ -205,7 +207,7 @@ class Masks:
         if self._files is None:
             self._files = {}
             root = os.path.realpath(self.folder) if self.folder is not None else ""
-            for path in walk(self.folder) if self.folder is not None else ():
+            for path in walk(self.folder, is_image) if self.folder is not None else ():
                 relative = os.path.relpath(path, self.folder)
                 stem, extension = os.path.splitext(relative)
                 if (
@@ -240,7 +242,8 @@ class Masks:
         """That not one mask was found."""
         assert self.folder is not None
         root = os.path.realpath(self.folder)
-        every = sorted(os.path.relpath(path, self.folder) for path in _all(self.folder))
+        all_files = walk(self.folder, lambda name: True)
+        every = sorted(os.path.relpath(path, self.folder) for path in all_files)
         there = [name for name in every if os.path.join(root, name) not in self._own]
         first = [*mask_names(stem, self._suffix or ""), stem][0]
         looked = f"{self.folder}/{first}.png"
@@ -261,10 +264,3 @@ class Masks:
 
 def _key(name: str) -> str:
     return unicodedata.normalize("NFC", name.replace(os.sep, "/"))
-
-
-def _all(folder: Path) -> Iterator[Path]:
-    """All files below a folder that are no hidden ones."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.name.startswith("."):
-            yield path

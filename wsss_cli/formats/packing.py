@@ -55,13 +55,17 @@ def pack(
 
     Raises:
         WsssError: an image cannot be packed and `on_error` is stop, or none is left; images of
-            more than 8 bits that need a range; masks that cannot mean what they seem to.
+            more than 8 bits that need a range; masks that cannot mean what they seem to; links to
+            images in a zip.
     """
     from ..core.reading import AS_IT_IS
     from .agreement import compare
+    from .check import check_links
     from .ranges import settled
     from .storing import store
 
+    if link:
+        check_links(found.samples)
     for remark in found.remarks:
         warn(f"{name}: {remark}")
     reading = reading or AS_IT_IS

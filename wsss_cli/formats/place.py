@@ -9,10 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..artifacts.inputs import contents, decoded
+from ..artifacts.inputs import CLUTTER, children, contents, decoded, is_dir, is_file, walk
 from ..errors import WsssError
-from .files import ImageFolder, walk
+from .files import ImageFolder
 from .lists import read_json
+from .names import is_image
 
 HEAD = 1 << 16  # bytes looked at to find out what a file is
 JSON_HEAD = 1 << 12
@@ -23,7 +24,8 @@ class Place:
 
     Attributes:
         path: as it was given.
-        root: the folder (or zip) that names in it are relative to; of a file, the one it is in.
+        root: the folder (or zip) that names in it are relative to; of a file, the one it is in. A
+            folder that holds one folder of folders or annotations, and nothing else, is that one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,10 +34,10 @@ class Place:
             WsssError: there is no such file or folder.
         """
         self.path = path
-        self.single = path.is_file()
-        if not self.single and not path.is_dir():
+        self.single = not is_dir(path)
+        if self.single and not is_file(path):
             raise WsssError(f"{path}: no such file or folder")
-        self.root = path.parent if self.single else path
+        self.root = path.parent if self.single else _inner(path)
         self._heads: dict[Path, str] = {}
 
     @cached_property
@@ -85,6 +87,20 @@ class Place:
     def json(self, path: Path) -> Any:
         """What a JSON file of it holds, as `lists.read_json`."""
         return read_json(path)
+
+
+def _inner(folder: Path) -> Path:
+    """The folder that a folder or zip stands for; one of images alone may be a class, and stays."""
+    for _ in range(8):
+        inside = [one for one in children(folder) if not one.name.startswith(".")]
+        inside = [one for one in inside if one.name not in CLUTTER]
+        if len(inside) != 1 or not is_dir(inside[0]) or is_file(inside[0]):
+            break
+        within = children(inside[0])
+        if all(is_image(one.name) or one.name.startswith(".") for one in within):
+            break
+        folder = inside[0]
+    return folder
 
 
 def beginning(path: Path, count: int) -> bytes:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..artifacts.inputs import is_file
 from ..errors import UsageError, WsssError
 from .cells import Named, Table
 from .columns import parse_table
@@ -218,7 +219,7 @@ def _mask_of(table: Table, row: Sequence[str], masks: Path | None) -> Path | Non
     if not cell:
         return None
     path = (masks or table.path.parent) / cell
-    if not path.is_file():
+    if not is_file(path):
         raise LookupError(f"no mask {cell}")
     return path
 

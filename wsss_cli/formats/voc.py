@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from ..artifacts import ledger
-from ..artifacts.inputs import contents
+from ..artifacts.inputs import children, contents, is_dir, is_file, top
 from ..errors import WsssError
 from .files import ImageFolder
 from .lists import read_lists
@@ -23,6 +23,7 @@ from .sample import VOC_CLASSES, Collection, Problem, Sample, collect
 from .shapes import Drawing
 from .true_boxes import drawn_boxes
 
+_IMAGES = "JPEGImages"
 _HINT = "--voc should hold JPEGImages/ and Annotations/, as VOCdevkit/VOC2012 does"
 
 
@@ -65,7 +66,7 @@ def read_voc(
     """Read a devkit folder.
 
     Args:
-        root: holds JPEGImages/ and what else there is.
+        root: holds JPEGImages/ and what else there is, or just a folder that does; or a zip.
         splits: lists to take, by name; None for a file stands for ImageSets/Segmentation/NAME.txt
             or ImageSets/Main/NAME.txt. No splits: all lists of ImageSets/Segmentation; without
             that folder, all images.
@@ -81,9 +82,10 @@ def read_voc(
     Raises:
         WsssError: a folder or list is missing, a list is empty, or masks cannot be understood.
     """
-    folder = ImageFolder(root / "JPEGImages", _hint(root))
+    root = top(root, holding=(_IMAGES,))
+    folder = ImageFolder(root / _IMAGES, _hint(root))
     label_images = Masks(masks, mask_options, root / "SegmentationClass")
-    if labels_from == "xml" and not (root / "Annotations").is_dir():
+    if labels_from == "xml" and not is_dir(root / "Annotations"):
         raise WsssError(
             f"{root}: has no Annotations/",
             "--labels-from mask takes image labels from SegmentationClass/"
@@ -160,7 +162,7 @@ def _choose(
     """Image paths by id, split names by id, all split names, problems."""
     files = {name: file or _list_file(root, name) for name, file in (splits or {}).items()}
     if not files:
-        lists = sorted((root / "ImageSets" / "Segmentation").glob("*.txt"))
+        lists = children(root / "ImageSets" / "Segmentation", "*.txt")
         files = {file.stem: file for file in lists}
     if files:
         paths, splits_of, problems = read_lists(files, folder)
@@ -174,10 +176,10 @@ def _list_file(root: Path, name: str) -> Path:
     kinds = ("Segmentation", "Main")
     for kind in kinds:
         file = root / "ImageSets" / kind / f"{name}.txt"
-        if file.is_file():
+        if is_file(file):
             return file
     there = sorted(
-        {file.stem for kind in kinds for file in (root / "ImageSets" / kind).glob("*.txt")}
+        {file.stem for kind in kinds for file in children(root / "ImageSets" / kind, "*.txt")}
     )
     listed = ", ".join(there[:12]) + (", ..." if len(there) > 12 else "")
     raise WsssError(
@@ -187,8 +189,8 @@ def _list_file(root: Path, name: str) -> Path:
 
 
 def _hint(root: Path) -> str:
-    for inner in sorted(root.glob("VOC*")) + sorted(root.glob("VOCdevkit/VOC*")):
-        if (inner / "JPEGImages").is_dir():
+    for inner in children(root, "VOC*") + children(root / "VOCdevkit", "VOC*"):
+        if is_dir(inner / _IMAGES):
             return f"did you mean {inner}?"
     return _HINT
 
