@@ -53,7 +53,7 @@ class Mark:
     Attributes:
         kind: POINT, LINE, BOX, POLYGON or REGION.
         label: 0 background, class index + 1, or IGNORED.
-        rings: of a polygon, outlines by the even-odd rule, (n, 2) float32 x and y each; of a point
+        rings: of a polygon, outlines by the even-odd rule, (n, 2) x and y each; of a point
             one of one row, of a line one of two or more, of a box and a region one of two: its
             left upper and its right lower corner.
         region: of a region, its pixels within these corners, (h, w) bool.
@@ -127,15 +127,19 @@ class Marks:
         rings: list[np.ndarray] = []
         runs: list[np.ndarray] = []
         for one in marks:
-            run = np.zeros(0, np.uint32) if one.region is None else to_runs(one.region)
+            count = 0
+            if one.region is not None:
+                runs.append(to_runs(one.region))
+                count = len(runs[-1])
             numbers = (one.kind, one.label, one.object, one.rank, one.source)
-            rows.append((*numbers, len(one.rings), len(run)))
+            rows.append((*numbers, len(one.rings), count))
             rings += one.rings
-            runs.append(run)
         return cls(
             np.array(rows, np.int32).reshape(-1, len(COLUMNS)),
             np.array([len(ring) for ring in rings], np.int32),
-            np.concatenate([np.zeros((0, 2), np.float32), *rings]).astype(np.float32),
+            np.concatenate(
+                [np.zeros((0, 2), np.float32), *rings], dtype=np.float32, casting="same_kind"
+            ),
             np.concatenate([np.zeros(0, np.uint32), *runs]).astype(np.uint32),
         )
 

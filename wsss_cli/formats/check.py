@@ -209,7 +209,7 @@ def digest(sample: Sample, image: bytes, mask: bytes | None, fitted: Fitted | No
     if sample.absent is not None:
         parts += [b"absent", "\n".join(sample.absent).encode()]
     if fitted is not None:
-        parts += fitted.digest_parts()
+        parts.append(b"".join(fitted.digest_parts()))
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
 
 

@@ -46,9 +46,10 @@ class Fitted:
 
     def digest_parts(self) -> Iterator[bytes]:
         """Bytes that change with it."""
-        marks = Marks.of(self.marks)
-        for array in (marks.table, marks.ring, marks.xy, marks.run):
-            yield array.tobytes()
+        if self.marks:
+            marks = Marks.of(self.marks)
+            for array in (marks.table, marks.ring, marks.xy, marks.run):
+                yield array.tobytes()
         yield "\n".join(self.sources).encode()
         yield b"" if self.label is None else self.label.tobytes()
         for one in self.objects:
@@ -79,12 +80,7 @@ def fit(
         BadBox: a box of a strict drawing that is not within its image.
     """
     _check_size(drawing, size)
-    fitted, cut = [], 0
-    for one in drawing.shapes:
-        placed, sticks_out = _placed(one, drawing, size)
-        if placed is not None:
-            fitted.append(placed)
-            cut += sticks_out
+    fitted, cut = _placed(drawing, size)
     sources = tuple(dict.fromkeys(one.source for one in fitted if one.source is not None))
     marked = [one for one in fitted if use.marks or not one.outline]
     marks = tuple(_mark(one, classes, sources, size) for one in marked)
@@ -114,33 +110,62 @@ def _check_size(drawing: Drawing, size: tuple[int, int]) -> None:
     )
 
 
-def _placed(shape: Shape, drawing: Drawing, size: tuple[int, int]) -> tuple[Shape | None, bool]:
-    """A shape in pixels, points, boxes and regions within the image; and whether it was cut.
+def _placed(drawing: Drawing, size: tuple[int, int]) -> tuple[list[Shape], int]:
+    """The shapes within the image, in pixels, points, boxes and regions cut; how many stuck out.
 
-    None for one that lies outside.
+    All places are looked at together, since a call of NumPy's for each shape takes longer.
     """
-    height, width = size
+    shapes = drawing.shapes
+    if not shapes:
+        return [], 0
+    side = np.array(size[::-1], np.float64)
+    rings = [ring for one in shapes for ring in one.rings]
+    every = np.concatenate(rings)
     if drawing.fraction:
-        shape = replace(shape, rings=tuple(ring * (width, height) for ring in shape.rings))
-    every = np.concatenate(shape.rings)
-    if not (np.abs(every) <= FAR).all():  # NaN is not
-        raise ValueError(f"{drawing.file}: {_said(shape)} has a coordinate that is no place")
-    if shape.kind == BOX and drawing.strict:
-        inside = within(shape, width, height, drawing.file)
-        return inside, inside is not shape
-    low, high = every.min(axis=0), every.max(axis=0)
-    slack = ROUNDED if shape.kind == POINT else 0.0
-    if (high < -slack).any() or (low > np.array([width, height]) + slack).any():
-        return None, False
-    cut = bool((low < -ROUNDED).any() or (high > np.array([width, height]) + ROUNDED).any())
-    if shape.kind == REGION:
-        return _cut_region(shape, drawing.file, size), cut
-    if shape.kind not in (POINT, BOX):
-        return shape, cut
-    ring = np.clip(shape.rings[0], 0, (width, height))
-    if shape.kind == BOX and (ring[1] - ring[0]).min() < LEAST:
-        return None, False
-    return replace(shape, rings=(ring,)), cut
+        every = every * side
+        ends = np.cumsum([len(ring) for ring in rings])
+        rings = np.split(every, ends[:-1])
+    counts = [sum(len(ring) for ring in one.rings) for one in shapes]
+    starts = np.cumsum([0, *counts[:-1]])
+    far = ~(np.abs(every) <= FAR).all(axis=1)  # NaN is not
+    if far.any():
+        first = shapes[int(np.searchsorted(starts, far.argmax(), side="right")) - 1]
+        raise ValueError(f"{drawing.file}: {_said(first)} has a coordinate that is no place")
+    low, high = np.minimum.reduceat(every, starts), np.maximum.reduceat(every, starts)
+    out = np.maximum(-high, low - side).max(axis=1).tolist()  # how far all of it lies outside
+    over = np.maximum(-low, high - side).max(axis=1).tolist()  # how far a part of it does
+    found, cut, ring = [], 0, 0
+    for one, gone, beyond in zip(shapes, out, over, strict=True):
+        own = tuple(rings[ring : ring + len(one.rings)])
+        ring += len(one.rings)
+        kept: Shape | None = replace(one, rings=own) if drawing.fraction else one
+        if one.kind == BOX and drawing.strict:
+            assert kept is not None
+            kept = within(kept, size[1], size[0], drawing.file)
+            beyond = 2 * ROUNDED if kept is not one else 0
+        elif gone > (ROUNDED if one.kind == POINT else 0):
+            kept = None
+        elif one.kind == REGION:
+            assert kept is not None
+            kept = _cut_region(kept, drawing.file, size)
+        elif one.kind in (POINT, BOX):
+            kept = _clipped(kept, side, beyond)
+        if kept is not None:
+            found.append(kept)
+            cut += beyond > ROUNDED
+    return found, cut
+
+
+def _clipped(shape: Shape | None, side: np.ndarray, beyond: float) -> Shape | None:
+    """A point or box within the image; None for a box of which nothing is left."""
+    assert shape is not None
+    if beyond > 0:
+        shape = replace(shape, rings=(np.clip(shape.rings[0], 0, side),))
+    if shape.kind == BOX:
+        (x0, y0), (x1, y1) = shape.rings[0].tolist()
+        if min(x1 - x0, y1 - y0) < LEAST:
+            return None
+    return shape
 
 
 def _cut_region(shape: Shape, file: str, size: tuple[int, int]) -> Shape | None:
@@ -179,7 +204,7 @@ def _mark(
     return Mark(
         shape.kind,
         classes[shape.name] + 1 if label is None else label,
-        tuple(ring.astype(np.float32) for ring in shape.rings),
+        shape.rings,
         region,
         shape.object,
         shape.rank,

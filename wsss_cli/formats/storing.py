@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from ..artifacts import DATASET, create
 from ..console import track
 from ..core.images import encode_mask
 from ..core.labels import IGNORE
-from ..core.mark_kinds import BOX, UNKNOWN
+from ..core.mark_kinds import BOX, COLUMNS, UNKNOWN
 from ..core.marks import Marks, object_arrays
 from ..errors import WsssError
 from .check import Verdict, digest, read, read_mask
@@ -99,10 +98,9 @@ def _fields(fitted: Fitted, maker: Mapping[str, int], outlined: bool) -> dict[st
     fields: dict[str, Any] = {}
     if fitted.marks:
         places = [maker[name] for name in fitted.sources]
-        marks = Marks.of(
-            replace(one, source=UNKNOWN if one.source == UNKNOWN else places[one.source])
-            for one in fitted.marks
-        )
+        marks = Marks.of(fitted.marks)
+        source = marks.table[:, COLUMNS.index("source")]
+        source[:] = np.array([*places, UNKNOWN])[source]  # UNKNOWN is -1: the last
         fields |= {
             "mark": marks.table, "mark_ring": marks.ring, "mark_xy": marks.xy,
             "mark_run": marks.run,
