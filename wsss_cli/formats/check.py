@@ -16,6 +16,7 @@ from ..core.images import examine
 from ..core.label_images import read_labels
 from ..core.labels import IGNORE
 from ..core.mask_values import PLAIN, NoLabel, ValueTable
+from ..core.percentiles import Tally
 from ..core.reading import AS_IT_IS, Reading, Span
 from .masks import way_out
 from .sample import Collection, Problem, Sample
@@ -42,21 +43,25 @@ class Verdict:
 
 
 def check_all(
-    found: Collection, threads: int, reading: Reading = AS_IT_IS
+    found: Collection, threads: int, reading: Reading = AS_IT_IS, tally: Tally | None = None
 ) -> Iterator[Verdict | Problem]:
     """A verdict, or the problem why there is none, for each sample in order.
 
-    `reading` says how pixels are read that 8-bit RGB cannot hold. Threads, since decoders and
-    hashes let go of Python's lock.
+    `reading` says how pixels are read that 8-bit RGB cannot hold; `tally` counts those of more
+    than 8 bits. Threads, since decoders and hashes let go of Python's lock.
     """
 
     def check(sample: Sample) -> Verdict | Problem:
         try:
-            return check_sample(sample, len(found.classes), found.masks.table, reading)
+            own = tally and Tally()
+            verdict = check_sample(sample, len(found.classes), found.masks.table, reading, own)
         except OSError as err:
             return Problem(sample.id, err.strerror or str(err))
         except ValueError as err:
             return Problem(sample.id, str(err), way_out(err))
+        if tally is not None and own is not None:
+            tally.add(own)  # of what can be packed alone
+        return verdict
 
     ledger.read_many(lambda: _files(found))
     step = 16 * threads  # results that may wait for the caller
@@ -73,7 +78,11 @@ def _files(found: Collection) -> Iterator[Path]:
 
 
 def check_sample(
-    sample: Sample, classes: int, table: ValueTable = PLAIN, reading: Reading = AS_IT_IS
+    sample: Sample,
+    classes: int,
+    table: ValueTable = PLAIN,
+    reading: Reading = AS_IT_IS,
+    tally: Tally | None = None,
 ) -> Verdict:
     """Decode a sample's image and mask.
 
@@ -84,6 +93,7 @@ def check_sample(
     Args:
         classes: how many there are.
         table: what the mask's numbers and colours stand for.
+        tally: counts the values of an image of more than 8 bits.
 
     Raises:
         ValueError: undecodable, a mask of another size or with labels above C, or a box that is
@@ -91,7 +101,7 @@ def check_sample(
         OSError: unreadable.
     """
     image = read(sample.image)
-    (height, width), span = examine(image, reading)
+    (height, width), span = examine(image, reading, tally)
     boxes = None if sample.boxes is None else sample.boxes.fitted((height, width))
     if sample.mask is None:
         return Verdict((height, width), digest(sample, image, None), None, span, boxes)
