@@ -7,6 +7,7 @@ what is wrong. Only raster formats are opened: Pillow would hand an EPS file to 
 from __future__ import annotations
 
 import io
+import logging
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 # Pillow warns of odd metadata, and of sizes, which it refuses above twice its limit. Once and for
 # all, since `warnings.catch_warnings` does not hold among threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what is wrong is raised, too
 
 FORMATS = ("JPEG", "MPO", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")
 MOVING = ("GIF", "PNG", "WEBP", "AVIF")  # an MPO's further images are for the other eye
@@ -26,6 +28,7 @@ RESAVE = "save it as RGB or grey of 8 or 16 bits"
 
 BITS, PHOTOMETRIC, SAMPLES, PLANAR, EXTRA, NUMBERS = 258, 262, 277, 284, 338, 339  # tags of TIFF
 WIDTH, HEIGHT, TURN, NODATA = 256, 257, 274, 42113  # the last is GDAL's, a number as text
+STRIPS, ROWS, TILE_WIDTH, TILE_HEIGHT, TILES = 273, 278, 322, 323, 324  # where pixels are
 SUBFILE, SMALLER, MASK = 254, 0b001, 0b100  # bits of a smaller copy, and of a mask
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 COLOURS = {2: 3, 5: 4, 6: 3, 8: 3}  # bands by photometric interpretation; 1 of others
@@ -94,10 +97,12 @@ def check_one(image: ImageFile.ImageFile, data: bytes) -> None:
 
     Raises:
         ValueError: an animation, or a TIFF of several pages. Smaller copies and masks of a page
-            are none.
+            are none. Or a TIFF that lacks strips, which Pillow would take for black.
     """
     if isinstance(image, TiffImageFile):
         check_pages(data)
+        with told("open"):
+            _check_pieces(image.tag_v2)
     elif image.format in MOVING:
         _check_count("moving image of {} frames", getattr(image, "n_frames", 1))
 
@@ -115,6 +120,17 @@ def check_pages(data: bytes) -> None:
 def _check_count(kind: str, count: int) -> None:
     if count > 1:
         raise BadImage(f"a {kind.format(count)}: save the one that is meant as a file of its own")
+
+
+def _check_pieces(tags: ImageFileDirectory_v2) -> None:
+    width, height = tags[WIDTH], tags[HEIGHT]
+    if TILES in tags:
+        count = -(-width // tags[TILE_WIDTH]) * -(-height // tags[TILE_HEIGHT])
+    else:
+        count = -(-height // max(1, min(height, tags.get(ROWS, height))))
+    planes = tags.get(SAMPLES, 1) if tags.get(PLANAR, 1) == 2 else 1
+    if len(tags.get(TILES, tags.get(STRIPS, ()))) < count * planes:
+        raise BadImage("damaged: a part of its pixels is not there")
 
 
 def surplus(tags: Mapping[int, Any]) -> int:

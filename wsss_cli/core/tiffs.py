@@ -29,6 +29,7 @@ from .raster import (
     RESAVE,
     SAMPLES,
     SMALLER,
+    TILE_WIDTH,
     WIDTH,
     BadImage,
     UnknownBands,
@@ -44,9 +45,10 @@ from .tones import Box, Pixels
 
 EXTRA_WANTED = "pip install 'wsss-cli[tiff]'"
 MOST_BYTES = 1 << 32  # of all bands together, which are decoded at once
-TIMES = 16  # how many times larger than the image its tiles may be
-UNCOMPRESSED, TILED = 1, 322  # a compression, and the tag of a tile's width
-WHITE_IS_0, RGB = 0, 2
+TIMES, SMALL = 16, 1 << 20  # how many times larger than the image, or this, a tile may be
+COMPRESSION = 259  # a tag
+UNCOMPRESSED, WHITE_IS_0, RGB = 1, 0, 2
+UNSIGNED, SIGNED = 1, 2  # kinds of numbers
 BAD_PIECE = "cut short, or damaged: a part of its pixels is not there"
 
 
@@ -79,7 +81,7 @@ def size_of(tags: ImageFileDirectory_v2) -> tuple[int, int]:
 
 def is_ranged(tags: ImageFileDirectory_v2) -> bool:
     """Whether values have no range that is 0..255 as they are: more than 8 bits, or a sign."""
-    return max(tags[BITS]) > 8 or _kind(tags) != 1
+    return max(tags[BITS]) > 8 or _kind(tags) != UNSIGNED
 
 
 class TiffPixels(Pixels):
@@ -123,17 +125,22 @@ class TiffPixels(Pixels):
 
 def _gives(image: ImageFile.ImageFile, tags: ImageFileDirectory_v2, reading: Reading) -> bool:
     """Whether Pillow gives the bands that are asked for, with all their bits."""
-    count, given = tags.get(SAMPLES, 1), len(image.getbands())
+    count, given, planes = tags.get(SAMPLES, 1), len(image.getbands()), tags.get(PLANAR, 1) == 2
+    packed = tags.get(COMPRESSION, UNCOMPRESSED) != UNCOMPRESSED
     if given < max(reading.bands or (0,)) <= count:
         return False
+    if planes and given == 2 and packed:
+        return False  # it takes the alpha for grey, too
     if max(tags[BITS]) <= 8:
-        return _kind(tags) == 1
-    return count == 1 or (tags.get(PLANAR, 1) == 1 and _kind(tags) == 1)
+        return _kind(tags) == UNSIGNED
+    if packed and _kind(tags) == SIGNED and tags.prefix == b"MM":
+        return False  # it turns their bytes once too often
+    return count == 1 or (_kind(tags) == UNSIGNED and not planes)
 
 
 def _kind(tags: ImageFileDirectory_v2) -> int:
-    """1 of plain numbers, 2 of those with a sign, 3 of floats."""
-    return tags.get(NUMBERS, (1,))[0]
+    """UNSIGNED, SIGNED, 3 of floats."""
+    return tags.get(NUMBERS, (UNSIGNED,))[0]
 
 
 def _has_mask(data: bytes) -> bool:
@@ -150,7 +157,7 @@ def _alpha_of(tags: ImageFileDirectory_v2) -> int | None:
     extra = tags.get(EXTRA, ())
     if not extra or extra[0] not in ALPHA:
         return None
-    if extra[0] == 1 or _kind(tags) != 1 or set(tags[BITS]) not in ({8}, {16}):
+    if extra[0] == 1 or _kind(tags) != UNSIGNED or set(tags[BITS]) not in ({8}, {16}):
         raise BadImage(
             f"{in_words(tags)}, one of them alpha: choose others with pack's --bands, or {RESAVE}"
         )
@@ -184,10 +191,12 @@ def _check_pieces(page: Any, length: int) -> None:
         BadImage: it is so.
     """
     item = page.dtype.itemsize if page.dtype is not None else 8
-    tile = page.tilewidth * page.tilelength * page.tiledepth if TILED in page.tags else 0
+    tile = page.tilewidth * page.tilelength * page.tiledepth if TILE_WIDTH in page.tags else 0
     area = page.imagewidth * page.imagelength
-    if page.imagedepth != 1 or tile > TIMES * max(area, 1 << 20):
-        raise BadImage(f"{page.imagedepth} layers, or tiles much larger than the image")
+    if page.imagedepth != 1:
+        raise BadImage(f"{page.imagedepth} layers: save the one that is meant as a file of its own")
+    if tile > TIMES * max(area, SMALL):
+        raise BadImage("damaged: its tiles are much larger than the image")
     if area * page.samplesperpixel * item > MOST_BYTES:
         raise BadImage(
             f"{area * page.samplesperpixel * item / 1e9:.0f} GB of pixels: cut it into tiles, or "

@@ -91,7 +91,7 @@ class Pixels:
             with told("decode"):
                 values, alpha = self.rows(box)
             gaps = self._gaps(values, box) if self.wide else None
-            if self.wide and self._inverted:
+            if self._inverted:
                 values = self._turned(values)
             if alpha is None or alpha.min(initial=255) == 255 or self._reading.alpha == DROP:
                 yield top, values, None, gaps
