@@ -51,7 +51,7 @@ def numbers_of(keys: np.ndarray) -> np.ndarray:
     >>> numbers_of(counted(np.array([-0.5, 1.0]))[0]).tolist()
     [-0.5, 1.0]
     """
-    signed = keys - (EXACT + LARGEST)
+    signed = np.where(keys < EXACT, 0, keys - (EXACT + LARGEST))
     rounded = (np.abs(signed) << DROPPED).astype(np.int32).view(np.float32).astype(np.float64)
     return np.where(keys < EXACT, keys + float(LEAST), np.sign(signed) * rounded)
 

@@ -48,7 +48,7 @@ MOST_BYTES = 1 << 32  # of all bands together, which are decoded at once
 TIMES, SMALL = 16, 1 << 20  # how many times larger than the image, or this, a tile may be
 COMPRESSION = 259  # a tag
 UNCOMPRESSED, WHITE_IS_0, RGB = 1, 0, 2
-UNSIGNED, SIGNED = 1, 2  # kinds of numbers
+UNSIGNED = 1  # a kind of numbers
 BAD_PIECE = "cut short, or damaged: a part of its pixels is not there"
 
 
@@ -129,17 +129,17 @@ def _gives(image: ImageFile.ImageFile, tags: ImageFileDirectory_v2, reading: Rea
     packed = tags.get(COMPRESSION, UNCOMPRESSED) != UNCOMPRESSED
     if given < max(reading.bands or (0,)) <= count:
         return False
-    if planes and given == 2 and packed:
-        return False  # it takes the alpha for grey, too
+    if planes and given == 2:
+        return False  # it would take the alpha for grey, too
     if max(tags[BITS]) <= 8:
         return _kind(tags) == UNSIGNED
-    if packed and _kind(tags) == SIGNED and tags.prefix == b"MM":
-        return False  # it turns their bytes once too often
+    if packed and _kind(tags) != UNSIGNED and tags.prefix == b"MM":
+        return False  # it would turn their bytes once too often
     return count == 1 or (_kind(tags) == UNSIGNED and not planes)
 
 
 def _kind(tags: ImageFileDirectory_v2) -> int:
-    """UNSIGNED, SIGNED, 3 of floats."""
+    """UNSIGNED, 2 of numbers with a sign, 3 of floats."""
     return tags.get(NUMBERS, (UNSIGNED,))[0]
 
 
