@@ -54,7 +54,10 @@ def test_dim_images_among_others_are_said(capsys: pytest.CaptureFixture[str]) ->
 def test_values_without_a_range_of_their_own_are_refused() -> None:
     with pytest.raises(WsssError, match=r"-1\.\.0.25: which have no range of their own") as caught:
         refuse_unclear([Span(-1, 0.25, None)], "t")
-    assert caught.value.hint == "pack with --range -1,0.25 to make that black to white"
+    assert caught.value.hint == (
+        "pack with --range -1,0.25 to make that black to white, or with --stretch 2,98 to leave "
+        "out what is rare"
+    )
 
 
 def test_bright_images_are_taken_and_said() -> None:

@@ -132,7 +132,8 @@ def refuse_unclear(spans: Sequence[Span], name: str) -> None:
     whole = "" if found.full is None else f", --range 0,{found.full} leaves dark images dark"
     raise WsssError(
         f"{name}: {len(spans)} images of more than 8 bits hold {found}: {lost}",
-        f"pack with --range {number(low)},{number(high)} to make that black to white" + whole,
+        f"pack with --range {number(low)},{number(high)} to make that black to white, or with "
+        f"--stretch 2,98 to leave out what is rare{whole}",
     )
 
 
