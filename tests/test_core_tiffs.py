@@ -321,6 +321,14 @@ def test_facts_of_a_tiff() -> None:
     assert not is_ranged(narrow)
 
 
+def test_imagecodecs_is_named_where_it_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    reading = Reading(bands=(4,), range=(0, 9))
+    with pytest.raises(ValueError, match="16 bits needs imagecodecs, which is not installed"):
+        decode_image(written(SIXTEEN, compression="lzw"), reading)
+    assert decode_image(written(SIXTEEN), reading).any()
+
+
 def test_tifffile_is_named_where_it_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tifffile", None)
     data = written(SIXTEEN)

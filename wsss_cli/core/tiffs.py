@@ -6,8 +6,10 @@ nothing of most planes, floats and signed numbers. So a TIFF's tags are looked a
 
 from __future__ import annotations
 
+import importlib
 import io
 import logging
+import sys
 from math import prod
 from types import ModuleType
 from typing import Any
@@ -126,14 +128,13 @@ class TiffPixels(Pixels):
 def _gives(image: ImageFile.ImageFile, tags: ImageFileDirectory_v2, reading: Reading) -> bool:
     """Whether Pillow gives the bands that are asked for, with all their bits."""
     count, given, planes = tags.get(SAMPLES, 1), len(image.getbands()), tags.get(PLANAR, 1) == 2
-    packed = tags.get(COMPRESSION, UNCOMPRESSED) != UNCOMPRESSED
     if given < max(reading.bands or (0,)) <= count:
         return False
     if planes and given == 2:
         return False  # it would take the alpha for grey, too
     if max(tags[BITS]) <= 8:
         return _kind(tags) == UNSIGNED
-    if packed and _kind(tags) != UNSIGNED and tags.prefix == b"MM":
+    if _is_packed(tags) and _kind(tags) != UNSIGNED and tags.prefix == b"MM":
         return False  # it would turn their bytes once too often
     return count == 1 or (_kind(tags) == UNSIGNED and not planes)
 
@@ -141,6 +142,10 @@ def _gives(image: ImageFile.ImageFile, tags: ImageFileDirectory_v2, reading: Rea
 def _kind(tags: ImageFileDirectory_v2) -> int:
     """UNSIGNED, 2 of numbers with a sign, 3 of floats."""
     return tags.get(NUMBERS, (UNSIGNED,))[0]
+
+
+def _is_packed(tags: ImageFileDirectory_v2) -> bool:
+    return tags.get(COMPRESSION, UNCOMPRESSED) != UNCOMPRESSED
 
 
 def _has_mask(data: bytes) -> bool:
@@ -168,7 +173,7 @@ def _decoded(
     data: bytes, tags: ImageFileDirectory_v2, words: str, masked: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """(H, W, bands) values, and where asked for the (H, W) bool mask, where there is one."""
-    tifffile = _library(words)
+    tifffile = _library(words, _is_packed(tags))
     with told("decode"), tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages[0]
         _check_pieces(page, len(data))
@@ -214,19 +219,20 @@ def _check_pieces(page: Any, length: int) -> None:
         raise BadImage(BAD_PIECE)
 
 
-def _library(words: str) -> ModuleType:
-    """tifffile.
+def _library(words: str, packed: bool) -> ModuleType:
+    """tifffile, which unpacks with imagecodecs.
 
     Raises:
-        BadImage: it is not installed.
+        BadImage: one of them is needed and not installed.
     """
-    try:
-        import tifffile
-    except ModuleNotFoundError as err:
-        if err.name != "tifffile":
-            raise
-        raise BadImage(
-            f"a TIFF of {words} needs tifffile, which is not installed: {EXTRA_WANTED}"
-        ) from None
+    for name in ("tifffile", "imagecodecs") if packed else ("tifffile",):
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as err:
+            if err.name != name:
+                raise
+            raise BadImage(
+                f"a TIFF of {words} needs {name}, which is not installed: {EXTRA_WANTED}"
+            ) from None
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong is raised, too
-    return tifffile
+    return sys.modules["tifffile"]
