@@ -25,6 +25,7 @@ def tiff(
     order: str = "<",
     deflated: bool = False,
     pages: tuple[int, ...] = (0,),
+    nodata: str | None = None,
 ) -> bytes:
     """A TIFF of one strip.
 
@@ -33,6 +34,7 @@ def tiff(
         extra: tags of the bands beside the colours.
         order: of its bytes, < or >.
         pages: the kind (NewSubfileType) of each page; all show the same.
+        nodata: the number that stands for it, as GDAL writes it.
     """
     height, width = values.shape[:2]
     bands = 1 if values.ndim == 2 else values.shape[2]
@@ -50,14 +52,19 @@ def tiff(
         }  # fmt: skip
         if extra:
             tags[338] = list(extra)
+        if nodata is not None:
+            tags[42113] = nodata.encode() + b"\0"
         entries, later = b"", {}
         for tag, numbers in sorted(tags.items()):
-            packed = struct.pack(f"{order}{len(numbers)}I", *numbers)
+            text = isinstance(numbers, bytes)
+            packed = numbers if text else struct.pack(f"{order}{len(numbers)}I", *numbers)
             if len(packed) > 4:
                 later[tag] = len(out)
                 out += packed
                 packed = struct.pack(order + "I", later[tag])
-            entries += struct.pack(order + "HHI", tag, 4, len(numbers)) + packed
+            kind_of_tag = 2 if text else 4
+            entries += struct.pack(order + "HHI", tag, kind_of_tag, len(numbers))
+            entries += packed.ljust(4, b"\0")
         out[link : link + 4] = struct.pack(order + "I", len(out))
         out += struct.pack(order + "H", len(tags)) + entries
         link = len(out)

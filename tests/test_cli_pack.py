@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -461,6 +462,79 @@ def test_bands_and_transparency_wait_for_a_word(pack: Run, tmp_path: Path) -> No
     assert pack("--csv", "tags.csv", "--alpha", "drop", "--force").code == 0
     with open_dataset("data.h5") as data:
         np.testing.assert_array_equal(data.image("b"), values[..., :3])
+
+
+def four_bands(folder: Path) -> list[np.ndarray]:
+    """Two images of four 16-bit bands, one of them with nodata, and their table."""
+    rng = np.random.default_rng(0)
+    images = [rng.integers(1, 4000, (5, 9, 4)).astype(np.uint16) for _ in range(2)]
+    images[1][0] = 0
+    (folder / "a.tif").write_bytes(tiff(images[0], 2))
+    (folder / "b.tif").write_bytes(tiff(images[1], nodata="0"))  # greys, by its tags
+    (folder / "tags.csv").write_text("a.tif,x\nb.tif,x\n")
+    return images
+
+
+def test_a_stretch_is_that_of_each_band_over_all_images(pack: Run, tmp_path: Path) -> None:
+    images = four_bands(tmp_path)
+    result = pack("--csv", "tags.csv", "--bands", "4,3,2", "--stretch", "2,98")
+    assert result.code == 0
+    pooled = np.concatenate([images[0].reshape(-1, 4), images[1][1:].reshape(-1, 4)])
+    pairs = [np.percentile(pooled[:, band], (2, 98)).tolist() for band in (3, 2, 1)]
+    said = "2 images of more than 8 bits hold 11..3988 of 0..65535; --stretch 2,98: band 4 from"
+    assert said in result.err
+    assert "; 10 % nodata, read as 0\n" in result.err
+    with open_dataset("data.h5") as data:
+        assert np.asarray(data.params["range"]) == pytest.approx(np.asarray(pairs), abs=1e-9)
+        assert (data.params["bands"], data.params["stretch"]) == ([4, 3, 2], [2, 98])
+        for place, (low, high) in enumerate(data.params["range"]):
+            plain = (images[0][..., 3 - place] - low) * (255 / (high - low))
+            expected = np.rint(plain.clip(0, 255))
+            np.testing.assert_array_equal(data.image("a")[..., place], expected)
+        assert not data.image("b")[0].any()
+        assert data.image("b")[1:].any()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "reason"),
+    [
+        ("--bands 9,1,2 --stretch 2,98", 3, "4 bands of 16 bits, 4 of which can be read"),
+        ("--bands 0 --stretch 2,98", 2, "--bands"),
+        ("--bands 1 --stretch 98,2", 2, "--stretch [98, 2]: need two percentiles"),
+        ("--bands 1 --stretch nan,9", 2, "--stretch"),
+        ("--bands 1 --stretch 2,98 --range auto", 2, "--range and --stretch"),
+        ("--stretch 2,98", 3, "4 bands of 16 bits: choose with pack's --bands"),
+    ],
+)
+def test_bands_and_percentiles_that_are_not_there(
+    pack: Run, tmp_path: Path, words: str, code: int, reason: str
+) -> None:
+    four_bands(tmp_path)
+    result = pack("--csv", "tags.csv", *words.split())
+    assert result.code == code
+    assert reason in result.err
+    assert nothing_written(tmp_path)
+
+
+def test_one_stretch_is_not_for_8_and_16_bits(pack: Run, tmp_path: Path) -> None:
+    four_bands(tmp_path)
+    photo().save(tmp_path / "c.png")
+    (tmp_path / "tags.csv").write_text("a.tif,x\nc.png,x\n")
+    result = pack("--csv", "tags.csv", "--bands", "1,2,3", "--stretch", "2,98")
+    assert result.code == 3
+    assert "1 images have 8 bits and 1 more, and one stretch is for all" in result.err
+    assert nothing_written(tmp_path)
+
+
+def test_tifffile_is_named_where_it_is_not_installed(
+    pack: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    four_bands(tmp_path)
+    monkeypatch.setitem(sys.modules, "tifffile", None)
+    result = pack("--csv", "tags.csv", "--bands", "4,3,2", "--stretch", "2,98")
+    assert result.code == 3
+    assert "needs tifffile, which is not installed: pip install 'wsss-cli[tiff]'" in result.err
+    assert nothing_written(tmp_path)
 
 
 def test_drawn_images_have_no_range(pack: Run) -> None:

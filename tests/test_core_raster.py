@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
 from rasters import encode, png, tiff
 
-from wsss_cli.core.raster import bands_of, check_one, depth, low_bytes, open_image, surplus, told
+from wsss_cli.core.raster import (
+    bands_of,
+    check_one,
+    check_pages,
+    depth,
+    in_words,
+    low_bytes,
+    open_image,
+    subfiles,
+    surplus,
+    tiff_tags,
+    told,
+)
 
 NOISE = np.random.default_rng(0).integers(0, 65536, (5, 7, 5)).astype(np.uint16)
 BYTES = (NOISE >> 8).astype(np.uint8)
@@ -57,13 +71,13 @@ def test_bands_beside_the_colours_are_counted(
 ) -> None:
     values = BYTES[..., 0] if bands == 1 else BYTES[..., :bands]
     with open_image(tiff(values, photometric, extra)) as image:
-        assert surplus(image) == count
+        assert surplus(image.tag_v2) == count
         assert bands_of(image).startswith(f"{bands} band")
 
 
-def test_no_other_format_has_a_surplus() -> None:
+def test_bands_of_another_format() -> None:
     with open_image(encode(Image.new("RGBA", (2, 2)))) as image:
-        assert (surplus(image), bands_of(image)) == (0, "4 bands")
+        assert bands_of(image) == "4 bands"
 
 
 @pytest.mark.parametrize(
@@ -144,6 +158,34 @@ def test_an_image_of_two_views_is_one() -> None:
     with open_image(data) as image:
         assert image.format == "MPO"
         check_one(image, data)
+
+
+def test_a_tiff_that_lacks_strips_is_refused() -> None:
+    data = bytearray(tiff(BYTES[..., :3], 2))
+    rows = data.index(struct.pack("<HHII", 278, 4, 1, 5))
+    for fewer, whole in ((5, True), (9, True), (4, False), (1, False)):
+        data[rows + 8 : rows + 12] = struct.pack("<I", fewer)
+        with open_image(bytes(data)) as image:
+            if whole:
+                check_one(image, bytes(data))
+            else:
+                with pytest.raises(ValueError, match="is not there"):
+                    check_one(image, bytes(data))
+
+
+def test_tags_are_those_of_a_tiff_alone() -> None:
+    tags = tiff_tags(tiff(NOISE[..., :4], 2))
+    assert tags is not None
+    assert (tags[256], tags[257], in_words(tags)) == (7, 5, "4 bands of 16 bits")
+    for data in (png(NOISE[..., 0]), b"", b"II*\0", tiff(NOISE)[:40]):
+        assert tiff_tags(data) is None
+
+
+def test_kinds_of_pages() -> None:
+    assert list(subfiles(tiff(BYTES[..., 0], pages=(0, 1, 4)))) == [0, 1, 4]
+    check_pages(tiff(BYTES[..., 0], pages=(0, 1, 4)))
+    with pytest.raises(ValueError, match="a TIFF of 2 pages"):
+        check_pages(tiff(BYTES[..., 0], pages=(0, 0)))
 
 
 def test_memory_errors_pass() -> None:

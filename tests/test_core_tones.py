@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 from rasters import encode, png, tiff
 
+from wsss_cli.core import tones
 from wsss_cli.core.images import decode_image, examine
+from wsss_cli.core.percentiles import Tally
 from wsss_cli.core.reading import Reading, Span
 
 RNG = np.random.default_rng(0)
@@ -95,9 +97,52 @@ def test_no_numbers_are_refused(bad: float) -> None:
         examine(tiff(values))
 
 
-def test_signed_bytes_are_refused() -> None:
-    with pytest.raises(ValueError, match="1 signed band of 8 bits"):
-        decode_image(tiff(BYTES[..., 0].astype(np.int8)))
+@pytest.mark.parametrize(
+    "values", [TWELVE[..., 0], TWELVE[..., 0].astype(np.int16), TWELVE[..., 0] / np.float32(7)]
+)
+def test_what_becomes_0_by_a_stretch(values: np.ndarray) -> None:
+    values = values.copy()
+    values[0, 0] = values[2, 3] = 9999
+    data, pair = tiff(values, nodata="9999"), ((0.0, 4000.0),)
+    expected = ranged(values, 0, 4000)
+    np.testing.assert_array_equal(decode_image(data, Reading(range=pair[0])), expected)
+    expected[0, 0] = expected[2, 3] = 0
+    stretched = Reading(range=pair, stretch=(2, 98))
+    np.testing.assert_array_equal(decode_image(data, stretched), expected)
+    own = Tally()
+    span = examine(data, Reading(stretch=(2, 98)), own)[1]
+    assert span is not None
+    assert (own.pixels, own.empty, own.images) == (35, 2, {1: 1})
+    assert span.high == values[values < 9999].max()
+    odd = tiff(values, nodata="none")
+    assert decode_image(odd, stretched)[0, 0].tolist() == [255] * 3
+
+
+def test_each_band_has_its_own_ends() -> None:
+    pairs = ((0, 4095), (1000, 2000), (100, 3000))
+    found = decode_image(png(TWELVE[..., :3]), Reading(range=pairs))
+    for band, (low, high) in enumerate(pairs):
+        expected = ranged(TWELVE[..., band], low, high)[..., 0]
+        np.testing.assert_array_equal(found[..., band], expected)
+    with pytest.raises(ValueError, match="1 bands, and the data set was stretched with 3"):
+        decode_image(png(TWELVE[..., 0]), Reading(range=pairs))
+
+
+def test_transparent_pixels_do_not_count() -> None:
+    values = TWELVE * 16
+    values[0, :, 3], values[1:, :, 3] = 0, 65535
+    for alpha, empty in (("white", 21), ("drop", 0)):
+        own = Tally()
+        examine(png(values), Reading(alpha=alpha, stretch=(2, 98)), own)
+        assert (own.pixels, own.empty) == (105, empty)
+
+
+def test_a_strip_without_numbers_is_seen_among_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tones, "STRIP", 7)  # a row at a time
+    values = np.ones((5, 7), np.float32)
+    values[1] = np.nan
+    with pytest.raises(ValueError, match="infinite, or no numbers"):
+        examine(tiff(values))
 
 
 @pytest.mark.parametrize(
@@ -106,6 +151,7 @@ def test_signed_bytes_are_refused() -> None:
         (tiff(BYTES[..., :4], 2), (4, 1, 2), BYTES[..., [3, 0, 1]]),
         (tiff(BYTES[..., :4], 2, (2,)), (1, 2, 3), BYTES[..., :3]),
         (tiff(BYTES[..., :4], 2, (0,)), (3, 2, 1), BYTES[..., [2, 1, 0]]),
+        (tiff(BYTES[..., :4], 2, (0,)), (4, 2, 1), BYTES[..., [3, 1, 0]]),
         (tiff(BYTES, 2, (0, 0)), (2,), BYTES[..., [1, 1, 1]]),
         (tiff(BYTES[..., :2], 1, (0,)), (1,), BYTES[..., [0, 0, 0]]),
         (encode(Image.fromarray(BYTES[..., :3])), (3, 2, 1), BYTES[..., [2, 1, 0]]),
@@ -134,7 +180,7 @@ def test_surplus_bands_are_neither_dropped_nor_laid_over_white_unasked() -> None
 @pytest.mark.parametrize(
     ("data", "bands", "reason"),
     [
-        (tiff(BYTES[..., :4], 2, (0,)), (4,), "3 of which can be read; --bands asks for number 4"),
+        (tiff(BYTES[..., :4], 2, (0,)), (5,), "3 of which can be read; --bands asks for number 5"),
         (tiff(BYTES[..., 0]), (1, 2, 3), "1 band of 8 bits, 1 of which.*number 3"),
         (tiff(BYTES[..., :4], 2, (1,)), (1, 2, 3), "multiplied"),
         (encode(Image.new("P", (2, 2))), (1,), "a palette"),

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from conftest import encode_png
 from PIL import Image
+from rasters import png
 
 from wsss_cli.core.images import encode_mask
 from wsss_cli.core.mask_values import ValueTable
+from wsss_cli.core.percentiles import Tally
+from wsss_cli.core.reading import Reading
 from wsss_cli.formats.check import (
     Verdict,
     check_all,
@@ -42,6 +45,22 @@ def test_a_sample_that_fits() -> None:
     assert found == Verdict((4, 6), digest(sample, IMAGE, labels(1, 255)), (0, 1, 255))
     found = check_sample(replace(sample, mask=None), 2)
     assert (found.size, found.held) == ((4, 6), None)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_values_of_what_can_be_packed_are_counted(threads: int) -> None:
+    values = np.arange(24, dtype=np.uint16).reshape(4, 6)
+    deep = [png(values + np.uint16(100 * number)) for number in range(4)]
+    samples = [Sample(str(number), data, ("cat",)) for number, data in enumerate(deep)]
+    samples[1] = replace(samples[1], mask=labels(1, size=(2, 2)))  # which does not fit
+    tally = Tally()
+    found = list(
+        check_all(Collection(CLASSES, tuple(samples)), threads, Reading(stretch=(0, 100)), tally)
+    )
+    assert [isinstance(one, Problem) for one in found] == [False, True, False, False]
+    assert (tally.images, tally.pixels, tally.empty) == ({1: 3}, 72, 0)
+    pooled = np.concatenate([values + 100 * number for number in (0, 2, 3)])
+    assert tally.percentiles(0, (0, 40, 100)) == np.percentile(pooled, (0, 40, 100)).tolist()
 
 
 def test_a_mask_is_stored_by_what_its_numbers_stand_for() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from rasters import tiff
 
 from wsss_cli.artifacts import DatasetReader, open_dataset
 from wsss_cli.errors import WsssError
@@ -118,6 +119,23 @@ def test_deep_images_are_read_as_the_data_set_was(tmp_path: Path) -> None:
     trained: Any = SimpleNamespace(data=record, path=Path("w.pt"), classes=["x"])
     with opened([tmp_path / "a.png"], None, trained) as source:
         assert source.image("a")[0, :, 0].tolist() == [0, 128, 255]
+
+
+def test_new_images_are_stretched_as_the_data_set_was(tmp_path: Path) -> None:
+    values = np.arange(4 * 5 * 4, dtype=np.uint16).reshape(4, 5, 4) * 100
+    (tmp_path / "a.tif").write_bytes(tiff(values, nodata="300"))
+    said = (
+        '{"range": [[0, 5000], [1000, 6000], [100, 200]], "bands": [4, 3, 2], "stretch": [2, 98]}'
+    )
+    record = {"path": "", "relative": "", "run": "", "reading": said}
+    trained: Any = SimpleNamespace(data=record, path=Path("w.pt"), classes=["x"])
+    with opened([tmp_path / "a.tif"], None, trained) as source:
+        assert source.size("a") == (4, 5)
+        found = source.image("a")
+    for place, (band, low, high) in enumerate([(3, 0, 5000), (2, 1000, 6000), (1, 100, 200)]):
+        plain = (values[..., band] - float(low)) * (255 / (high - low))
+        expected = np.where(values[..., band] == 300, 0, np.rint(plain.clip(0, 255)))
+        np.testing.assert_array_equal(found[..., place], expected)
 
 
 def test_ids_are_all_or_a_splits_or_a_lists(tiny_data: Path, tmp_path: Path) -> None:

@@ -50,6 +50,13 @@ def test_what_json_has_no_word_for() -> None:
     assert finite(facts) == {"a": [None, 1.0], "b": [None], "c": "nan"}
 
 
+def test_lists_within_lists_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    print_facts({"params": {"range": [[810, 2040.5], [1, 2]], "bands": [4, 3]}})
+    assert capsys.readouterr().out == (
+        "params:\n  range: [810, 2040.5000], [1, 2]\n  bands: 4, 3\n"
+    )
+
+
 def test_parts_are_indented(capsys: pytest.CaptureFixture[str]) -> None:
     print_facts({"kind": "x", "params": {"lr": 0.1}, "history": [{"epoch": 1, "loss": 2.0}]})
     assert capsys.readouterr().out.splitlines() == [

@@ -16,7 +16,7 @@ from ..formats.reading import Asked
 from ..formats.shapes import Outlines, Use
 from ..options.files import Reads, Writes
 from ..options.ids import select_ids
-from ..options.pixels import AlphaOption, BandsOption, SpanOption, reading_of
+from ..options.pixels import AlphaOption, BandsOption, SpanOption, StretchOption, reading_of
 from ..options.shared import Force, Ids, Quiet, Seed
 from ..options.sources import Source, sourced, splits_of
 
@@ -112,6 +112,7 @@ def run(
         typer.Option("--fill-boxes", help="Paint boxes into true masks as if they were outlines."),
     ] = False,
     span: SpanOption = None,
+    stretch: StretchOption = None,
     alpha: AlphaOption = None,
     bands: BandsOption = None,
     on_error: Annotated[
@@ -136,15 +137,17 @@ def run(
     {sources}. Formats: {formats}. Points, lines and boxes become marks, weak labels with a place.
     Images keep their original bytes; each is decoded once to see that it can
     be. An image with no tag stays, as background only. Transparency, bands beside the colours and
-    values that would become nearly all black are refused until --alpha, --bands or --range says
-    how they are read. A folder may be a zip, and a path may lead into one: export.zip/tags.csv.
+    values that would become nearly all black are refused until --alpha, --bands, --range or
+    --stretch says how they are read. A folder may be a zip, and a path may lead into one:
+    export.zip/tags.csv.
 
     Example: wsss pack --csv tags.csv --images photos -o data.h5
     """
     from ..artifacts.writer import check_target
     from ..formats.lists import read_classes
 
-    splits, (reading, auto) = splits_of(split or []), reading_of(span, alpha, bands)
+    splits = splits_of(split or [])
+    reading, auto = reading_of(span, alpha, bands, stretch)
     check_target(out, force, goes_on=True)
     names = read_classes(classes) if classes is not None else None
     of_masks = MaskOptions(tuple(mask_values or ()), mask_suffix, first_label)

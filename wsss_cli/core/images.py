@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from .normalisation import IMAGENET
-from .raster import BadImage, check_one, depth, open_image, told
+from .raster import BadImage, check_one, check_pages, depth, open_image, told
 from .reading import AS_IT_IS, BEHIND, Reading, Span
-from .tones import Pixels, to_rgb
+from .tiffs import TiffPixels, beyond_pillow, is_ranged, size_of
+from .tones import PillowPixels, Pixels, to_rgb
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from .percentiles import Tally
 
 IMAGENET_MEAN, IMAGENET_STD = IMAGENET.mean, IMAGENET.std
 MEAN_COLOUR = (124, 116, 104)  # IMAGENET_MEAN in bytes: less than 0.01 once normalised
@@ -112,26 +116,26 @@ def decode_image(data: bytes, reading: Reading = AS_IT_IS) -> np.ndarray:
     Raises:
         ValueError: not such a file, cut short, too large, or one that needs a `reading`.
     """
-    with open_image(data) as image:
-        check_one(image, data)
-        turn = _orientation(image)
-        pixels = Pixels(image, data, reading)
+    with _pixels(data, reading) as (pixels, turn):
         ends = _ends(pixels, reading)
-        # Pillow turns a TIFF by itself when it loads its pixels.
-        turn = 1 if image.format == "TIFF" else turn
         size = (pixels.width, pixels.height) if turn >= 5 else (pixels.height, pixels.width)
         result = np.empty((*size, 3), np.uint8)
         stored = _AS_STORED[turn](result)  # a view: what is large is there once
         behind = BEHIND.get(reading.alpha or "", 255)
-        for top, values, alpha in pixels.strips():
-            stored[top : top + len(values)] = to_rgb(values, alpha, ends, behind)
+        for top, values, alpha, gaps in pixels.strips():
+            stored[top : top + len(values)] = to_rgb(values, alpha, ends, behind, gaps)
         return result
 
 
-def examine(data: bytes, reading: Reading = AS_IT_IS) -> tuple[tuple[int, int], Span | None]:
+def examine(
+    data: bytes, reading: Reading = AS_IT_IS, tally: Tally | None = None
+) -> tuple[tuple[int, int], Span | None]:
     """(H, W) as displayed of an image that `decode_image` reads, and what values it holds.
 
     Decodes all pixels, in less memory. Bands of more than 8 bits need no range here.
+
+    Args:
+        tally: counts the values of an image of more than 8 bits, too.
 
     Returns:
         the size, and of an image of more than 8 bits the span of its values.
@@ -140,11 +144,8 @@ def examine(data: bytes, reading: Reading = AS_IT_IS) -> tuple[tuple[int, int], 
         ValueError: as `decode_image`.
     """
     size = image_size(data)
-    with open_image(data) as image:
-        check_one(image, data)
-        pixels = Pixels(image, data, reading)
-        plain = not (pixels.wide or image.has_transparency_data or reading.bands)
-        return size, None if plain else pixels.span()
+    with _pixels(data, reading) as (pixels, _):
+        return size, None if pixels.plain else pixels.span(tally)
 
 
 def image_size(data: bytes) -> tuple[int, int]:
@@ -153,6 +154,10 @@ def image_size(data: bytes) -> tuple[int, int]:
     Raises:
         ValueError: not an image, or too large to be honest.
     """
+    beyond = beyond_pillow(data)
+    if beyond is not None:
+        width, height = size_of(beyond)
+        return (width, height) if _turn_of(beyond) >= 5 else (height, width)
     with open_image(data) as image:
         width, height = image.size
         if isinstance(image, TiffImageFile):  # some versions of Pillow have turned its size
@@ -161,16 +166,37 @@ def image_size(data: bytes) -> tuple[int, int]:
 
 
 def is_wide(data: bytes) -> bool:
-    """Whether an image has more than 8 bits a band, without decoding pixels.
+    """Whether an image has more than 8 bits a band, or a sign, without decoding pixels.
 
     Raises:
         ValueError: not an image.
     """
+    beyond = beyond_pillow(data)
+    if beyond is not None:
+        return is_ranged(beyond)
     with open_image(data) as image:
         return depth(image, data) > 8
 
 
-def _ends(pixels: Pixels, reading: Reading) -> tuple[float, float] | None:
+@contextmanager
+def _pixels(data: bytes, reading: Reading) -> Iterator[tuple[Pixels, int]]:
+    """An image's pixels, and how it is turned as stored: 1..8, as EXIF numbers it."""
+    beyond = beyond_pillow(data, reading)
+    if beyond is not None:
+        check_pages(data)
+        yield TiffPixels(data, beyond, reading), _turn_of(beyond)
+        return
+    with open_image(data) as image:
+        check_one(image, data)
+        turn = _orientation(image)
+        pixels = PillowPixels(image, data, reading)
+        # Pillow turns a TIFF by itself when it loads its pixels.
+        yield pixels, 1 if image.format == "TIFF" else turn
+
+
+def _ends(
+    pixels: Pixels, reading: Reading
+) -> tuple[float, float] | tuple[tuple[float, float], ...] | None:
     """The values that become 0 and 255 in an image of more than 8 bits."""
     if not pixels.wide or reading.range is not None:
         return reading.range if pixels.wide else None
@@ -248,4 +274,10 @@ def _orientation(image: Image.Image) -> int:
         value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # damaged EXIF says nothing about the pixels
         return 1
+    return value if value in _AS_STORED else 1
+
+
+def _turn_of(tags: Mapping[int, Any]) -> int:
+    """As `_orientation`, of a TIFF's tags."""
+    value = tags.get(_ORIENTATION, 1)
     return value if value in _AS_STORED else 1

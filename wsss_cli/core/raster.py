@@ -7,9 +7,10 @@ what is wrong. Only raster formats are opened: Pillow would hand an EPS file to 
 from __future__ import annotations
 
 import io
+import logging
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,13 +20,17 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 # Pillow warns of odd metadata, and of sizes, which it refuses above twice its limit. Once and for
 # all, since `warnings.catch_warnings` does not hold among threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what is wrong is raised, too
 
 FORMATS = ("JPEG", "MPO", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")
 MOVING = ("GIF", "PNG", "WEBP", "AVIF")  # an MPO's further images are for the other eye
 RESAVE = "save it as RGB or grey of 8 or 16 bits"
 
 BITS, PHOTOMETRIC, SAMPLES, PLANAR, EXTRA, NUMBERS = 258, 262, 277, 284, 338, 339  # tags of TIFF
-SUBFILE, NO_PAGE = 254, 0b101  # bits of a smaller copy, and of a mask
+WIDTH, HEIGHT, TURN, NODATA = 256, 257, 274, 42113  # the last is GDAL's, a number as text
+STRIPS, ROWS, TILE_WIDTH, TILE_HEIGHT, TILES = 273, 278, 322, 323, 324  # where pixels are
+SUBFILE, SMALLER, MASK = 254, 0b001, 0b100  # bits of a smaller copy, and of a mask
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 COLOURS = {2: 3, 5: 4, 6: 3, 8: 3}  # bands by photometric interpretation; 1 of others
 ALPHA = (1, 2, 999)  # extra bands that are transparency; 999 is CorelDRAW's
 OTHER_BYTES = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
@@ -33,6 +38,10 @@ OTHER_BYTES = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L
 
 class BadImage(ValueError):
     """What is wrong with an image, in words for the person who has it."""
+
+
+class UnknownBands(BadImage):
+    """A TIFF whose bands Pillow has no way to read."""
 
 
 @contextmanager
@@ -43,14 +52,18 @@ def told(what: str) -> Iterator[None]:
     except (MemoryError, BadImage):
         raise
     except Image.DecompressionBombError:
-        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
         raise BadImage(
-            f"more than {limit:.0f} million pixels: cut it into tiles, or shrink it"
+            f"more than {most_pixels() / 1e6:.0f} million pixels: cut it into tiles, or shrink it"
         ) from None
     except Exception as err:
         raise BadImage(
             f"cannot {what}: {' '.join(str(err).split()) or type(err).__name__}"
         ) from err
+
+
+def most_pixels() -> int:
+    """Of how many pixels an image may be."""
+    return 2 * (Image.MAX_IMAGE_PIXELS or 0)
 
 
 def open_image(data: bytes, formats: tuple[str, ...] = FORMATS) -> ImageFile.ImageFile:
@@ -72,9 +85,9 @@ def open_image(data: bytes, formats: tuple[str, ...] = FORMATS) -> ImageFile.Ima
         try:
             return Image.open(io.BytesIO(data), formats=known)
         except Image.UnidentifiedImageError:
-            bands = _bands_of_tiff(data) if "TIFF" in formats else None
-            if bands:
-                raise BadImage(f"a TIFF of {bands}: {RESAVE}") from None
+            tags = tiff_tags(data) if "TIFF" in formats else None
+            if tags is not None:
+                raise UnknownBands(f"a TIFF of {in_words(tags)}: {RESAVE}") from None
             kinds = "a PNG" if formats == ("PNG",) else "an image of a known format"
             raise BadImage(f"not {kinds}, or damaged at its start") from None
 
@@ -84,30 +97,53 @@ def check_one(image: ImageFile.ImageFile, data: bytes) -> None:
 
     Raises:
         ValueError: an animation, or a TIFF of several pages. Smaller copies and masks of a page
-            are none.
+            are none. Or a TIFF that lacks strips, which Pillow would take for black.
     """
     if isinstance(image, TiffImageFile):
-        kind, count = "TIFF of {} pages", len(list(_pages(data)))
-    else:
-        kind = "moving image of {} frames"
-        count = getattr(image, "n_frames", 1) if image.format in MOVING else 1
+        check_pages(data)
+        with told("open"):
+            _check_pieces(image.tag_v2)
+    elif image.format in MOVING:
+        _check_count("moving image of {} frames", getattr(image, "n_frames", 1))
+
+
+def check_pages(data: bytes) -> None:
+    """Refuse a TIFF of several pages, as `check_one`.
+
+    Raises:
+        ValueError: there are several.
+    """
+    pages = [kind for kind in subfiles(data) if not kind & (SMALLER | MASK)]
+    _check_count("TIFF of {} pages", len(pages))
+
+
+def _check_count(kind: str, count: int) -> None:
     if count > 1:
         raise BadImage(f"a {kind.format(count)}: save the one that is meant as a file of its own")
 
 
-def surplus(image: ImageFile.ImageFile) -> int:
-    """How many bands a file has beside its colours and its tagged transparency."""
-    if not isinstance(image, TiffImageFile):
-        return 0
-    extra = image.tag_v2.get(EXTRA, ())
-    used = COLOURS.get(image.tag_v2.get(PHOTOMETRIC, 0), 1) + bool(extra and extra[0] in ALPHA)
-    return max(0, image.tag_v2.get(SAMPLES, 1) - used)
+def _check_pieces(tags: ImageFileDirectory_v2) -> None:
+    width, height = tags[WIDTH], tags[HEIGHT]
+    if TILES in tags:
+        count = -(-width // tags[TILE_WIDTH]) * -(-height // tags[TILE_HEIGHT])
+    else:
+        count = -(-height // max(1, min(height, tags.get(ROWS, height))))
+    planes = tags.get(SAMPLES, 1) if tags.get(PLANAR, 1) == 2 else 1
+    if len(tags.get(TILES, tags.get(STRIPS, ()))) < count * planes:
+        raise BadImage("damaged: a part of its pixels is not there")
+
+
+def surplus(tags: Mapping[int, Any]) -> int:
+    """How many bands a TIFF has beside its colours and its tagged transparency."""
+    extra = tags.get(EXTRA, ())
+    used = COLOURS.get(tags.get(PHOTOMETRIC, 0), 1) + bool(extra and extra[0] in ALPHA)
+    return max(0, tags.get(SAMPLES, 1) - used)
 
 
 def bands_of(image: ImageFile.ImageFile) -> str:
     """What a file's bands are, in words."""
     if isinstance(image, TiffImageFile):
-        return _in_words(image.tag_v2)
+        return in_words(image.tag_v2)
     return f"{len(image.getbands())} bands"
 
 
@@ -154,8 +190,8 @@ def low_bytes(image: ImageFile.ImageFile, data: bytes) -> ImageFile.ImageFile:
     return other
 
 
-def _pages(data: bytes) -> Iterator[int]:
-    """The offset of each page of a TIFF that is no smaller copy or mask of another."""
+def subfiles(data: bytes) -> Iterator[int]:
+    """The kind (NewSubfileType) of each directory of a TIFF: a page, a smaller copy, a mask."""
     header = data[:16] if 43 in data[2:4] else data[:8]
     directory = ImageFileDirectory_v2(header)
     stream, seen = io.BytesIO(data), set()
@@ -164,24 +200,26 @@ def _pages(data: bytes) -> Iterator[int]:
         seen.add(offset)
         stream.seek(offset)
         directory.load(stream)
-        if not directory.get(SUBFILE, 0) & NO_PAGE:
-            yield offset
+        yield directory.get(SUBFILE, 0)
 
 
-def _bands_of_tiff(data: bytes) -> str | None:
-    """What the bands of a TIFF are; None of what is no TIFF, or damaged."""
+def tiff_tags(data: bytes) -> ImageFileDirectory_v2 | None:
+    """The tags of a TIFF's first page; None of what is no TIFF, or damaged."""
+    if data[:4] not in TIFF_STARTS:
+        return None
     try:
-        header = data[:16] if 43 in data[2:4] else data[:8]
-        directory = ImageFileDirectory_v2(header)
+        tags = ImageFileDirectory_v2(data[:16] if 43 in data[2:4] else data[:8])
         stream = io.BytesIO(data)
-        stream.seek(directory.next)
-        directory.load(stream)
-        return _in_words(directory) if BITS in directory else None
+        stream.seek(tags.next)
+        tags.load(stream)
+        known = all(isinstance(tags.get(one), int) for one in (WIDTH, HEIGHT))
+        return tags if known and BITS in tags and in_words(tags) else None
     except Exception:  # whatever strangers' bytes cause
         return None
 
 
-def _in_words(tags: ImageFileDirectory_v2) -> str:
+def in_words(tags: ImageFileDirectory_v2) -> str:
+    """What a TIFF's bands are."""
     count, bits = tags.get(SAMPLES, 1), sorted(set(tags.get(BITS, (1,))))
     kind = {2: "signed ", 3: "float "}.get(tags.get(NUMBERS, (1,))[0], "")
     sizes = " and ".join(str(one) for one in bits)

@@ -9,6 +9,7 @@ from typing import Any
 
 BEHIND = {"white": 255, "black": 0}  # what transparent pixels are laid over
 FEW = 8  # a part of the range so small that single pixels beyond it do not count
+
 DROP = "drop"  # transparency is left out, colours stay as stored
 
 
@@ -17,23 +18,28 @@ class Reading:
     """How pixels are read that 8-bit RGB cannot hold as they are; None where that is not said.
 
     Attributes:
-        range: of images of more than 8 bits, the values that become 0 and 255.
+        range: of images of more than 8 bits, the values that become 0 and 255; or a pair of them
+            for each band.
         alpha: "white" or "black", which transparent pixels are laid over; or "drop".
         bands: numbers of the one or three bands that are taken, from 1.
+        stretch: the percentiles that the range is made of, band by band, over all images. Nodata
+            does not count then, and becomes 0.
     """
 
-    range: tuple[float, float] | None = None
+    range: tuple[float, float] | tuple[tuple[float, float], ...] | None = None
     alpha: str | None = None
     bands: tuple[int, ...] | None = None
+    stretch: tuple[float, float] | None = None
 
     def record(self) -> dict[str, Any]:
         """What is said, as plain JSON values."""
-        said = {"range": self.range, "alpha": self.alpha, "bands": self.bands}
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in said.items()
-            if value is not None
+        said = {
+            "range": self.range,
+            "alpha": self.alpha,
+            "bands": self.bands,
+            "stretch": self.stretch,
         }
+        return {name: _plain(value) for name, value in said.items() if value is not None}
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Reading:
@@ -43,13 +49,18 @@ class Reading:
             ValueError: values that make no sense.
         """
         span, alpha, bands = (record.get(name) for name in ("range", "alpha", "bands"))
+        stretch = record.get("stretch")
+        pairs: Any = [span] if _is_pair(span) else span  # one for all bands, or one for each
         if span is not None and not (
-            isinstance(span, list | tuple)
-            and len(span) == 2
-            and all(isinstance(v, int | float) and math.isfinite(v) for v in span)
-            and span[0] < span[1]
+            isinstance(pairs, list | tuple) and pairs and all(_is_pair(one) for one in pairs)
         ):
             raise ValueError(f"range {span}: need two numbers, the smaller first")
+        if stretch is not None and not (
+            _is_pair(stretch) and stretch[0] >= 0 and stretch[1] <= 100
+        ):
+            raise ValueError(
+                f"stretch {stretch}: need two percentiles from 0 to 100, the smaller first"
+            )
         if alpha is not None and alpha not in (*BEHIND, DROP):
             raise ValueError(f"alpha {alpha}: one of {', '.join([*BEHIND, DROP])}")
         if bands is not None and not (
@@ -58,8 +69,30 @@ class Reading:
             and all(isinstance(one, int) and one > 0 for one in bands)
         ):
             raise ValueError(f"bands {bands}: need one or three numbers from 1")
-        ends = None if span is None else (span[0], span[1])
-        return cls(ends, alpha, None if bands is None else tuple(bands))
+        ends: Any = None if span is None else tuple((one[0], one[1]) for one in pairs)
+        if _is_pair(span):
+            ends = ends[0]
+        elif ends and bands and len(ends) != len(bands):
+            raise ValueError(f"range {span}: need one pair for each of {len(bands)} bands")
+        chosen = None if bands is None else tuple(bands)
+        return cls(ends, alpha, chosen, stretch and (stretch[0], stretch[1]))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _is_pair(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and all(_is_number(one) for one in value)
+        and value[0] < value[1]
+    )
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 
 AS_IT_IS = Reading()

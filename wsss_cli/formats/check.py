@@ -16,6 +16,7 @@ from ..core.images import examine
 from ..core.label_images import read_labels
 from ..core.labels import IGNORE
 from ..core.mask_values import PLAIN, NoLabel, ValueTable
+from ..core.percentiles import Tally
 from ..core.reading import AS_IT_IS, Reading, Span
 from ..errors import WsssError
 from .fitting import Fitted, fit
@@ -85,23 +86,27 @@ class Verdict:
 
 
 def check_all(
-    found: Collection, threads: int, reading: Reading = AS_IT_IS
+    found: Collection, threads: int, reading: Reading = AS_IT_IS, tally: Tally | None = None
 ) -> Iterator[Verdict | Problem]:
     """A verdict, or the problem why there is none, for each sample in order.
 
-    `reading` says how pixels are read that 8-bit RGB cannot hold. Threads, since decoders and
-    hashes let go of Python's lock.
+    `reading` says how pixels are read that 8-bit RGB cannot hold; `tally` counts those of more
+    than 8 bits. Threads, since decoders and hashes let go of Python's lock.
     """
 
     def check(sample: Sample) -> Verdict | Problem:
         try:
-            return check_sample(
-                sample, len(found.classes), found.masks.table, reading, numbers, found.use
+            own = tally and Tally()
+            verdict = check_sample(
+                sample, len(found.classes), found.masks.table, reading, own, numbers, found.use
             )
         except OSError as err:
             return Problem(sample.id, err.strerror or str(err))
         except ValueError as err:
             return Problem(sample.id, str(err), way_out(err))
+        if tally is not None and own is not None:
+            tally.add(own)  # of what can be packed alone
+        return verdict
 
     numbers = {name: index for index, name in enumerate(found.classes)}
     ledger.read_many(lambda: _files(found))
@@ -141,6 +146,7 @@ def check_sample(
     classes: int,
     table: ValueTable = PLAIN,
     reading: Reading = AS_IT_IS,
+    tally: Tally | None = None,
     numbers: Mapping[str, int] | None = None,
     use: Use = USUAL,
 ) -> Verdict:
@@ -153,6 +159,7 @@ def check_sample(
     Args:
         classes: how many there are.
         table: what the mask's numbers and colours stand for.
+        tally: counts the values of an image of more than 8 bits.
         numbers: class index of each class, for what was drawn.
         use: what becomes of that.
 
@@ -162,7 +169,7 @@ def check_sample(
         OSError: unreadable.
     """
     image = read(sample.image)
-    (height, width), span = examine(image, reading)
+    (height, width), span = examine(image, reading, tally)
     drawing, fitted, drawn = sample.drawn(), None, None
     if drawing is not None:
         fitted = fit(drawing, (height, width), numbers or {}, use)

@@ -15,6 +15,7 @@ from ..machine.cores import free_cores
 from .reading import PACK as NAME
 
 if TYPE_CHECKING:
+    from ..core.percentiles import Tally
     from ..core.reading import Reading
     from .agreement import Agreement
     from .check import Drawn, Verdict
@@ -61,7 +62,7 @@ def pack(
     from ..core.reading import AS_IT_IS
     from .agreement import compare
     from .check import check_links
-    from .ranges import settled
+    from .ranges import counting, settled
     from .storing import store
 
     if link:
@@ -69,12 +70,14 @@ def pack(
     for remark in found.remarks:
         warn(f"{name}: {remark}")
     reading = reading or AS_IT_IS
-    verdicts, bad = _check(found, name, on_error, workers, quiet, reading)
+    tally = counting(reading)
+    verdicts, bad = _check(found, name, on_error, workers, quiet, reading, tally)
     samples = [sample for sample in found.samples if sample.id in verdicts]
     if not samples:
         raise WsssError(f"{name}: no image to pack")
     spans = [verdict.span for verdict in verdicts.values() if verdict.span is not None]
-    reading, said = settled(spans, reading, auto_range, name)
+    narrow = len(samples) - len(spans)
+    reading, said = settled(spans, reading, auto_range, name, tally, narrow)
     if said:
         log(f"{NAME}: {said}", quiet)
     found = replace(found, notes={**found.notes, **reading.record()})
@@ -116,6 +119,7 @@ def _check(
     workers: int | None,
     quiet: bool,
     reading: Reading,
+    tally: Tally | None,
 ) -> tuple[dict[str, Verdict], list[Problem]]:
     """Decode everything once: verdicts by id, and what cannot be packed.
 
@@ -135,7 +139,7 @@ def _check(
             "pack the tags without masks",
         )
     threads = min(free_cores(), 8) if workers is None else max(workers, 1)
-    results = check_all(found, threads, reading)
+    results = check_all(found, threads, reading, tally)
     verdicts = {}
     tracked = track(results, f"{NAME}: checking", total=len(found.samples), quiet=quiet)
     for sample, result in zip(found.samples, tracked, strict=True):

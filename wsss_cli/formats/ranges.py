@@ -6,14 +6,26 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 from operator import or_
+from typing import cast
 
 from ..console import warn
+from ..core.percentiles import Tally
 from ..core.reading import FEW, Reading, Span, number
 from ..errors import WsssError
 
 
+def counting(reading: Reading) -> Tally | None:
+    """What counts the values of all images, where percentiles of them are asked for."""
+    return Tally() if reading.stretch else None
+
+
 def settled(
-    spans: Sequence[Span], reading: Reading, auto: bool, name: str
+    spans: Sequence[Span],
+    reading: Reading,
+    auto: bool,
+    name: str,
+    tally: Tally | None = None,
+    narrow: int = 0,
 ) -> tuple[Reading, str | None]:
     """How all images are read, and what there is to say about it.
 
@@ -22,14 +34,19 @@ def settled(
         reading: what is asked for.
         auto: whether the range is that of all values found.
         name: the source, for messages.
+        tally: what `counting` gave, filled.
+        narrow: how many images have 8 bits.
 
     Raises:
         WsssError: no range is given, and the bits' own would leave less than half of the grey
             levels or does not exist; or one is given that no value lies in; or some images hold
-            integers and others floats, which no range can serve.
+            integers and others floats, which no range can serve; or percentiles are asked for
+            that there are none of.
     """
     if not spans:
-        return reading, None
+        if reading.stretch:
+            warn(f"{name}: no image has more than 8 bits: --stretch changes none")
+        return replace(reading, stretch=None), None
     floats = sum(not span.whole for span in spans)
     if 0 < floats < len(spans):
         raise WsssError(
@@ -38,6 +55,8 @@ def settled(
             "save them as numbers of one kind",
         )
     found = reduce(or_, spans)
+    if tally is not None:
+        return _stretched(tally, reading, found, narrow, name)
     if auto:
         high = found.high if found.high > found.low else found.low + 1
         reading = replace(reading, range=(_plain(found.low), _plain(high)))
@@ -46,11 +65,55 @@ def settled(
         refuse_unclear(spans, name)
         _warn_of_dim(spans, name)
         return reading, held
-    low, high = reading.range
+    low, high = cast("tuple[float, float]", reading.range)  # a pair alone is asked for
     if not auto and (found.high <= low or found.low >= high):
         ends = f"--range {number(low)},{number(high)}"
         raise WsssError(f"{name}: {held}, none of it within {ends}", "--range auto takes all of it")
     return reading, held
+
+
+def _stretched(
+    tally: Tally, reading: Reading, found: Span, narrow: int, name: str
+) -> tuple[Reading, str]:
+    """As `settled`, each band from one percentile to another.
+
+    Raises:
+        WsssError: images of 8 bits or of other numbers of bands are among them; or a band has no
+            data, or the same value at both percentiles.
+    """
+    wide = tally.images.total()
+    if narrow:
+        raise WsssError(
+            f"{name}: {narrow} images have 8 bits and {wide} more, and one stretch is for all",
+            "pack them apart, or give --range, which leaves those of 8 bits alone",
+        )
+    if len(tally.images) > 1:
+        kinds = " and ".join(f"{n} of {bands}" for bands, n in sorted(tally.images.items()))
+        raise WsssError(
+            f"{name}: {kinds} bands, and one stretch is for all",
+            "--bands takes the same bands of all of them",
+        )
+    assert reading.stretch is not None
+    low, high = (number(one) for one in reading.stretch)
+    pairs, said = [], []
+    for place, band in enumerate(reading.bands or range(1, max(tally.images) + 1)):
+        ends = tally.percentiles(place, reading.stretch)
+        if ends is None:
+            raise WsssError(f"{name}: band {band} of all images is nodata", "take other --bands")
+        if not ends[0] < ends[1]:
+            raise WsssError(
+                f"{name}: the percentiles {low} and {high} of band {band} are both "
+                f"{number(ends[0])}",
+                "take percentiles that are farther apart, for example --stretch 0,100, or another "
+                "band; give --range where it is known",
+            )
+        pairs.append((_plain(ends[0]), _plain(ends[1])))
+        said.append(f"band {band} from {number(ends[0])} to {number(ends[1])}")
+    empty = f"; {100 * tally.empty / tally.pixels:.3g} % nodata, read as 0" if tally.empty else ""
+    return replace(reading, range=tuple(pairs)), (
+        f"{wide} images of more than 8 bits hold {found}; --stretch {low},{high}: "
+        f"{', '.join(said)}{empty}"
+    )
 
 
 def refuse_unclear(spans: Sequence[Span], name: str) -> None:
@@ -69,7 +132,8 @@ def refuse_unclear(spans: Sequence[Span], name: str) -> None:
     whole = "" if found.full is None else f", --range 0,{found.full} leaves dark images dark"
     raise WsssError(
         f"{name}: {len(spans)} images of more than 8 bits hold {found}: {lost}",
-        f"pack with --range {number(low)},{number(high)} to make that black to white" + whole,
+        f"pack with --range {number(low)},{number(high)} to make that black to white, or with "
+        f"--stretch 2,98 to leave out what is rare{whole}",
     )
 
 

@@ -16,7 +16,7 @@ PACK = "pack"  # the command
 # Options of pack that most formats take.
 TAGGED = (
     "masks", "mask_values", "mask_suffix", "first_label", "classes", "negative", "split", "ids",
-    "link", "span", "alpha", "bands",
+    "link", "span", "stretch", "alpha", "bands",
 )  # fmt: skip
 
 

@@ -172,5 +172,7 @@ def print_facts(facts: dict[str, Any]) -> None:
 
 def _plain(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(map(_plain, value))
+        return ", ".join(
+            f"[{_plain(one)}]" if isinstance(one, list) else _plain(one) for one in value
+        )
     return f"{value:.4f}" if isinstance(value, float) else str(value)
