@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..artifacts.supervision import of_contents, taught_by
 from ..artifacts.torch_files import not_finite, read_torch
 from ..artifacts.weights import MADE_BY
 from ..core.normalisation import IMAGENET as OF_IMAGENET
@@ -42,8 +43,11 @@ def load_backbone_weights(backbone: Backbone, source: str | Path | Mapping[str, 
         backbone.origin = _load(backbone, source, "the given weights")
     elif source == IMAGENET:
         _load(backbone, _imagenet(backbone.name), f"ImageNet weights of {backbone.name}")
+        backbone.taught = taught_by(backbone.name, IMAGENET)
     elif source != RANDOM:
-        backbone.origin = _load(backbone, _read(Path(source)), str(source))
+        found = _read(Path(source))
+        backbone.origin = _load(backbone, found, str(source))
+        backbone.taught = tuple(of_contents(found, Path(source)))
 
 
 def all_entries(backbone: Backbone, source: str | Path | Mapping[str, Tensor]) -> dict[str, Tensor]:

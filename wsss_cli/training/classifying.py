@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..artifacts.supervision import TAGS
 from ..errors import UsageError
 from ..options.cards import Due
 from ..options.training import Body, Crops, Recipe, Setting
 from .inputs import held_out_split, keep_pixels, tagged_ids
-from .job import Job
+from .job import Job, Measure
 from .probes import check_decay, probe_tags
 from .scaling import augmentation
 
@@ -125,7 +126,9 @@ class Classifying:
         ids = self.images(reader, ids, sources, task.setting.quiet or not team.leads)
         learner = self.learner(len(reader.classes))
         start = partial(fit_head, reader, ids, PROBE_SIDE * side, task.probe_decay)
-        measure = partial(validate, reader, val, side, task.recipe.batch_size, self.figures)
+        measure = Measure(
+            TAGS, val, partial(validate, reader, val, side, task.recipe.batch_size, self.figures)
+        )
         job = Job(
             name=NAME,
             kind=KIND,

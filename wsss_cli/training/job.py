@@ -28,6 +28,24 @@ if TYPE_CHECKING:
     from .team import Team
 
 
+@dataclass(frozen=True)
+class Measure:
+    """Figures of the model after an epoch, and the labels that they are taken by.
+
+    Attributes:
+        what: kind of labels (KINDS of artifacts/supervision.py).
+        ids: whose they are.
+        figures: the figures.
+    """
+
+    what: str
+    ids: Sequence[str]
+    figures: Callable[[nn.Module, Compute], dict[str, float]]
+
+    def __call__(self, model: nn.Module, compute: Compute) -> dict[str, float]:
+        return self.figures(model, compute)
+
+
 @dataclass
 class Job:
     """What a training stage trains, whatever the recipe and the machine.
@@ -69,7 +87,7 @@ class Job:
     loss: Loss
     grouping: Mapping[str, Any] = field(default_factory=dict)
     start: Callable[[Any, Compute], None] | None = None
-    measure: Callable[[nn.Module, Compute], dict[str, float]] | None = None
+    measure: Measure | None = None
     val_every: int = 1
     after: Callable[[nn.Module, Compute, int], None] | None = None
     finish: Callable[[Any, Compute], None] | None = None
@@ -117,8 +135,18 @@ def begin(out: Path, recipe: Recipe, setting: Setting, fewest_epochs: int = 1) -
         yield team
 
 
-def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[str, Any]]:
+def train(
+    job: Job,
+    recipe: Recipe,
+    setting: Setting,
+    team: Team,
+    learns: Sequence[str] | None = None,
+) -> list[dict[str, Any]]:
     """Run a job to the end, from wherever an earlier attempt was stopped.
+
+    Args:
+        job, recipe, setting, team: what is trained, how, and where.
+        learns: kinds of labels of the data set that teach, as the method's card says.
 
     Returns:
         the history, as it stands in the weights.
@@ -140,6 +168,7 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
     precision = team.share(resolve_precision(setting.precision, team.device).value)
     compute = set_up(plan, recipe, setting, team, precision)
     identity = _identity(job, recipe, setting.seed, precision)
+    _note_taught(job, learns)
     if (origin := _origin(job)) and team.leads:
         log(f"{job.name}: --backbone-weights: {origin}", setting.quiet)
     samples = Samples(job.load, job.ids, setting.seed, job.keyed)
@@ -221,13 +250,38 @@ def _finish(
     history: Sequence[dict[str, Any]],
 ) -> None:
     """Write the weights."""
+    from ..artifacts import ledger
     from ..artifacts.weights import save_weights
 
     if job.finish is not None:
         job.finish(model, compute)
     if compute.team.leads:
         weights = {name: t.contiguous() for name, t in model.state_dict().items()}
-        save_weights(job.out, **identity, config=job.config, state_dict=weights, history=history)
+        taught = ledger.current().taught
+        save_weights(
+            job.out,
+            **identity,
+            config=job.config,
+            state_dict=weights,
+            history=history,
+            taught=taught,
+        )
+
+
+def _note_taught(job: Job, learns: Sequence[str] | None) -> None:
+    """Tell the command's ledger what teaches the network: its weights say so, and other outputs."""
+    from ..artifacts import ledger
+    from ..artifacts.supervision import CHOSEN, Taught, of_images, record_of
+
+    more: list[Taught] = []
+    for module in job.model.modules():
+        more += getattr(module, "taught", ())  # backbones know what they were filled with
+    if job.measure is not None and job.val_every:
+        data: Any = next((one for one in job.inputs if one.kind == "wsss/dataset"), None)
+        more.append(of_images(Taught(job.measure.what, CHOSEN), job.measure.ids, data))
+    if learns is not None:
+        found = record_of(job.inputs, job.ids, learns, trains=True, more=more)
+        ledger.current().taught = found
 
 
 def _origin(job: Job) -> str:

@@ -1,0 +1,307 @@
+"""What taught a file: a record of labels over all that it was made from, kept in the file itself.
+
+`record_of` is the one place that makes it: what the inputs' own records say, and what the command
+reads of the data set beside that, as a method's card declares it (`learns`). So a lone file can
+answer, and a command says one line. An output whose maker declares nothing says so, as UNRECORDED.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import ledger
+from .provenance import Source
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .store import Artifact
+
+TAGS, MASKS = "tags", "true masks"
+TRUE_BOXES, OBJECTS = "true boxes", "true objects"
+POINTS, LINES, BOXES, POLYGONS, REGIONS = MARKS = (
+    "marks: points",
+    "marks: lines",
+    "marks: boxes",
+    "marks: polygons",
+    "marks: regions",
+)
+SALIENCY, CUES = "saliency maps", "cues"
+WEIGHTS = "weights"  # of other people's, by whatever labels
+UNRECORDED = "not recorded"
+KINDS = (TAGS, *MARKS, MASKS, TRUE_BOXES, OBJECTS, SALIENCY, CUES, WEIGHTS, UNRECORDED)
+
+LEARNED, PRETRAINING, CHOSEN = USES = ("learned", "pretraining", "chosen")
+IMAGENET_IMAGES = 1_281_167  # of ILSVRC 2012's training list, one tag each
+MOST = 1 << 26  # bytes of a list of images, one bit an image
+
+
+@dataclass(frozen=True)
+class Taught:
+    """One entry of a record: labels of one kind, of images of one data set.
+
+    Attributes:
+        what: one of KINDS.
+        use: LEARNED, PRETRAINING of a backbone, or CHOSEN: seen only to choose or to watch by.
+        by: the commands that read them, in order; none for a program of the user's.
+        images: how many different ones; None where that is not known.
+        at_least: there may be more: lists of images that could not be compared went into it.
+        file, run: of the data set; of UNRECORDED, the file that does not say.
+        rows: which images, as bits over the data set's rows (`packed`); "" where not known.
+        own: an image's labels made that image's own item and no other.
+        of: what else is known, in words.
+    """
+
+    what: str
+    use: str = LEARNED
+    by: tuple[str, ...] = ()
+    images: int | None = None
+    at_least: bool = False
+    file: str = ""
+    run: str = ""
+    rows: str = ""
+    own: bool = False
+    of: str = ""
+
+    def record(self) -> dict[str, Any]:
+        """As it is stored: plain values, the usual ones left out."""
+        found = {one.name: getattr(self, one.name) for one in fields(self)}
+        found["by"] = list(self.by)
+        return {name: value for name, value in found.items() if value not in (None, "", False, [])}
+
+
+def read_entries(records: Iterable[Mapping[str, Any]]) -> list[Taught]:
+    """Entries as `Taught.record` stores them.
+
+    Raises:
+        ValueError: they are not. Names that are not known are passed over.
+    """
+    known = {one.name: type(one.default) for one in fields(Taught)}
+    found = []
+    for record in records:
+        if not isinstance(record, Mapping) or not isinstance(record.get("what"), str):
+            raise ValueError("supervision is no record")
+        values = {name: value for name, value in record.items() if name in known}
+        by = values.get("by", [])
+        if not isinstance(by, list) or not all(isinstance(name, str) for name in by):
+            raise ValueError("supervision: by names no commands")
+        for name, value in values.items():
+            number = name == "images" and type(value) is int and value >= 0
+            if name not in ("what", "by") and not number and type(value) is not known[name]:
+                raise ValueError(f"supervision: {name} makes no sense")
+        found.append(Taught(**{**values, "by": tuple(by)}))
+    return found
+
+
+def check(records: Any) -> None:
+    """Raise ValueError where what a file says of its supervision is no list of entries."""
+    if records is not None:
+        if not isinstance(records, list):
+            raise ValueError("supervision is no record")
+        read_entries(records)
+
+
+# Lists of images
+
+
+def packed(rows: np.ndarray, size: int) -> str:
+    """A list of images in a few bytes of text: one bit an image, gzipped, in base64.
+
+    Args:
+        rows: (n,) integers below `size`.
+        size: images of the data set.
+    """
+    import numpy as np
+
+    bits = np.zeros(size, bool)
+    bits[rows] = True
+    return base64.b64encode(zlib.compress(np.packbits(bits).tobytes(), 9)).decode()
+
+
+def unpacked(text: str) -> np.ndarray:
+    """(bytes,) uint8 of `packed`; bits beyond the data set's images are 0.
+
+    Raises:
+        ValueError: no such text.
+    """
+    import numpy as np
+
+    try:
+        raw = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), MOST)
+    except zlib.error as err:
+        raise ValueError(f"supervision: rows are damaged ({err})") from None
+    return np.frombuffer(raw, np.uint8)
+
+
+def _united(one: str, other: str) -> tuple[str, int]:
+    """Images that one list or the other holds, and how many."""
+    import numpy as np
+
+    first, second = sorted((unpacked(one), unpacked(other)), key=len)
+    bits = second.copy()
+    bits[: len(first)] |= first
+    return base64.b64encode(zlib.compress(bits.tobytes(), 9)).decode(), int(
+        np.unpackbits(bits).sum()
+    )
+
+
+def joined(entries: Iterable[Taught]) -> list[Taught]:
+    """The same with one entry for each kind, use and data set: an image counts once.
+
+    Where lists of images cannot be compared, the longer one counts, as "at least".
+
+    Raises:
+        ValueError: rows that are no list.
+    """
+    found: dict[tuple[Any, ...], Taught] = {}
+    for one in entries:
+        key = (one.what, one.use, one.run or one.file, one.of, one.own)
+        found[key] = _both(found[key], one) if key in found else one
+    order = {name: place for place, name in enumerate((*USES, *KINDS))}
+    return sorted(found.values(), key=lambda one: (order.get(one.use, 99), order.get(one.what, 99)))
+
+
+def _both(one: Taught, other: Taught) -> Taught:
+    by = tuple(dict.fromkeys((*one.by, *other.by)))
+    if one.images is None or other.images is None or one.rows == other.rows != "":
+        return replace(one, by=by)
+    if one.rows and other.rows:
+        rows, images = _united(one.rows, other.rows)
+        return replace(one, by=by, rows=rows, images=images)
+    return replace(one, by=by, rows="", images=max(one.images, other.images), at_least=True)
+
+
+# Making one
+
+
+def record_of(
+    inputs: Sequence[Source],
+    ids: Sequence[str],
+    learns: Sequence[str | Taught] | None,
+    *,
+    trains: bool = False,
+    more: Sequence[Taught] = (),
+    output: tuple[str, str] = ("", ""),
+) -> list[dict[str, Any]]:
+    """The record of a file that the running command makes, as it is stored.
+
+    What taught an input taught the output. Of what an input's items were made of each for itself,
+    such as maps of the tags that their images have, only the images of the output count.
+
+    Args:
+        inputs: what it is made from.
+        ids: the images of its run; of weights, those that they were trained on.
+        learns: the kinds of labels (KINDS) of these images that are read beside what the inputs
+            learned from; None where nobody says.
+        trains: all images teach the whole output; else each its own item.
+        more: further entries: pretraining, images to choose by.
+        output: file and run, for an output of which nobody says what taught it.
+    """
+    data: Any = next((one for one in inputs if one.kind == "wsss/dataset"), None)
+    found = []
+    for source in inputs:
+        for one in of_source(source):
+            found.append(_narrowed(one, ids, data, trains) if one.own else one)
+    beside = ledger.current().taught  # what is written beside weights learned what they do
+    if beside is not None:
+        found += read_entries(beside)
+    elif learns is None:
+        found.append(Taught(UNRECORDED, by=_by(), file=output[0], run=output[1]))
+    for what in learns or ():
+        entry = Taught(what) if isinstance(what, str) else what
+        found.append(replace(of_images(entry, ids, data), own=not trains))
+    return [one.record() for one in joined([*found, *more])]
+
+
+def of_images(entry: Taught, ids: Sequence[str], data: Artifact | None) -> Taught:
+    """An entry of the running command's, of these images of a data set."""
+    if entry.what not in KINDS:
+        raise ValueError(f"{entry.what!r} is no kind of label: see artifacts/supervision.py")
+    file, run = (data.path.name, data.run) if data is not None else ("", "")
+    rows = _rows_of(ids, data) if data is not None else ""
+    by = entry.by or _by()
+    return replace(entry, by=by, images=len(ids), file=file, run=run, rows=rows)
+
+
+def _rows_of(ids: Sequence[str], data: Artifact) -> str:
+    """A list of images, `packed`; "" where the data set lacks one."""
+    import numpy as np
+
+    known = data.encoded_ids()
+    wanted = np.array([one.encode() for one in ids] or [b""])[: len(ids)]
+    rows = np.searchsorted(known, wanted)
+    found = rows < len(known)
+    if found.all() and (known[rows] == wanted).all():
+        return packed(rows, len(known))
+    return ""
+
+
+def _narrowed(one: Taught, ids: Sequence[str], data: Artifact | None, trains: bool) -> Taught:
+    """An input's entry of each item for itself, of the images of the output alone."""
+    rows = _rows_of(ids, data) if data is not None and data.run == one.run else ""
+    return replace(one, images=len(ids), rows=rows, own=not trains)
+
+
+def _by() -> tuple[str, ...]:
+    name = ledger.current().command
+    return (name,) if name else ()
+
+
+def of_source(source: Source) -> list[Taught]:
+    """What taught an input. A data set is taught by nothing: it is what others learn from."""
+    if source.kind == "wsss/dataset" or source.kind == "images":
+        return []
+    return of_file(source.kind, source.path.name, source.run, getattr(source, "supervision", None))
+
+
+def of_file(
+    kind: str, name: str, run: str, records: Sequence[Mapping[str, Any]] | None
+) -> list[Taught]:
+    """What taught a file: its own record, or the word that it has none.
+
+    Args:
+        kind: of the file; others' weights are what is known of them.
+        name, run: of the file.
+        records: its own; None of a file from before there were any.
+    """
+    if records is not None:
+        return read_entries(records)
+    if not kind.startswith("wsss/"):
+        return [foreign(name)]
+    return [Taught(UNRECORDED, file=name, run=run)]
+
+
+def foreign(name: str) -> Taught:
+    """Weights of other people's making, of which only the file is known."""
+    return Taught(WEIGHTS, PRETRAINING, by=_by(), of=f"file {name}, not ours")
+
+
+def of_contents(found: Any, path: Path) -> list[Taught]:
+    """What taught weights, of what `torch_files.read_torch` finds in their file."""
+    if not (isinstance(found, Mapping) and str(found.get("kind")).startswith("wsss/")):
+        return [foreign(path.name)]
+    records = found.get("supervision")
+    return of_file(str(found["kind"]), path.name, str(found.get("run")), records)
+
+
+def taught_by(backbone: str, source: str) -> tuple[Taught, ...]:
+    """What is known of a backbone's weights by the name of their source, as params record it.
+
+    Args:
+        backbone: as in nets/names.py.
+        source: imagenet, random, or the name of a file.
+    """
+    if source == "random":
+        return ()
+    if source != "imagenet":
+        return (foreign(source),)
+    if ":" in backbone:  # timm's, which are of many origins
+        of = f"{backbone}, as timm publishes it under this name"
+        return (Taught(WEIGHTS, PRETRAINING, by=_by(), of=of),)
+    of = f"{backbone}, torchvision's IMAGENET1K_V1"
+    return (Taught(TAGS, PRETRAINING, by=_by(), images=IMAGENET_IMAGES, file="ImageNet-1k", of=of),)
