@@ -266,5 +266,6 @@ def test_only_scoring_reads_true_boxes() -> None:
     }
     assert readers == {
         "artifacts/dataset.py", "artifacts/schema.py",
-        "formats/packing.py", "report/facts.py", "scoring/localisation.py",
+        "formats/packing.py", "report/facts.py", "report/supervision.py",
+        "scoring/localisation.py", "scoring/supervision.py",
     }  # fmt: skip

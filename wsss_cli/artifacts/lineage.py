@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +85,9 @@ class Chain:
                 if one.what != UNRECORDED:
                     found.append(one)
                 elif one.run in ("", origin.run):
-                    found.append(one)
+                    found.append(replace(one, file=origin.path.name))
                     maker = " and ".join(one.by) or "a program of the user's"
-                    self._gap(f"{one.file}: {maker} wrote it, and did not say what it was made of")
+                    self._gap(f"{origin.path.name}: {maker} did not say what it is made of")
                 else:
                     found += self._follow(origin.path, {"file": one.file, "run": one.run})
             return found

@@ -7,19 +7,17 @@ answer, and a command says one line. An output whose maker declares nothing says
 
 from __future__ import annotations
 
-import base64
-import zlib
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import ledger
+from .image_lists import packed_ids, united
 from .provenance import Source
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from .store import Artifact
 
 TAGS, MASKS = "tags", "true masks"
@@ -38,7 +36,6 @@ KINDS = (TAGS, *MARKS, MASKS, TRUE_BOXES, OBJECTS, SALIENCY, CUES, WEIGHTS, UNRE
 
 LEARNED, PRETRAINING, CHOSEN = USES = ("learned", "pretraining", "chosen")
 IMAGENET_IMAGES = 1_281_167  # of ILSVRC 2012's training list, one tag each
-MOST = 1 << 26  # bytes of a list of images, one bit an image
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ class Taught:
         images: how many different ones; None where that is not known.
         at_least: there may be more: lists of images that could not be compared went into it.
         file, run: of the data set; of UNRECORDED, the file that does not say.
-        rows: which images, as bits over the data set's rows (`packed`); "" where not known.
+        rows: which images, as bits over the data set's rows (`image_lists`); "" where not known.
         own: an image's labels made that image's own item and no other.
         of: what else is known, in words.
     """
@@ -106,50 +103,6 @@ def check(records: Any) -> None:
         read_entries(records)
 
 
-# Lists of images
-
-
-def packed(rows: np.ndarray, size: int) -> str:
-    """A list of images in a few bytes of text: one bit an image, gzipped, in base64.
-
-    Args:
-        rows: (n,) integers below `size`.
-        size: images of the data set.
-    """
-    import numpy as np
-
-    bits = np.zeros(size, bool)
-    bits[rows] = True
-    return base64.b64encode(zlib.compress(np.packbits(bits).tobytes(), 9)).decode()
-
-
-def unpacked(text: str) -> np.ndarray:
-    """(bytes,) uint8 of `packed`; bits beyond the data set's images are 0.
-
-    Raises:
-        ValueError: no such text.
-    """
-    import numpy as np
-
-    try:
-        raw = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), MOST)
-    except zlib.error as err:
-        raise ValueError(f"supervision: rows are damaged ({err})") from None
-    return np.frombuffer(raw, np.uint8)
-
-
-def _united(one: str, other: str) -> tuple[str, int]:
-    """Images that one list or the other holds, and how many."""
-    import numpy as np
-
-    first, second = sorted((unpacked(one), unpacked(other)), key=len)
-    bits = second.copy()
-    bits[: len(first)] |= first
-    return base64.b64encode(zlib.compress(bits.tobytes(), 9)).decode(), int(
-        np.unpackbits(bits).sum()
-    )
-
-
 def joined(entries: Iterable[Taught]) -> list[Taught]:
     """The same with one entry for each kind, use and data set: an image counts once.
 
@@ -171,7 +124,7 @@ def _both(one: Taught, other: Taught) -> Taught:
     if one.images is None or other.images is None or one.rows == other.rows != "":
         return replace(one, by=by)
     if one.rows and other.rows:
-        rows, images = _united(one.rows, other.rows)
+        rows, images = united(one.rows, other.rows)
         return replace(one, by=by, rows=rows, images=images)
     return replace(one, by=by, rows="", images=max(one.images, other.images), at_least=True)
 
@@ -186,7 +139,7 @@ def record_of(
     *,
     trains: bool = False,
     more: Sequence[Taught] = (),
-    output: tuple[str, str] = ("", ""),
+    run: str = "",
 ) -> list[dict[str, Any]]:
     """The record of a file that the running command makes, as it is stored.
 
@@ -200,18 +153,17 @@ def record_of(
             learned from; None where nobody says.
         trains: all images teach the whole output; else each its own item.
         more: further entries: pretraining, images to choose by.
-        output: file and run, for an output of which nobody says what taught it.
+        run: of the output, by which it is known where nobody says what taught it.
     """
     data: Any = next((one for one in inputs if one.kind == "wsss/dataset"), None)
     found = []
-    for source in inputs:
-        for one in of_source(source):
-            found.append(_narrowed(one, ids, data, trains) if one.own else one)
+    for one in itertools.chain.from_iterable(map(of_source, inputs)):
+        found.append(_narrowed(one, ids, data, trains) if one.own else one)
     beside = ledger.current().taught  # what is written beside weights learned what they do
     if beside is not None:
         found += read_entries(beside)
     elif learns is None:
-        found.append(Taught(UNRECORDED, by=_by(), file=output[0], run=output[1]))
+        found.append(Taught(UNRECORDED, by=_by(), run=run))
     for what in learns or ():
         entry = Taught(what) if isinstance(what, str) else what
         found.append(replace(of_images(entry, ids, data), own=not trains))
@@ -223,27 +175,14 @@ def of_images(entry: Taught, ids: Sequence[str], data: Artifact | None) -> Taugh
     if entry.what not in KINDS:
         raise ValueError(f"{entry.what!r} is no kind of label: see artifacts/supervision.py")
     file, run = (data.path.name, data.run) if data is not None else ("", "")
-    rows = _rows_of(ids, data) if data is not None else ""
+    rows = packed_ids(ids, data.encoded_ids()) if data is not None else ""
     by = entry.by or _by()
     return replace(entry, by=by, images=len(ids), file=file, run=run, rows=rows)
 
 
-def _rows_of(ids: Sequence[str], data: Artifact) -> str:
-    """A list of images, `packed`; "" where the data set lacks one."""
-    import numpy as np
-
-    known = data.encoded_ids()
-    wanted = np.array([one.encode() for one in ids] or [b""])[: len(ids)]
-    rows = np.searchsorted(known, wanted)
-    found = rows < len(known)
-    if found.all() and (known[rows] == wanted).all():
-        return packed(rows, len(known))
-    return ""
-
-
 def _narrowed(one: Taught, ids: Sequence[str], data: Artifact | None, trains: bool) -> Taught:
     """An input's entry of each item for itself, of the images of the output alone."""
-    rows = _rows_of(ids, data) if data is not None and data.run == one.run else ""
+    rows = packed_ids(ids, data.encoded_ids()) if data is not None and data.run == one.run else ""
     return replace(one, images=len(ids), rows=rows, own=not trains)
 
 
@@ -254,7 +193,7 @@ def _by() -> tuple[str, ...]:
 
 def of_source(source: Source) -> list[Taught]:
     """What taught an input. A data set is taught by nothing: it is what others learn from."""
-    if source.kind == "wsss/dataset" or source.kind == "images":
+    if source.kind in ("wsss/dataset", "images"):
         return []
     return of_file(source.kind, source.path.name, source.run, getattr(source, "supervision", None))
 
@@ -270,7 +209,8 @@ def of_file(
         records: its own; None of a file from before there were any.
     """
     if records is not None:
-        return read_entries(records)
+        entries = read_entries(records)
+        return [replace(one, file=name) if one.run == run else one for one in entries]
     if not kind.startswith("wsss/"):
         return [foreign(name)]
     return [Taught(UNRECORDED, file=name, run=run)]

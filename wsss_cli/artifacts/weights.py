@@ -97,7 +97,7 @@ def save_weights(
     path = Path(path)
     run = weights_run(kind, params=params, seed=seed, classes=classes, inputs=inputs, ids=ids)
     if taught is None:
-        taught = supervision.record_of(inputs, ids, None, trains=True, output=(path.name, run))
+        taught = supervision.record_of(inputs, ids, None, trains=True, run=run)
     write_torch(
         path,
         {

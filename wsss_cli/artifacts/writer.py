@@ -152,9 +152,7 @@ def create(
         "shard": str(shard),
     }
     if schema is not DATASET:
-        attributes["supervision"] = supervision.record_of(
-            inputs, ids, learns, output=(path.name, run)
-        )
+        attributes["supervision"] = supervision.record_of(inputs, ids, learns, run=run)
     if splits is not None:
         attributes["splits"] = {name: sorted(set(members)) for name, members in splits.items()}
     return Writer(path, schema, attributes, shard.take(ids), force)

@@ -131,7 +131,7 @@ class Task:
             inputs=[self.source, self.trained],
             ids=self.ids,
             shard=self.shard,
-            learns=(TAGS,) if self.params["restrict_to_tags"] else (),
+            learns=(TAGS,) if self.params.get("restrict_to_tags") else (),
             force=self.force,
         )
 

@@ -14,6 +14,7 @@ from ..errors import WsssError
 from ..machine.devices import resolve_device, resolve_precision
 from ..options.training import Recipe, Setting
 from .talk import Talk
+from .taught import Measure, note_taught
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,24 +27,6 @@ if TYPE_CHECKING:
     from .losses import Loss
     from .schedule import Schedule
     from .team import Team
-
-
-@dataclass(frozen=True)
-class Measure:
-    """Figures of the model after an epoch, and the labels that they are taken by.
-
-    Attributes:
-        what: kind of labels (KINDS of artifacts/supervision.py).
-        ids: whose they are.
-        figures: the figures.
-    """
-
-    what: str
-    ids: Sequence[str]
-    figures: Callable[[nn.Module, Compute], dict[str, float]]
-
-    def __call__(self, model: nn.Module, compute: Compute) -> dict[str, float]:
-        return self.figures(model, compute)
 
 
 @dataclass
@@ -168,7 +151,7 @@ def train(
     precision = team.share(resolve_precision(setting.precision, team.device).value)
     compute = set_up(plan, recipe, setting, team, precision)
     identity = _identity(job, recipe, setting.seed, precision)
-    _note_taught(job, learns)
+    note_taught(job, learns)
     if (origin := _origin(job)) and team.leads:
         log(f"{job.name}: --backbone-weights: {origin}", setting.quiet)
     samples = Samples(job.load, job.ids, setting.seed, job.keyed)
@@ -257,31 +240,14 @@ def _finish(
         job.finish(model, compute)
     if compute.team.leads:
         weights = {name: t.contiguous() for name, t in model.state_dict().items()}
-        taught = ledger.current().taught
         save_weights(
             job.out,
             **identity,
             config=job.config,
             state_dict=weights,
             history=history,
-            taught=taught,
+            taught=ledger.current().taught,
         )
-
-
-def _note_taught(job: Job, learns: Sequence[str] | None) -> None:
-    """Tell the command's ledger what teaches the network: its weights say so, and other outputs."""
-    from ..artifacts import ledger
-    from ..artifacts.supervision import CHOSEN, Taught, of_images, record_of
-
-    more: list[Taught] = []
-    for module in job.model.modules():
-        more += getattr(module, "taught", ())  # backbones know what they were filled with
-    if job.measure is not None and job.val_every:
-        data: Any = next((one for one in job.inputs if one.kind == "wsss/dataset"), None)
-        more.append(of_images(Taught(job.measure.what, CHOSEN), job.measure.ids, data))
-    if learns is not None:
-        found = record_of(job.inputs, job.ids, learns, trains=True, more=more)
-        ledger.current().taught = found
 
 
 def _origin(job: Job) -> str:

@@ -14,8 +14,8 @@ from ..errors import UsageError
 from ..options.segmenter import Head
 from ..options.training import Body, Crops, Recipe, Setting
 from .inputs import held_out_split, keep_pixels
-from .job import Measure
 from .lesson import TrainingCard
+from .taught import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
