@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import WsssError
-from .supervision import UNRECORDED, Taught, foreign, joined, read_entries, taught_by
+from .inputs import contents
+from .supervision import (
+    PRETRAINING,
+    UNRECORDED,
+    WEIGHTS,
+    Taught,
+    foreign,
+    joined,
+    read_entries,
+    taught_by,
+)
 
 TORCH = "torch/state-dict"
 
@@ -96,7 +107,7 @@ class Chain:
         found.append(Taught(UNRECORDED, file=name, run=origin.run))
         weights = origin.params.get("weights")
         if isinstance(weights, str):
-            found += taught_by(str(origin.params.get("backbone")), weights)
+            found += self._backbone(origin, weights)
         for source in origin.inputs:
             if source["kind"] not in ("wsss/dataset", "images"):
                 found += self._follow(origin.path, source)
@@ -111,7 +122,7 @@ class Chain:
         lost = [Taught(UNRECORDED, file=name, run=run)]
         if record.get("kind") == TORCH:
             return [foreign(name)]
-        there = [path for path in (holder.parent / name, Path(name)) if path.is_file()]
+        there = _places(holder, name)
         for path in there:
             try:
                 origin = read_origin(path)
@@ -124,6 +135,22 @@ class Chain:
         self._gap(f"{name}: {why}")
         return lost
 
+    def _backbone(self, origin: Origin, source: str) -> list[Taught]:
+        """Entries of what a backbone started from, as params record it: imagenet, or a file."""
+        name, _, digest = source.rpartition(" sha256:")
+        if not name:
+            return list(taught_by(str(origin.params.get("backbone")), source))
+        for path in _places(origin.path, name):
+            if hashlib.sha256(contents(path)).hexdigest().startswith(digest):
+                return self._of(read_origin(path))
+        self._gap(f"{name}: what the backbone started from is gone, or has changed")
+        return [Taught(WEIGHTS, PRETRAINING, of=f"file {name}")]
+
     def _gap(self, text: str) -> None:
         if text not in self.gaps:
             self.gaps.append(text)
+
+
+def _places(holder: Path, name: str) -> list[Path]:
+    """Where a file may lie that another was made from: beside it, or in the working folder."""
+    return [path for path in (holder.parent / Path(name).name, Path(name)) if path.is_file()]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import ledger
-from .image_lists import packed_ids, united
+from .image_lists import packed_ids, united, unpacked
 from .provenance import Source
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def read_entries(records: Iterable[Mapping[str, Any]]) -> list[Taught]:
             number = name == "images" and type(value) is int and value >= 0
             if name not in ("what", "by") and not number and type(value) is not known[name]:
                 raise ValueError(f"supervision: {name} makes no sense")
+        unpacked(values.get("rows", ""))
         found.append(Taught(**{**values, "by": tuple(by)}))
     return found
 
@@ -230,16 +231,14 @@ def of_contents(found: Any, path: Path) -> list[Taught]:
 
 
 def taught_by(backbone: str, source: str) -> tuple[Taught, ...]:
-    """What is known of a backbone's weights by the name of their source, as params record it.
+    """What is known of a backbone's weights by the name of their source.
 
     Args:
         backbone: as in nets/names.py.
-        source: imagenet, random, or the name of a file.
+        source: "imagenet" for published ones; of others nothing is known by the name.
     """
-    if source == "random":
-        return ()
     if source != "imagenet":
-        return (foreign(source),)
+        return ()
     if ":" in backbone:  # timm's, which are of many origins
         of = f"{backbone}, as timm publishes it under this name"
         return (Taught(WEIGHTS, PRETRAINING, by=_by(), of=of),)
