@@ -11,6 +11,7 @@ import numpy as np
 import typer
 
 from ..artifacts.lineage import Chain, Origin, read_origin
+from ..artifacts.provenance import check_records
 from ..artifacts.supervision import (
     CHOSEN,
     LEARNED,
@@ -22,9 +23,11 @@ from ..artifacts.supervision import (
     TRUE_BOXES,
     UNRECORDED,
     Taught,
+    check,
     joined,
 )
 from ..console import table
+from ..errors import WsssError
 
 if TYPE_CHECKING:
     from ..artifacts import DatasetReader
@@ -53,9 +56,13 @@ def _of_scores(file: Path) -> Origin:
     from ..scoring.report import read_report
 
     report = read_report(file, wanted=None)
-    return Origin(
-        file, report["format"], records=report.get("supervision"), inputs=[report["predictions"]]
-    )
+    inputs, records = [report.get("predictions")], report.get("supervision")
+    try:
+        check_records(inputs, None)
+        check(records)
+    except ValueError:
+        raise WsssError(f"{file}: scores with parts missing", "rerun `wsss eval --json`") from None
+    return Origin(file, report["format"], records=records, inputs=inputs)
 
 
 def _row(one: Taught) -> dict[str, Any]:
