@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hostile.recipes import BUILD, ONE_LOOK, RECIPES, TINY, without_recipe
 from hostile.world import draw
-from made import masks_of, wsss
+from made import wsss
 
-from wsss_cli.artifacts import LABEL, DatasetReader, create, open_dataset
+from wsss_cli.artifacts import DatasetReader, open_dataset
 from wsss_cli.artifacts.supervision import (
     CHOSEN,
     KINDS,
@@ -28,6 +28,7 @@ from wsss_cli.artifacts.supervision import (
 )
 from wsss_cli.methods import make_cam, make_seeds, random_walk, train_aff, train_cls, train_seg
 
+ROOT = Path(__file__).resolve().parent.parent
 METHODS = {
     "train-cls": train_cls.CARDS,
     "make-cam": make_cam.CARDS,
@@ -188,23 +189,14 @@ def test_true_masks_that_a_program_makes_labels_of(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(world)
-    masks = masks_of(Path("data.h5"))
-    for name, learns in {"said.h5": (MASKS,), "unsaid.h5": None}.items():
-        with (
-            open_dataset("data.h5") as data,
-            create(
-                tmp_path / name,
-                LABEL,
-                classes=data.classes,
-                params={},
-                inputs=[data],
-                ids=list(masks),
-                learns=learns,
-            ) as out,
-        ):
-            for image_id in out.todo:
-                out.put(image_id, label=masks[image_id], present=np.zeros(0, np.uint16))
-    assert taught(tmp_path / "said.h5") == {(MASKS, LEARNED): 6}
+    text = (ROOT / "docs" / "masks.md").read_text("utf-8")
+    (script,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(script.replace('data.split("train")', "data.ids"), {})
+    assert taught("masks.h5") == {(MASKS, LEARNED): 6}
+    Path("masks.h5").rename(tmp_path / "said.h5")
+    unsaid = re.sub(r"learns=.*", "", script)
+    exec(unsaid, {})
+    Path("masks.h5").rename(tmp_path / "unsaid.h5")
     full = tmp_path / "full.pt"
     line = f"train-seg --labels {tmp_path}/said.h5 {TINY} --val-split val -q -o".split()
     assert wsss(*line, full).exit_code == 0

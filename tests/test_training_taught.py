@@ -160,20 +160,9 @@ def test_labels_bring_their_own(command: str, tiny_data: Path, tmp_path: Path) -
     """The commands themselves are walked in test_cli_info_supervision."""
     labels = write_labels(tmp_path / "labels.h5", tiny_data, masks_of(tiny_data))
     out = tmp_path / "out.pt"
-    small = [
-        "--backbone",
-        "tiny",
-        "--backbone-weights",
-        "random",
-        "--crop",
-        "32",
-        "--epochs",
-        "1",
-        "--workers",
-        "0",
-        "-q",
-    ]
-    done = wsss(*command.split(), labels, "-o", out, *small, "--device", "cpu")
+    small = ["--backbone", "tiny", "--backbone-weights", "random", "--crop", 32, "--epochs", 1]
+    small += ["--workers", 0, "--device", "cpu", "-q"]
+    done = wsss(*command.split(), labels, "-o", out, *small)
     assert done.exit_code == 0, done.output
     first = read_entries(load_weights(out).supervision or [])[0]
     assert (first.what, first.file) == ("not recorded", "labels.h5")

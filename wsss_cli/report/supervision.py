@@ -56,7 +56,8 @@ def _of_scores(file: Path) -> Origin:
     from ..scoring.report import read_report
 
     report = read_report(file, wanted=None)
-    inputs, records = [report.get("predictions")], report.get("supervision")
+    inputs: list[Any] = [report.get("predictions")]
+    records = report.get("supervision")
     try:
         check_records(inputs, None)
         check(records)
@@ -128,10 +129,10 @@ def print_supervision(facts: dict[str, Any]) -> None:
     if "images" in facts:
         _print_holdings(facts)
         return
-    rows = [_cells(row) for row in facts["supervision"]]
+    rows = [_cells(row) for row in facts["supervision"] if row["what"] != UNRECORDED]
     if rows:
         table(["what", "images", "data", "by", "use"], rows)
-    else:
+    elif not facts["not_known"]:
         typer.echo("nothing taught it")
     for gap in facts["not_known"]:
         typer.echo(f"not known: {gap}")
