@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from wsss_cli.artifacts import image_lists
-from wsss_cli.artifacts.image_lists import packed, packed_ids, united, unpacked
+from wsss_cli.artifacts.image_lists import common, packed, packed_ids, united, unpacked
 
 
 def rows_of(text: str) -> list[int]:
@@ -25,6 +25,8 @@ def test_a_list_comes_back_and_unions_are_those_of_sets(size: int) -> None:
         assert [rows_of(text) for text in texts] == [sorted(one), sorted(other)]
         text, count = united(*texts)
         assert (rows_of(text), count) == (sorted(one | other), len(one | other))
+        text, count = common(*texts)
+        assert (rows_of(text), count) == (sorted(one & other), len(one & other))
 
 
 def test_ids_are_found_whatever_their_order_and_length() -> None:

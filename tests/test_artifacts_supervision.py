@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,17 @@ class File:
     def encoded_ids(self) -> np.ndarray:
         return np.array([one.encode() for one in IDS])
 
+    @property
+    def schema(self) -> Any:
+        """Of a data set of tags, and of masks that every other image has."""
+        return SimpleNamespace(fields=[SimpleNamespace(name=name) for name in ("tags", "mask")])
+
+    def column(self, name: str) -> Any:
+        shapes = np.zeros((len(IDS), 1), np.int32)
+        if name == "mask":
+            shapes[1::2] = -1
+        return SimpleNamespace(shapes=lambda: shapes)
+
 
 DATA: Any = File()
 
@@ -84,8 +96,8 @@ def test_random_lists_count_as_sets_do() -> None:
         for _ in range(3):
             ids = [one for one in IDS if rng.random() < 0.4]
             seen |= set(ids)
-            file = made(ids, [MASKS], *([] if file is None else [file]), trains=True)
-        assert images(file) == {(MASKS, False): len(seen)}
+            file = made(ids, [TAGS], *([] if file is None else [file]), trains=True)
+        assert images(file) == ({(TAGS, False): len(seen)} if seen else {})
 
 
 def test_of_items_made_each_for_itself_only_those_that_go_on_count() -> None:
@@ -97,8 +109,18 @@ def test_of_items_made_each_for_itself_only_those_that_go_on_count() -> None:
     assert images(seeds) == {(TAGS, False): 6, (TAGS, True): 5}
     network = made(IDS[5:8], [], seeds, trains=True)
     assert images(network) == {(TAGS, False): 8}  # 0 to 5, 6 and 7
-    masks = made(IDS, [MASKS])
-    assert images(made(IDS[:3], [], masks, trains=True)) == {(MASKS, False): 3}
+
+
+def test_images_without_such_labels_do_not_count() -> None:
+    """Every other image has a mask; other data sets' lists may hold as many as there were."""
+    masks = made(IDS, [MASKS, TAGS])
+    assert images(masks) == {(TAGS, True): 12, (MASKS, True): 6}
+    network = made(IDS[:3], [], masks, trains=True)
+    assert images(network) == {(TAGS, False): 3, (MASKS, False): 2}
+    assert images(made(IDS[1:2], [MASKS])) == {}
+    other: Any = File(run="another")
+    record = record_of([other, masks], IDS[:7], ())
+    assert [(one.images, one.rows) for one in read_entries(record)] == [(7, ""), (6, "")]
 
 
 def test_lists_of_another_data_set_cannot_be_compared() -> None:

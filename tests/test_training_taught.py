@@ -15,7 +15,7 @@ from made import masks_of, write_labels, wsss
 from torch import nn
 
 from wsss_cli.artifacts import LABEL, create, ledger, load_weights, open_artifact, open_dataset
-from wsss_cli.artifacts.supervision import CHOSEN, LEARNED, MASKS, POINTS, Taught, read_entries
+from wsss_cli.artifacts.supervision import CHOSEN, LEARNED, MASKS, TAGS, Taught, read_entries
 from wsss_cli.nets.backbones import build_backbone, load_backbone_weights
 from wsss_cli.options.cards import Chosen, NoOptions
 from wsss_cli.options.training import Recipe, Setting
@@ -105,10 +105,10 @@ class Lesson:
 
 CARD = TrainingCard(
     name="dots",
-    said="from points",
+    said="from tags and masks",
     lesson=Lesson,
     network=lambda config, outputs: Brightness("random"),
-    learns=(POINTS,),
+    learns=(TAGS, MASKS),
 )
 
 
@@ -122,16 +122,17 @@ def test_a_card_says_it_in_one_line(tiny_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "dots.pt"
     found = trained(Task(out, tiny_data))
     assert [(one.what, one.use, one.images, one.by) for one in found] == [
-        (POINTS, LEARNED, 3, ("train-dots",)),
+        (TAGS, LEARNED, 3, ("train-dots",)),
+        (MASKS, LEARNED, 3, ("train-dots",)),
         (MASKS, CHOSEN, 2, ("train-dots",)),
     ]
     assert all(one.file == "data.h5" for one in found)
     shown = wsss("info", "--supervision", out).stdout.splitlines()
-    points = ["marks:", "points", "3", "data.h5", "train-dots", "learned", "from"]
-    assert shown[2].split() == points
+    masks = ["true", "masks", "3", "data.h5", "train-dots", "learned", "from"]
+    assert shown[3].split() == masks
     out.unlink()
-    (one,) = trained(Task(out, tiny_data, val_every=0))  # which masks watch nothing of
-    assert one.what == POINTS
+    found = trained(Task(out, tiny_data, val_every=0))  # which no mask is seen by
+    assert [(one.what, one.use) for one in found] == [(TAGS, LEARNED), (MASKS, LEARNED)]
 
 
 def test_what_is_written_beside_the_weights_learned_the_same(
@@ -148,11 +149,11 @@ def test_backbones_know_what_they_were_filled_with(tiny_data: Path, tmp_path: Pa
     first = tmp_path / "first.pt"
     trained(Task(first, tiny_data))
     found = trained(Task(tmp_path / "second.pt", tiny_data, weights=first))
-    assert [(one.what, one.images) for one in found] == [(POINTS, 3), (MASKS, 2)]
+    assert [(one.what, one.images) for one in found] == [(TAGS, 3), (MASKS, 3), (MASKS, 2)]
     theirs = tmp_path / "theirs.pt"
     torch.save(load_weights(first).state_dict, theirs)
     found = trained(Task(tmp_path / "third.pt", tiny_data, weights=theirs))
-    assert [one.of for one in found] == ["", "file theirs.pt, not ours", ""]
+    assert [one.of for one in found] == ["", "", "file theirs.pt, not ours", ""]
 
 
 @pytest.mark.parametrize("command", ["train-aff --seeds", "train-seg --labels"])

@@ -66,12 +66,23 @@ def united(one: str, other: str) -> tuple[str, int]:
     Raises:
         ValueError: as `unpacked`.
     """
-    import numpy as np
-
     first, second = sorted((unpacked(one), unpacked(other)), key=len)
     bits = second.copy()
     bits[: len(first)] |= first
-    return _text(bits), int(np.unpackbits(bits).sum())
+    return _text(bits), _count(bits)
+
+
+def common(one: str, other: str) -> tuple[str, int]:
+    """The images that both lists of a data set hold, and how many; errors as of `united`."""
+    first, second = sorted((unpacked(one), unpacked(other)), key=len)
+    bits = first & second[: len(first)]
+    return _text(bits), _count(bits)
+
+
+def _count(bits: np.ndarray) -> int:
+    import numpy as np
+
+    return int(np.unpackbits(bits).sum())
 
 
 def _text(bits: np.ndarray) -> str:

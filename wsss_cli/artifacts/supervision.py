@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import ledger
-from .image_lists import packed_ids, united, unpacked
+from .image_lists import common, packed, packed_ids, united, unpacked
 from .provenance import Source
 
 if TYPE_CHECKING:
@@ -168,23 +168,34 @@ def record_of(
     for what in learns or ():
         entry = Taught(what) if isinstance(what, str) else what
         found.append(replace(of_images(entry, ids, data), own=not trains))
-    return [one.record() for one in joined([*found, *more])]
+    return [one.record() for one in joined([*found, *more]) if one.images != 0]
 
 
 def of_images(entry: Taught, ids: Sequence[str], data: Artifact | None) -> Taught:
-    """An entry of the running command's, of these images of a data set."""
+    """An entry of the running command's: those of these images of a data set that have labels."""
     if entry.what not in KINDS:
         raise ValueError(f"{entry.what!r} is no kind of label: see artifacts/supervision.py")
-    file, run = (data.path.name, data.run) if data is not None else ("", "")
-    rows = packed_ids(ids, data.encoded_ids()) if data is not None else ""
-    by = entry.by or _by()
-    return replace(entry, by=by, images=len(ids), file=file, run=run, rows=rows)
+    entry = replace(entry, by=entry.by or _by(), images=len(ids))
+    if data is None:
+        return entry
+    from .holdings import holders
+
+    rows, having = packed_ids(ids, data.encoded_ids()), holders(data, entry.what)
+    entry = replace(entry, file=data.path.name, run=data.run, rows=rows)
+    if not rows or having is None:
+        return entry
+    rows, images = common(rows, packed(having.nonzero()[0], len(having)))
+    return replace(entry, rows=rows, images=images)
 
 
 def _narrowed(one: Taught, ids: Sequence[str], data: Artifact | None, trains: bool) -> Taught:
     """An input's entry of each item for itself, of the images of the output alone."""
-    rows = packed_ids(ids, data.encoded_ids()) if data is not None and data.run == one.run else ""
-    return replace(one, images=len(ids), rows=rows, own=not trains)
+    here = data is not None and data.run == one.run
+    rows = packed_ids(ids, data.encoded_ids()) if data is not None and here else ""
+    if rows and one.rows:
+        rows, images = common(rows, one.rows)
+        return replace(one, images=images, rows=rows, own=not trains)
+    return replace(one, images=min(len(ids), one.images or 0), rows="", own=not trains)
 
 
 def _by() -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import typer
 
+from ..artifacts.holdings import ABSENT, NO_CLASS, holders
 from ..artifacts.lineage import Chain, Origin, read_origin
 from ..artifacts.provenance import check_records
 from ..artifacts.supervision import (
@@ -32,7 +33,8 @@ from ..errors import WsssError
 if TYPE_CHECKING:
     from ..artifacts import DatasetReader
 
-NO_CLASS, ABSENT = "tags, of no class", "tags verified absent"
+TO_LEARN = (TAGS, NO_CLASS, ABSENT, *MARKS)
+TO_SCORE = (MASKS, TRUE_BOXES, OBJECTS)
 SAID = {LEARNED: "learned from", PRETRAINING: "pretraining", CHOSEN: "only to choose by"}
 
 
@@ -99,28 +101,10 @@ def _holdings(file: Path) -> dict[str, Any]:
 
 def _held(data: DatasetReader) -> Iterator[tuple[str, str, np.ndarray]]:
     """What images may have, for what, and which have it: (n,) bool."""
-    fields = {field.name for field in data.schema.fields}
-
-    def having(name: str) -> np.ndarray:
-        if name not in fields:
-            return np.zeros(len(data), bool)
-        lowest = data.column(name).shapes().min(axis=1)
-        return np.asarray(lowest >= 0)
-
-    tags = data.column("tags").shapes()[:, 0]
-    yield "learn", TAGS, tags >= 0
-    yield "learn", NO_CLASS, tags == 0
-    yield "learn", ABSENT, having("absent")
-    marked = having("mark")
-    kinds = np.zeros((len(MARKS), len(data)), bool)
-    if marked.any():
-        column = data.column("mark")
-        owner = np.repeat(np.arange(len(data)), column.shapes()[:, 0].clip(0))
-        kinds[column.values().reshape(-1, 7)[:, 0], owner] = True
-    for what, held in zip(MARKS, kinds, strict=True):
-        yield "learn", what, held
-    for what, name in ((MASKS, "mask"), (TRUE_BOXES, "true_box"), (OBJECTS, "true_object")):
-        yield "score", what, having(name)
+    for use, kinds in (("learn", TO_LEARN), ("score", TO_SCORE)):
+        for what in kinds:
+            held = holders(data, what)
+            yield use, what, np.zeros(len(data), bool) if held is None else held
 
 
 def print_supervision(facts: dict[str, Any]) -> None:
