@@ -179,7 +179,7 @@ def test_commands_are_named_and_what_they_write_beside_weights_learned_the_same(
 
 
 def test_pretraining() -> None:
-    (one,) = taught_by("resnet50", "imagenet")
+    (one,) = taught_by("resnet50", "torchvision's IMAGENET1K_V1")
     assert (one.what, one.use, one.images, one.file) == (
         TAGS,
         PRETRAINING,
@@ -187,9 +187,9 @@ def test_pretraining() -> None:
         "ImageNet-1k",
     )
     assert one.of == "resnet50, torchvision's IMAGENET1K_V1"
-    (one,) = taught_by("timm:tf_efficientnet_lite0", "imagenet")
+    (one,) = taught_by("timm:tf_efficientnet_lite0", "timm's lite0.in1k")
     assert (one.what, one.images) == (WEIGHTS, None)
-    assert taught_by("resnet50", "random") == ()
+    assert one.of == "timm:tf_efficientnet_lite0, timm's lite0.in1k"
     (one,) = of_contents({"state_dict": {}}, Path("x/resnet50.pth"))
     assert (one.what, one.use, one.of) == (WEIGHTS, PRETRAINING, "file resnet50.pth, not ours")
     ours = made(IDS[:3], [TAGS], trains=True).supervision

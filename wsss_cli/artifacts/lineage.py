@@ -89,7 +89,7 @@ class Chain:
     def _of(self, origin: Origin) -> list[Taught]:
         """Entries of a file, those of files without a record replaced by what their chain says."""
         if origin.others:
-            return [foreign(origin.path.name)]
+            return [replace(foreign(origin.path.name), by=())]
         found: list[Taught] = []
         if origin.records is not None:
             for one in read_entries(origin.records):
@@ -121,7 +121,7 @@ class Chain:
         self._seen.add(run)
         lost = [Taught(UNRECORDED, file=name, run=run)]
         if record.get("kind") == TORCH:
-            return [foreign(name)]
+            return [replace(foreign(name), by=())]
         there = _places(holder, name)
         for path in there:
             try:
@@ -139,7 +139,11 @@ class Chain:
         """Entries of what a backbone started from, as params record it: imagenet, or a file."""
         name, _, digest = source.rpartition(" sha256:")
         if not name:
-            return list(taught_by(str(origin.params.get("backbone")), source))
+            body = str(origin.params.get("backbone"))
+            owner = "timm's" if ":" in body else "torchvision's"
+            return (
+                list(taught_by(body, f"{owner} ImageNet weights")) if source == "imagenet" else []
+            )
         for path in _places(origin.path, name):
             if hashlib.sha256(contents(path)).hexdigest().startswith(digest):
                 return self._of(read_origin(path))

@@ -241,17 +241,14 @@ def of_contents(found: Any, path: Path) -> list[Taught]:
     return of_file(str(found["kind"]), path.name, str(found.get("run")), records)
 
 
-def taught_by(backbone: str, source: str) -> tuple[Taught, ...]:
-    """What is known of a backbone's weights by the name of their source.
+def taught_by(backbone: str, published: str) -> tuple[Taught, ...]:
+    """What is known of weights of a backbone that torchvision or timm published.
 
     Args:
         backbone: as in nets/names.py.
-        source: "imagenet" for published ones; of others nothing is known by the name.
+        published: whose weights they are and what they are called, in words.
     """
-    if source != "imagenet":
-        return ()
-    if ":" in backbone:  # timm's, which are of many origins
-        of = f"{backbone}, as timm publishes it under this name"
+    of = f"{backbone}, {published}"
+    if ":" in backbone:  # timm's are of many origins
         return (Taught(WEIGHTS, PRETRAINING, by=_by(), of=of),)
-    of = f"{backbone}, torchvision's IMAGENET1K_V1"
     return (Taught(TAGS, PRETRAINING, by=_by(), images=IMAGENET_IMAGES, file="ImageNet-1k", of=of),)
