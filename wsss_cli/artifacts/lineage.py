@@ -138,12 +138,12 @@ class Chain:
     def _backbone(self, origin: Origin, source: str) -> list[Taught]:
         """Entries of what a backbone started from, as params record it: imagenet, or a file."""
         name, _, digest = source.rpartition(" sha256:")
-        if not name:
+        if source == "random":
+            return []
+        if source == "imagenet":
             body = str(origin.params.get("backbone"))
             owner = "timm's" if ":" in body else "torchvision's"
-            return (
-                list(taught_by(body, f"{owner} ImageNet weights")) if source == "imagenet" else []
-            )
+            return list(taught_by(body, f"{owner} ImageNet weights"))
         for path in _places(origin.path, name):
             if hashlib.sha256(contents(path)).hexdigest().startswith(digest):
                 return self._of(read_origin(path))
