@@ -195,6 +195,6 @@ def test_only_scoring_reads_true_boxes_and_objects() -> None:
         if re.search(r"true_(box(es\(|\")|object(s\(|\"))", path.read_text("utf-8"))
     }
     assert readers == {
-        "artifacts/dataset.py", "artifacts/schema.py",
+        "artifacts/dataset.py", "artifacts/holdings.py", "artifacts/schema.py",
         "formats/storing.py", "report/facts.py", "scoring/localisation.py",
     }  # fmt: skip

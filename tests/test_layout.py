@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from made import random_cams, write_cam
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "wsss_cli"
@@ -120,7 +121,12 @@ def test_rooms_are_those_of_the_linter() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["train-seg", "--help"], ["info", "data.h5"]],
+    [
+        ["--help"],
+        ["train-seg", "--help"],
+        ["info", "data.h5"],
+        ["info", "--supervision", "data.h5", "cam.h5"],
+    ],
     ids=lambda words: " ".join(words),
 )
 def test_what_must_answer_at_once_loads_no_torch(words: list[str], tiny_data: Path) -> None:
@@ -134,6 +140,7 @@ def test_what_must_answer_at_once_loads_no_torch(words: list[str], tiny_data: Pa
         "    assert not end.code, end.code\n"
         "assert 'torch' not in sys.modules, 'torch was loaded'\n"
     )
+    write_cam(tiny_data.with_name("cam.h5"), tiny_data, random_cams(tiny_data))
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tiny_data.parent, capture_output=True, text=True
     )

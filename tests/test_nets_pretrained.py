@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from argparse import Namespace
 from collections.abc import Mapping
@@ -166,6 +167,35 @@ def test_imagenet_comes_from_torchvision(monkeypatch: pytest.MonkeyPatch) -> Non
     load_backbone_weights(backbone, "imagenet")
     assert_filled(backbone)
     assert asked == [("https://download.pytorch.org/models/resnet18-f37072fd.pth", True, True)]
+    (one,) = backbone.taught
+    assert (one.what, one.use, one.images) == ("tags", "pretraining", 1_281_167)
+    assert one.of == "resnet18, torchvision's IMAGENET1K_V1"
+
+
+def test_a_backbone_knows_what_taught_its_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = build_backbone("resnet18")
+    load_backbone_weights(backbone, "random")
+    assert backbone.taught == ()
+    file = tmp_path / "net.pth"
+    torch.save(filled("resnet18"), file)
+    load_backbone_weights(backbone, file)
+    assert [one.of for one in backbone.taught] == ["file net.pth, not ours"]
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    member = Namespace(url=f"https://x.org/resnet18-{digest[:8]}.pth", name="IMAGENET1K_V7")
+    monkeypatch.setattr("torchvision.models.get_model_weights", lambda name: [member])
+    load_backbone_weights(backbone, file)  # told by its checksum, whatever it is called
+    assert [one.of for one in backbone.taught] == [
+        "resnet18, torchvision's IMAGENET1K_V7 (file net.pth)"
+    ]
+    ours = {"kind": "wsss/cls", "run": "r", "state_dict": filled("resnet18"), "config": {}}
+    torch.save({**ours, "supervision": [{"what": "tags", "images": 3}]}, file)
+    load_backbone_weights(backbone, file)
+    assert [(one.what, one.images) for one in backbone.taught] == [("tags", 3)]
+    torch.save({**ours, "supervision": [{"what": 3}]}, file)
+    with pytest.raises(WsssError, match=r"net\.pth: damaged \(supervision is no record"):
+        load_backbone_weights(backbone, file)
 
 
 def test_without_a_network_the_hint_names_the_file_option(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from wsss_cli.nets.names import facts_of
 from wsss_cli.nets.norms import synchronised, trains_statistics
 from wsss_cli.nets.pretrained import load_backbone_weights
 from wsss_cli.nets.rebuild import backbone_of
-from wsss_cli.nets.timm_zoo import timm_facts
+from wsss_cli.nets.timm_zoo import published_as, timm_facts
 
 timm = pytest.importorskip("timm", reason="timm is not installed: pip install 'wsss-cli[timm]'")
 
@@ -266,3 +266,7 @@ def test_without_a_network_nothing_is_waited_for(
     with pytest.raises(WsssError, match="cannot download ImageNet weights of timm:resnet18"):
         load_backbone_weights(build_backbone("timm:resnet18"), "imagenet")
     assert asked == ["https://huggingface.co/timm/resnet18.a1_in1k/resolve/main/model.safetensors"]
+
+
+def test_published_weights_have_a_name() -> None:
+    assert published_as("timm:resnet18") == "resnet18.a1_in1k"

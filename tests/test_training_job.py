@@ -24,6 +24,7 @@ from wsss_cli.training.compute import Compute
 from wsss_cli.training.job import Job, begin, train
 from wsss_cli.training.losses import Loss, count_images
 from wsss_cli.training.schedule import Schedule
+from wsss_cli.training.taught import Measure
 from wsss_cli.training.team import Team
 
 CPU = torch.device("cpu")
@@ -88,7 +89,11 @@ def test_a_run_from_start_to_weights(tmp_path: Path) -> None:
         job(
             out,
             start=start,
-            measure=lambda model, compute: {"val_map": model.weight.item(), "val_miou": math.nan},
+            measure=Measure(
+                "tags",
+                ["9"],
+                lambda model, compute: {"val_map": model.weight.item(), "val_miou": math.nan},
+            ),
             after=lambda model, compute, epoch: told.append(epoch),
             finish=finish,
             val_every=2,
@@ -154,7 +159,11 @@ def test_groups_and_optimizer_are_those_of_recipe_and_method(tmp_path: Path) -> 
 
 def test_figures_come_every_so_many_epochs_and_at_the_end(tmp_path: Path) -> None:
     def epochs(every: int, last: int) -> list[int]:
-        one = job(tmp_path / "x.pt", val_every=every, measure=lambda model, compute: {"f": 1.0})
+        one = job(
+            tmp_path / "x.pt",
+            val_every=every,
+            measure=Measure("tags", [], lambda model, compute: {"f": 1.0}),
+        )
         figures = module._measure_each(one, last, Compute(CPU))
         if figures is None:
             return []

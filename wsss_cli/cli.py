@@ -94,7 +94,7 @@ def main(
 
 
 for module in COMMANDS:
-    app.command(module.NAME)(with_ledger(module.run))
+    app.command(module.NAME)(with_ledger(module.run, module.NAME))
     PROGRAM[module.NAME] = module.run
 
 

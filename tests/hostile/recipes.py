@@ -210,6 +210,12 @@ RECIPES = (
         "data.h5 cam.h5 cls.pt scores.json",
         prints=True,
     ),
+    Recipe(
+        "info supervision",
+        "info --supervision data.h5 cam.h5 cls.pt scores.json",
+        "data.h5 cam.h5 cls.pt scores.json",
+        prints=True,
+    ),
     Recipe("export png", "export pseudo.h5 --format png -o out -q", "pseudo.h5", "out"),
     Recipe("export npy", "export pseudo.h5 --format npy -o out -q", "pseudo.h5", "out"),
     Recipe("export irn-npy", "export cam.h5 --format irn-npy -o out -q", "cam.h5", "out"),

@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 
 from ..errors import UsageError, WsssError
-from . import provenance
+from . import provenance, supervision
 from .shards import Shard
 
 NEEDED: dict[str, type] = {
@@ -22,7 +22,7 @@ NEEDED: dict[str, type] = {
     "shard": str,
     "n_items": int,
 }
-OPTIONAL = ("created_by", "command", "seed", "data")
+OPTIONAL = ("created_by", "command", "seed", "data", "supervision")
 MOST_CLASSES = 1 << 16  # class indices are uint16
 
 
@@ -70,6 +70,7 @@ def _check(found: Mapping[str, Any]) -> None:
     except UsageError as err:
         raise ValueError(str(err).removeprefix("--")) from None
     provenance.check_records(found["inputs"], found.get("data"))
+    supervision.check(found.get("supervision"))
 
 
 def check_classes(names: list[Any]) -> None:

@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ..errors import UsageError
 from . import zips
@@ -27,9 +28,17 @@ Place = tuple[int, int]  # device and number: what hard and symbolic links to a 
 
 
 class Ledger:
-    """Inputs and outputs of one command. Only files that exist can be in each other's way."""
+    """Inputs and outputs of one command. Only files that exist can be in each other's way.
 
-    def __init__(self) -> None:
+    Attributes:
+        command: its name; "" for a program of the user's.
+        taught: what has taught the network that is being trained (`supervision.record_of`), and
+            so what is written beside its weights; None where none is.
+    """
+
+    def __init__(self, command: str = "") -> None:
+        self.command = command
+        self.taught: list[dict[str, Any]] | None = None
         self._promised: set[str] = set()
         self._folders: set[str] = set()
         self._outputs: dict[Place, tuple[Path, str]] = {}  # that exist, each with its hint
@@ -153,10 +162,10 @@ _looking_back = False
 
 
 @contextmanager
-def opened() -> Iterator[Ledger]:
+def opened(command: str = "") -> Iterator[Ledger]:
     """The ledger of a command, for as long as it runs."""
     global _running
-    before, _running = _running, Ledger()
+    before, _running = _running, Ledger(command)
     try:
         yield _running
     finally:

@@ -62,6 +62,7 @@ class Artifact:
         self.inputs: list[dict[str, str]] = attributes["inputs"]
         self.run: str = attributes["run"]
         self.data: dict[str, str] | None = attributes.get("data")
+        self.supervision: list[dict[str, Any]] | None = attributes.get("supervision")
         self.shard = Shard.parse(attributes["shard"])
         self._file: h5py.File | None = None
         self._owner = 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import WsssError
-from . import provenance
+from . import provenance, supervision
 from .attributes import check_classes
 from .placing import placed
 from .torch_files import check_plain, read_torch
@@ -36,7 +36,7 @@ class Weights:
         classes: class names, by class index.
         params: every training option that changes the numbers.
         history: one dict of figures an epoch.
-        seed, inputs, run, data: as in an artifact.
+        seed, inputs, run, data, supervision: as in an artifact.
         state_dict: the network's tensors.
     """
 
@@ -53,6 +53,7 @@ class Weights:
     history: list[dict[str, Any]] = field(default_factory=list)
     created_by: str = ""
     command: list[str] = field(default_factory=list)
+    supervision: list[dict[str, Any]] | None = None
 
 
 def weights_run(
@@ -80,13 +81,23 @@ def save_weights(
     state_dict: Mapping[str, Tensor],
     history: Sequence[Mapping[str, Any]] = (),
     ids: Sequence[str] = (),
+    taught: list[dict[str, Any]] | None = None,
 ) -> None:
     """Write weights whole: to a temporary name, then renamed.
+
+    Args:
+        path: where they will stand.
+        ids: images that they were trained on.
+        taught: what taught them, of `supervision.record_of`; None where they are to say that nobody
+            said. The others are as in `Weights`.
 
     Raises:
         WsssError: the disk is full or not writable.
     """
     path = Path(path)
+    run = weights_run(kind, params=params, seed=seed, classes=classes, inputs=inputs, ids=ids)
+    if taught is None:
+        taught = supervision.record_of(inputs, ids, None, trains=True, run=run)
     write_torch(
         path,
         {
@@ -100,9 +111,8 @@ def save_weights(
             "seed": seed,
             "inputs": provenance.describe_inputs(inputs),
             "data": provenance.data_record(inputs, path),
-            "run": weights_run(
-                kind, params=params, seed=seed, classes=classes, inputs=inputs, ids=ids
-            ),
+            "run": run,
+            "supervision": taught,
             "history": [dict(row) for row in history],
             "state_dict": {name: t.detach().cpu() for name, t in state_dict.items()},
         },
@@ -175,6 +185,7 @@ def _check_types(weights: Weights, version: Any) -> None:
     if not all(isinstance(word, str) for word in weights.command):
         raise ValueError("command is no list of words")
     provenance.check_records(weights.inputs, weights.data)
+    supervision.check(weights.supervision)
 
 
 def check_config(config: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from ..errors import UsageError, WsssError
-from . import ledger, provenance
+from . import ledger, provenance, supervision
 from .columns import write_columns
 from .journal import Backlog, Journal, OtherRun
 from .ledger import PARTIAL
@@ -111,6 +111,7 @@ def create(
     seed: int | None = None,
     shard: Shard | None = None,
     splits: Mapping[str, Sequence[str]] | None = None,
+    learns: Sequence[str | supervision.Taught] | None = None,
     force: bool = False,
 ) -> Writer:
     """Begin an artifact, or go on with one that the same command began.
@@ -125,6 +126,8 @@ def create(
         seed: the random seed, where there is one.
         shard: the part of `ids` to do.
         splits: a dataset's named lists of ids.
+        learns: the kinds of labels that each item is made of beside what taught the inputs, as
+            `supervision.record_of` takes them; None where the file is to say that nobody said.
         force: replace an existing file, and discard unfinished work of another run.
 
     Raises:
@@ -148,6 +151,8 @@ def create(
         "run": run,
         "shard": str(shard),
     }
+    if schema is not DATASET:
+        attributes["supervision"] = supervision.record_of(inputs, ids, learns, run=run)
     if splits is not None:
         attributes["splits"] = {name: sorted(set(members)) for name, members in splits.items()}
     return Writer(path, schema, attributes, shard.take(ids), force)

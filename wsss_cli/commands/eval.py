@@ -106,6 +106,7 @@ def run(
     from ..scoring.localisation import BoxTruth, localise
     from ..scoring.protocol import Rules, parse_thresholds, score, select_images
     from ..scoring.report import Asked, report_of
+    from ..scoring.supervision import supervision_of
 
     groups = (counting, intervals, outlines, faithfulness, per_image)
     boxes.check(choice, dict(zip(OF_PIXELS, groups, strict=True)))
@@ -132,6 +133,7 @@ def run(
             if how is not None:
                 add_intervals(report, how)
         left_out = set(report.get("left_out", ()))
+        report |= supervision_of(report, found, truth, choice)
         report |= asking.report([i for i in images if i not in left_out], quiet)
     deliver(report, json_out, target, per_image)
     if target is not None:

@@ -97,6 +97,7 @@ def run(
             inputs=[reader, trained],
             ids=wanted,
             shard=part,
+            learns=(*drawing.learns, *method.card.learns),
             force=force,
         ) as target:
             load = partial(load_image, reader, views, drawing)

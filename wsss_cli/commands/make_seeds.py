@@ -92,6 +92,7 @@ def run(
             inputs=seeds.inputs,
             ids=seeds.ids,
             shard=part,
+            learns=seeds.learns,
             force=force,
         ) as target:
             jobs = [(image_id,) for image_id in target.todo]

@@ -29,6 +29,7 @@ from ..options.select import Select
 from ..options.shared import Data, Force, Ids, Quiet, ShardOption
 
 if TYPE_CHECKING:
+    from ..artifacts.provenance import Source
     from ..core.pseudo import Unary
 
 REFINE, LOOKING, MACHINE = RefineOptions(crf=NONE), Looking(), Machine()
@@ -130,7 +131,8 @@ def run(
         check_maps(maps, reader, wanted)
         walker = Walker(maps, reader, network(trained, place), weights, place, spread, max_side)
         labeller = Labeller(maps, reader, spread, refine, unary)
-        task = Task(out, scores, maps, [reader, maps, trained], wanted, part, force)
+        inputs: list[Source] = [reader, maps, trained]
+        task = Task(out, scores, maps, inputs, wanted, part, force, method.card.learns)
         of_scores = {**spread.scores_record(), "max_side": max_side, **place.record()}
         of_labels = {**spread.labels_record(), **recorded(refine)}
         of_labels["crf_unary"] = unary if refine else None

@@ -76,4 +76,4 @@ def run(
     Example: wsss train-aff --seeds seeds.h5 --method irn --backbone resnet50 -o aff.pt
     """
     task = AffinityTask(out, seeds, data, split, radius, body, recipe, crops, setting)
-    teach(method.card.lesson(task, method.options), out, recipe, setting)
+    teach(method, task, out, recipe, setting)

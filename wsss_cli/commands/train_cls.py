@@ -89,4 +89,4 @@ def run(
         crops=crops,
         setting=setting,
     )
-    teach(method.card.lesson(task, method.options), out, recipe, setting)
+    teach(method, task, out, recipe, setting)

@@ -77,4 +77,4 @@ def run(
     Example: wsss train-seg --labels pseudo.h5 --backbone resnet50 --backbone-weights cls.pt
     """
     task = Task(out, data, split, val_split, val_every, head, body, recipe, crops, setting)
-    teach(method.card.lesson(task, method.options), out, recipe, setting)
+    teach(method, task, out, recipe, setting)

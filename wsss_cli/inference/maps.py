@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from ..artifacts.maps import MAX_STRIDE
+from ..artifacts.supervision import TAGS
 from ..errors import UsageError
 from ..options.annotations import Default
 from ..options.cards import Card
@@ -97,6 +98,11 @@ class Drawing:
         if self.tags is Tags.data:
             return None
         return TAG_THRESHOLD if self.tag_threshold is None else self.tag_threshold
+
+    @property
+    def learns(self) -> tuple[str, ...]:
+        """The kinds of labels that maps are made of beside the network."""
+        return (TAGS,) if self.tags is Tags.data else ()
 
     def record(self) -> dict[str, Any]:
         """For the artifact: plain values."""

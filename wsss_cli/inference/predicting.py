@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..artifacts.supervision import TAGS
 from ..errors import UsageError, WsssError
 from ..options.looking import MAX_SIDE, Views
 from ..options.refine import recorded
@@ -130,6 +131,7 @@ class Task:
             inputs=[self.source, self.trained],
             ids=self.ids,
             shard=self.shard,
+            learns=(TAGS,) if self.params.get("restrict_to_tags") else (),
             force=self.force,
         )
 

@@ -124,7 +124,7 @@ def stored(item: Mapping[str, np.ndarray], walked: np.ndarray) -> dict[str, np.n
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be written, and from what."""
+    """What is to be written, and from what; `learns` is of the method's card."""
 
     out: Path
     scores: Path | None
@@ -133,6 +133,7 @@ class Task:
     ids: Sequence[str]
     shard: Shard
     force: bool
+    learns: Sequence[str] = ()
 
     @contextmanager
     def open(
@@ -155,6 +156,7 @@ class Task:
             "inputs": self.inputs,
             "ids": self.ids,
             "shard": self.shard,
+            "learns": self.learns,
             "force": self.force,
         }
         with ExitStack() as stack:

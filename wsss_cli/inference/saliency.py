@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..artifacts.inputs import contents
+from ..artifacts.supervision import SALIENCY, Taught
 from ..core.seeds.defaults import SALIENCY_BELOW
 from ..errors import UsageError, WsssError
 from ..options.annotations import Default
@@ -110,6 +111,10 @@ class Saliency:
             with self._named(image_id):
                 digest.update(hashlib.sha256(contents(self._images.find(image_id))).digest())
         return {"saliency": f"{self.folder.name} sha256:{digest.hexdigest()[:16]}"}
+
+    def taught(self, params: Mapping[str, Any]) -> list[Taught]:
+        """What the maps add to what teaches; `params` of `params` knows which maps they are."""
+        return [Taught(SALIENCY, of=str(params["saliency"]))]
 
     @cached_property
     def _images(self) -> ImageFolder:

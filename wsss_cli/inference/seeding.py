@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..artifacts import Artifact, DatasetReader
     from ..artifacts.provenance import Source
+    from ..artifacts.supervision import Taught
     from ..core.refine import Refinement
     from .saliency import Saliency
 
@@ -78,6 +79,7 @@ class Seeds:
         ids: of their images.
         params: for provenance.
         make: the fields of an image's `wsss/label` item; sent to worker processes.
+        learns: kinds of labels that they are made of beside what taught the inputs.
         travels: whether it is worth sending.
         said: what the maps chose, in words; empty where they chose nothing.
     """
@@ -87,6 +89,7 @@ class Seeds:
     ids: Sequence[str]
     params: Mapping[str, Any]
     make: Make
+    learns: Sequence[str | Taught] = ()
     travels: bool = True
     said: str = ""
 
@@ -113,10 +116,11 @@ def from_maps(task: SeedTask, method: Chosen, files: ExitStack) -> Seeds:
         params |= saliency.params(wanted)
         params |= {} if card.by_saliency else {"saliency_below": saliency.below}
     ruled = partial(card.rule, refinement=task.refinement, **settings)
+    learns = (*card.learns, *([] if saliency is None else saliency.taught(params)))
     make = SeedMaker(maps, data, ruled, saliency, card.by_saliency)
     numbers = ", ".join(f"--{name} {settings[name]:g}" for name in card.auto) if chosen else ""
     said = f"the maps' threshold is {chosen['maps_threshold']:g}: {numbers}" if chosen else ""
-    return Seeds(maps.classes, [data, maps], wanted, params, make, said=said)
+    return Seeds(maps.classes, [data, maps], wanted, params, make, learns, said=said)
 
 
 def settled(

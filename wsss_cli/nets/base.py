@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..artifacts.supervision import Taught
 from ..core.grid import grid_size, pad_to_multiple
 from ..core.normalisation import IMAGENET, Normalisation
 from .depthwise import DilatedDepthwiseConv2d, is_dilated_depthwise
@@ -40,6 +41,7 @@ class Backbone(nn.Module):
         inside: what stands before that network's own names in the state dict; mostly "".
         frozen_stages: how many stages, counted from the image, get no gradient.
         origin: where in a file of other people's its weights were found, in words; mostly "".
+        taught: what taught the weights that it was filled with.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Backbone(nn.Module):
         self.inside = ""
         self.frozen_stages = 0
         self.origin = ""
+        self.taught: tuple[Taught, ...] = ()
         self._paths = tuple(tuple(paths) for paths in stages)
 
     @property

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from ..artifacts.inputs import contents
+from ..artifacts.supervision import Taught, foreign, of_contents, taught_by
 from ..artifacts.torch_files import not_finite, read_torch
 from ..artifacts.weights import MADE_BY
 from ..core.normalisation import IMAGENET as OF_IMAGENET
@@ -18,6 +21,7 @@ from .names import TIMM, facts_of
 from .states import State, find_state
 
 IMAGENET, RANDOM = "imagenet", "random"
+FIRST = "IMAGENET1K_V1"  # torchvision's first published weights, which the papers used
 HINT_FILE = "give --backbone-weights FILE with a state dict of torchvision or timm, or `random`"
 
 
@@ -42,8 +46,37 @@ def load_backbone_weights(backbone: Backbone, source: str | Path | Mapping[str, 
         backbone.origin = _load(backbone, source, "the given weights")
     elif source == IMAGENET:
         _load(backbone, _imagenet(backbone.name), f"ImageNet weights of {backbone.name}")
+        backbone.taught = taught_by(backbone.name, _published(backbone.name))
     elif source != RANDOM:
-        backbone.origin = _load(backbone, _read(Path(source)), str(source))
+        found = _read(Path(source))
+        backbone.origin = _load(backbone, found, str(source))
+        backbone.taught = _taught(backbone.name, found, Path(source))
+
+
+def _published(name: str) -> str:
+    """What torchvision or timm calls the weights that are downloaded."""
+    if not name.startswith(TIMM):
+        return f"torchvision's {FIRST}"
+    from .timm_zoo import published_as
+
+    return f"timm's {published_as(name)}"
+
+
+def _taught(name: str, found: Any, path: Path) -> tuple[Taught, ...]:
+    """What taught the weights in a file: of torchvision's own, which is told by its checksum."""
+    if isinstance(found, Mapping) and found.get("kind") in list(MADE_BY):
+        try:
+            return tuple(of_contents(found, path))
+        except ValueError as error:
+            raise WsssError(f"{path}: damaged ({error})", HINT_FILE) from None
+    if not name.startswith(TIMM) and facts_of(name).published:
+        from torchvision.models import get_model_weights
+
+        digest = hashlib.sha256(contents(path)).hexdigest()
+        for weights in get_model_weights(name):
+            if f"-{digest[:8]}." in weights.url:
+                return taught_by(name, f"torchvision's {weights.name} (file {path.name})")
+    return (foreign(path.name),)
 
 
 def all_entries(backbone: Backbone, source: str | Path | Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -77,7 +110,7 @@ def _imagenet(name: str) -> Mapping[str, Tensor]:
         return timm_weights(name)
     from torchvision.models import get_model_weights
 
-    weights = get_model_weights(name)["IMAGENET1K_V1"]
+    weights = get_model_weights(name)[FIRST]
     try:
         return weights.get_state_dict(
             progress=False, check_hash=True, map_location="cpu", weights_only=True

@@ -220,6 +220,16 @@ def _undo_dilations(backbone: Backbone, native: Mapping[str, nn.Module]) -> None
                     conv.padding = (reach // 2, reach // 2)
 
 
+def published_as(name: str) -> str:
+    """What timm calls the weights that it has under a network's name.
+
+    Args:
+        name: "timm:" and timm's name.
+    """
+    known = library().models.get_pretrained_cfg(name.removeprefix(TIMM))
+    return str(known.hf_hub_id or known.url).rpartition("/")[2]
+
+
 def timm_weights(name: str) -> Any:
     """What timm has published under a network's name, downloaded into the torch hub cache.
 

@@ -59,6 +59,8 @@ class Card:
         source: the paper and the published code.
         page: of docs/methods, without .md; empty where --help says it all.
         by: the option that chooses it.
+        learns: the kinds of labels of the data set (KINDS of artifacts/supervision.py) that it
+            reads itself, beside those that taught its input files.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Card:
     source: str = ""
     page: str = ""
     by: str = "method"
+    learns: tuple[str, ...] = ()
 
     @property
     def own(self) -> dict[str, Any]:

@@ -75,18 +75,22 @@ def _refuse_output(path: Path, option: str, named: dict[str, str]) -> None:
         raise UsageError(f"{path}: named by {other} and by {option}")
 
 
-def with_ledger(run: Callable[..., None]) -> Callable[..., None]:
+def with_ledger(run: Callable[..., None], typed: str = "") -> Callable[..., None]:
     """A command that refuses, before anything else, an output that is one of its inputs or outputs.
 
     Inputs that no option names are refused when they are opened: see `artifacts/ledger.py`. So are
     those of an option's default, which the chosen method may have no use for.
+
+    Args:
+        run: the command.
+        typed: its name.
     """
     files = declared(run)
     parameters = inspect.signature(run).parameters
 
     @functools.wraps(run)
     def command(**options: Any) -> None:
-        with ledger.opened() as book:
+        with ledger.opened(typed) as book:
             named: dict[str, str] = {}
             for name, (mark, option) in files.items():
                 if isinstance(mark, Writes):

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..artifacts.supervision import TAGS
 from ..errors import UsageError
 from ..options.cards import Due
 from ..options.training import Body, Crops, Recipe, Setting
@@ -15,6 +16,7 @@ from .inputs import held_out_split, keep_pixels, tagged_ids
 from .job import Job
 from .probes import check_decay, probe_tags
 from .scaling import augmentation
+from .taught import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,7 +127,7 @@ class Classifying:
         ids = self.images(reader, ids, sources, task.setting.quiet or not team.leads)
         learner = self.learner(len(reader.classes))
         start = partial(fit_head, reader, ids, PROBE_SIDE * side, task.probe_decay)
-        measure = partial(validate, reader, val, side, task.recipe.batch_size, self.figures)
+        figures = partial(validate, reader, val, side, task.recipe.batch_size, self.figures)
         job = Job(
             name=NAME,
             kind=KIND,
@@ -145,7 +147,7 @@ class Classifying:
             load=partial(load_tagged, reader, augment),
             loss=learner.loss,
             start=start if self.probes else None,
-            measure=measure if val else None,
+            measure=Measure(TAGS, val, figures) if val else None,
             val_every=task.val_every,
         )
         return self.completed(job, augment, team)
@@ -242,10 +244,7 @@ def load_scaled(
 
     image = reader.image(image_id)
     size = scaled_size((image.shape[0], image.shape[1]), side / max(image.shape[:2]))
-    return {
-        "image": as_tensor(resize_image(image, size)),
-        "tags": tag_vector(reader, image_id),
-    }
+    return {"image": as_tensor(resize_image(image, size)), "tags": tag_vector(reader, image_id)}
 
 
 def fit_head(

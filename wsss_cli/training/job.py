@@ -14,6 +14,7 @@ from ..errors import WsssError
 from ..machine.devices import resolve_device, resolve_precision
 from ..options.training import Recipe, Setting
 from .talk import Talk
+from .taught import Measure, note_taught
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -69,7 +70,7 @@ class Job:
     loss: Loss
     grouping: Mapping[str, Any] = field(default_factory=dict)
     start: Callable[[Any, Compute], None] | None = None
-    measure: Callable[[nn.Module, Compute], dict[str, float]] | None = None
+    measure: Measure | None = None
     val_every: int = 1
     after: Callable[[nn.Module, Compute, int], None] | None = None
     finish: Callable[[Any, Compute], None] | None = None
@@ -117,8 +118,18 @@ def begin(out: Path, recipe: Recipe, setting: Setting, fewest_epochs: int = 1) -
         yield team
 
 
-def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[str, Any]]:
+def train(
+    job: Job,
+    recipe: Recipe,
+    setting: Setting,
+    team: Team,
+    learns: Sequence[str] | None = None,
+) -> list[dict[str, Any]]:
     """Run a job to the end, from wherever an earlier attempt was stopped.
+
+    Args:
+        job, recipe, setting, team: what is trained, how, and where.
+        learns: kinds of labels of the data set that teach, as the method's card says.
 
     Returns:
         the history, as it stands in the weights.
@@ -140,6 +151,7 @@ def train(job: Job, recipe: Recipe, setting: Setting, team: Team) -> list[dict[s
     precision = team.share(resolve_precision(setting.precision, team.device).value)
     compute = set_up(plan, recipe, setting, team, precision)
     identity = _identity(job, recipe, setting.seed, precision)
+    note_taught(job, learns)
     if (origin := _origin(job)) and team.leads:
         log(f"{job.name}: --backbone-weights: {origin}", setting.quiet)
     samples = Samples(job.load, job.ids, setting.seed, job.keyed)
@@ -221,13 +233,21 @@ def _finish(
     history: Sequence[dict[str, Any]],
 ) -> None:
     """Write the weights."""
+    from ..artifacts import ledger
     from ..artifacts.weights import save_weights
 
     if job.finish is not None:
         job.finish(model, compute)
     if compute.team.leads:
         weights = {name: t.contiguous() for name, t in model.state_dict().items()}
-        save_weights(job.out, **identity, config=job.config, state_dict=weights, history=history)
+        save_weights(
+            job.out,
+            **identity,
+            config=job.config,
+            state_dict=weights,
+            history=history,
+            taught=ledger.current().taught,
+        )
 
 
 def _origin(job: Job) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..options.cards import Card
+from ..options.cards import Card, Chosen
 from ..options.training import Recipe, Setting
 from .job import Job, begin, train
 
@@ -38,14 +38,23 @@ class TrainingCard(Card):
         network: that weights of the method hold, untrained, of their config and the number of
             its outputs.
         probes: whether training starts from a linear probe, of all options by parameter.
+        learns: as of all cards; no method of training may leave it unsaid.
     """
 
     lesson: Callable[[Any, Any], Lesson]
     network: Callable[[Mapping[str, Any], int], nn.Module]
     probes: Callable[[Mapping[str, Any]], bool] = lambda _: False
+    learns: tuple[str, ...] = field()
 
 
-def teach(lesson: Lesson, out: Path, recipe: Recipe, setting: Setting) -> None:
-    """Train what a lesson says, from wherever an earlier attempt was stopped."""
+def teach(method: Chosen, task: Any, out: Path, recipe: Recipe, setting: Setting) -> None:
+    """Train by a method, from wherever an earlier attempt was stopped.
+
+    Args:
+        method: whose lesson it is.
+        task: what the command is told.
+        out, recipe, setting: of the weights and the run.
+    """
+    lesson: Lesson = method.card.lesson(task, method.options)
     with begin(out, recipe, setting, lesson.fewest_epochs) as team, ExitStack() as files:
-        train(lesson.job(team, files), recipe, setting, team)
+        train(lesson.job(team, files), recipe, setting, team, method.card.learns)

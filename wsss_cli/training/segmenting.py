@@ -8,12 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..artifacts.supervision import MASKS
 from ..console import warn
 from ..errors import UsageError
 from ..options.segmenter import Head
 from ..options.training import Body, Crops, Recipe, Setting
 from .inputs import held_out_split, keep_pixels
 from .lesson import TrainingCard
+from .taught import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,15 +135,13 @@ class Task:
         """The split to validate on."""
         return held_out_split(reader, self.val_split)
 
-    def measure(
-        self, reader: DatasetReader, ids: Sequence[str], team: Team
-    ) -> Callable[[nn.Module, Compute], dict[str, float]] | None:
+    def measure(self, reader: DatasetReader, ids: Sequence[str], team: Team) -> Measure | None:
         """Validation, if there is any; has pixels kept of its images and of those to train on."""
         held_out, val = self.held_out(reader), []
         if self.val_every and held_out is not None:
             val = _with_masks(reader, held_out, team)
         keep_pixels(reader, [*ids, *val], self.setting.keep_pixels, team.world)
-        return partial(validate, reader, val, self.side) if val else None
+        return Measure(MASKS, val, partial(validate, reader, val, self.side)) if val else None
 
 
 def head_learned(pretrained: Sequence[nn.Module]) -> bool:

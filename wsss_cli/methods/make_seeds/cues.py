@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...artifacts.supervision import CUES, Taught
 from ...console import warn
 from ...errors import UsageError, WsssError
 from ...inference.seeding import SeedCard, Seeds, SeedTask
@@ -71,8 +72,11 @@ def begin(task: SeedTask, method: Chosen, files: ExitStack) -> Seeds:
     params = {"method": CARD.name, "cues": f"{cues.path.name} sha256:{cues.digest}"}
     if task.saliency is not None:
         params |= task.saliency.params(wanted) | {"saliency_below": task.saliency.below}
+    learns = [Taught(CUES, of=params["cues"])]
+    if task.saliency is not None:
+        learns += task.saliency.taught(params)
     make = CueLabels(cues, data, task.saliency)
-    return Seeds(data.classes, [data], wanted, params, make, travels=False)
+    return Seeds(data.classes, [data], wanted, params, make, learns, travels=False)
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,7 @@ CARD = TrainingCard(
     name="irn",
     said="IRNet's boundaries and displacements",
     lesson=BoundaryLesson,
+    learns=(),
     network=network,
     source="IRNet: Ahn, Cho and Kwak, CVPR 2019, and its code",
     usual={

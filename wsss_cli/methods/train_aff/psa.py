@@ -74,6 +74,7 @@ CARD = TrainingCard(
     said="AffinityNet's features of pixels",
     options=Projections,
     lesson=AffinityLesson,
+    learns=(),
     network=network,
     source="AffinityNet: Ahn and Kwak, CVPR 2018, and its code (PSA)",
     usual={

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...artifacts.supervision import TAGS
 from ...console import log
 from ...core.pooling import SHARPNESS
 from ...errors import UsageError, WsssError
@@ -279,6 +280,7 @@ CARD = TrainingCard(
     said="a plain classifier",
     options=Plain,
     lesson=PlainLesson,
+    learns=(TAGS,),
     network=network,
     probes=starts_probed,
     page="cam",

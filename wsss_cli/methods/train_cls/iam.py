@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from ...artifacts.supervision import TAGS
 from ...console import log
 from ...errors import UsageError, WsssError
 from ...options.files import Reads
@@ -151,6 +152,7 @@ CARD = TrainingCard(
     said="learns the maps that oaa accumulated (integral attention)",
     options=Integral,
     lesson=IntegralLesson,
+    learns=(TAGS,),
     network=rebuilt,
     probes=probes_shallow,
     needs="maps of the training images (--targets)",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...artifacts.supervision import TAGS
 from ...training.classifying import JITTER, Classifying, Learner, if_probed, probes_tags
 from ...training.lesson import TrainingCard
 
@@ -115,6 +116,7 @@ CARD = TrainingCard(
     said="equivariant maps, refined by pixel correlation",
     options=Seam,
     lesson=SeamLesson,
+    learns=(TAGS,),
     network=network,
     probes=probes_tags,
     source="SEAM: Wang et al., CVPR 2020, and its code",

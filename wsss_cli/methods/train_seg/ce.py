@@ -44,6 +44,7 @@ CARD = SegmentingCard(
     said="cross-entropy over labelled pixels",
     options=LabelOptions,
     lesson=CrossEntropy,
+    learns=(),
     probes=probes_head,
     source="as SEAM retrains: Wang et al., CVPR 2020, and its code",
     page="retrain",

@@ -96,6 +96,7 @@ CARD = SegmentingCard(
     said="overlap with each label's pixels, small labels counting like large ones",
     options=DiceOptions,
     lesson=Dice,
+    learns=(),
     probes=probes_head,
     source="Milletari et al., V-Net, 3DV 2016; plain sums as Drozdzal et al., DLMIA 2016",
     page="dice",

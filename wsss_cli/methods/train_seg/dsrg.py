@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...artifacts.supervision import TAGS
 from ...options.segmenter import bearable
 from ...training.seeds import Seeding, SeedOptions, probes_if_asked, usual_of
 from ...training.segmenting import SegmentingCard
@@ -19,6 +20,7 @@ CARD = SegmentingCard(
     said="seeds that grow",
     options=SeedOptions,
     lesson=Dsrg,
+    learns=(TAGS,),
     probes=probes_if_asked,
     source="DSRG: Huang et al., CVPR 2018, and its code",
     page="dsrg",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...artifacts.supervision import TAGS
 from ...training.seeds import Seeding, SeedOptions, probes_if_asked, usual_of
 from ...training.segmenting import SegmentingCard
 
@@ -18,6 +19,7 @@ CARD = SegmentingCard(
     said="seed, expand and constrain",
     options=SeedOptions,
     lesson=Sec,
+    learns=(TAGS,),
     probes=probes_if_asked,
     source="SEC: Kolesnikov and Lampert, ECCV 2016, and its code",
     page="sec",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ....artifacts.supervision import TAGS
 from ....console import log
 from ....errors import UsageError
 from ....options.files import Writes
@@ -217,6 +218,7 @@ CARD = TrainingCard(
     said="accumulates its maps over training, and writes them",
     options=Accumulation,
     lesson=AccumulatingLesson,
+    learns=(TAGS,),
     network=rebuilt,
     probes=probes_shallow,
     makes="the accumulated maps, a wsss/cam (--maps)",

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ....artifacts.supervision import TAGS
 from ....errors import UsageError
 from ....machine.devices import resolve_precision
 from ....nets.names import has_linear_head
@@ -119,7 +120,9 @@ class Reliable:
             loss=Loss(loss.prepare, loss.share),
             grouping={"pretrained": pretrained},
             start=self._start(reader, ids, loss, taken, learned),
-            measure=None if measure is None else partial(measure_segments, measure, loss.begun),
+            measure=None
+            if measure is None
+            else replace(measure, figures=partial(measure_segments, measure, loss.begun)),
             val_every=task.val_every,
             keyed=True,
             extra={"segmentation has begun": loss.begun},
@@ -275,6 +278,7 @@ CARD = SegmentingCard(
     said="from image tags, by labels that are mined in each step",
     options=Rrm,
     lesson=Reliable,
+    learns=(TAGS,),
     probes=_probes,
     source="RRM: Zhang et al., AAAI 2020, and its code",
     page="rrm",

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ....artifacts.supervision import TAGS
 from ....errors import UsageError, WsssError
 from ....nets.names import has_linear_head
 from ....options.segmenter import bearable
@@ -197,6 +198,7 @@ CARD = SegmentingCard(
     said="from image tags, by the network's own masks",
     options=SingleStage,
     lesson=SelfTaught,
+    learns=(TAGS,),
     network=network,
     probes=probes_head,
     presence=True,
