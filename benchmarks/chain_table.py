@@ -153,7 +153,8 @@ def row_of(folders: list[Path]) -> dict[str, str]:
         interval = found[0].get("miou_interval") if found else None
         return cell([one["miou"] for one in found], interval)
 
-    times = [json.loads((folder / "times.json").read_text()) for folder in folders]
+    kept = [folder / "times.json" for folder in folders]
+    times = [json.loads(file.read_text()) for file in kept if file.exists()]
     row = {"run": family(folders[0]), "trainings": str(len(folders))}
     row["maps"], row["maps (oracle)"] = at("cam", "chosen"), at("cam", "oracle")
     row["seeds: background / classes right, labelled"] = precision_of_seeds(folders)
