@@ -1,7 +1,7 @@
 """COCO's JSON of objects, stuff and panoptic segments, as COCO and many tools write it.
 
-Coordinates are those of pixel corners, boxes x, y, width and height. Where objects overlap the
-smaller lie on top, as the file says nothing of it. Roboflow has one file in each split's folder.
+Coordinates are those of pixel corners, boxes x, y, width and height. Roboflow has one file in each
+split's folder.
 
 Source: cocodataset.org/#format-data; files of CVAT, datumaro, supervision, Label Studio, VIA and
 Roboflow.
@@ -18,9 +18,9 @@ from typing import Annotated
 import typer
 
 from ..errors import WsssError
-from .coco_entries import HOME, reading_of
+from .coco_entries import HOME, Said, reading_of
 from .coco_json import read_page
-from .coco_shapes import Crowd
+from .coco_shapes import Crowd, OnTop
 from .entries import gather
 from .files import ImageFolder
 from .outlines import OutlineOptions
@@ -46,6 +46,13 @@ class Options(OutlineOptions):
             "as others. Default: where the file tells.",
         ),
     ] = None
+    on_top: Annotated[
+        OnTop | None,
+        typer.Option(
+            help="Which of two outlines that overlap is seen: the smaller, or that which stands "
+            "later in the file. Default: later in files of CVAT and datumaro, else smaller.",
+        ),
+    ] = None
 
 
 def read(path: Path, asked: Asked, options: Options) -> Collection:
@@ -61,7 +68,8 @@ def read(path: Path, asked: Asked, options: Options) -> Collection:
     if place.single and asked.images is None and place.root.name == HOME:
         folder = ImageFolder(place.root.parent, "--images names the folder of the images")
     pages = [(read_page(place, file), split) for file, split in files.items()]
-    reading = reading_of(pages, place, asked, options.crowd, options.inclusive)
+    said = Said(options.crowd, options.inclusive, options.on_top)
+    reading = reading_of(pages, place, asked, said)
     return gather(
         str(path),
         reading.entries,

@@ -15,7 +15,16 @@ from .coco_json import Page
 from .coco_panoptic import drawing_of as segments_of
 from .coco_panoptic import segments_file
 from .coco_records import Annotation, Id, Panoptic, Picture
-from .coco_shapes import Crowd, Ways, border_named, drawing_of, ignores_crowds, is_stuff
+from .coco_shapes import (
+    Crowd,
+    OnTop,
+    Ways,
+    border_named,
+    drawing_of,
+    ignores_crowds,
+    is_stuff,
+    which_on_top,
+)
 from .entries import Entry
 from .place import Place
 from .reading import Asked
@@ -24,6 +33,15 @@ from .shapes import BACKGROUND, IGNORED, Drawing
 HOME = "annotations"  # the folder that COCO has its files in
 SPECIAL = {"background": BACKGROUND, "_background_": BACKGROUND, "__ignore__": IGNORED}
 Pages = Sequence[tuple[Page, str | None]]  # with the split of each
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the user says that files do not: as the options of the format have it."""
+
+    crowd: Crowd | None = None
+    inclusive: bool | None = None
+    on_top: OnTop | None = None
 
 
 @dataclass(frozen=True)
@@ -45,9 +63,7 @@ class Reading:
     asked: Asked
 
 
-def reading_of(
-    pages: Pages, place: Place, asked: Asked, crowd: Crowd | None, inclusive: bool | None
-) -> Reading:
+def reading_of(pages: Pages, place: Place, asked: Asked, said: Said) -> Reading:
     """All that files say, as one.
 
     Raises:
@@ -58,7 +74,7 @@ def reading_of(
     notes: dict[str, Any] = {}
     entries = []
     for page, split in pages:
-        ways = _ways(page, names, crowd, inclusive, counts, notes)
+        ways = _ways(page, names, said, counts, notes)
         wherever = partial(_wherever, _beside(place, page.file), split)
         splits = () if split is None else (split,)
         for pictures in _alike(page.pictures):
@@ -103,31 +119,32 @@ def _used(one: Annotation | Panoptic) -> Iterator[Id]:
 def _ways(
     page: Page,
     names: Mapping[str, str],
-    crowd: Crowd | None,
-    inclusive: bool | None,
+    said: Said,
     counts: Counter[str],
     notes: dict[str, Any],
 ) -> Ways:
     """How a file is read; what was seen is added to counts and notes."""
     known = {key: names[one.name] for key, one in page.categories.items() if one.name in names}
     if page.panoptic:
-        return Ways(known, ignore_crowds=crowd is not Crowd.class_)
+        return Ways(known, ignore_crowds=said.crowd is not Crowd.class_)
     every = [one for some in page.of.values() for one in some]
     counts["lost"] += sum(one.lost for one in every)
     counts["bare"] += sum(
         one.box is None and one.outline is None and one.bad is None for one in every
     )
     crowds = [one for one in every if one.crowd]
-    ignore = ignores_crowds(page, crowds, crowd)
+    ignore = ignores_crowds(page, crowds, said.crowd)
     if crowds:
         notes["crowd"] = (Crowd.ignore if ignore else Crowd.class_).value
-    named, total = border_named(every) if inclusive is None else (0, 0)
-    border = 2 * named > total if inclusive is None else inclusive
+    named, total = border_named(every) if said.inclusive is None else (0, 0)
+    border = 2 * named > total if said.inclusive is None else said.inclusive
     counts["border"] += named if border else 0
     if border:
         notes["inclusive"] = True
     partly = any(one.absent is not None for one in page.pictures)
-    return Ways(known, ignore, border, is_stuff(page), not partly)
+    on_top = which_on_top(every, said.on_top)
+    notes["on_top"] = on_top.value
+    return Ways(known, ignore, border, on_top, is_stuff(page), not partly)
 
 
 def _beside(place: Place, file: Path) -> tuple[str, str]:

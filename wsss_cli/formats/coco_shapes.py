@@ -24,6 +24,13 @@ class Crowd(str, enum.Enum):
     class_ = "class"
 
 
+class OnTop(str, enum.Enum):
+    """Which of two objects that overlap is seen."""
+
+    smaller = "smaller"
+    later = "later"
+
+
 @dataclass(frozen=True)
 class Ways:
     """How a file's annotations are read.
@@ -32,6 +39,7 @@ class Ways:
         names: of the class of each category, or BACKGROUND or IGNORED.
         ignore_crowds: whether nothing is known of the pixels of crowds.
         inclusive: whether outlines of whole numbers name the pixels on their border.
+        on_top: which of two that overlap is painted over the other.
         stuff: whether annotations are of what cannot be counted.
         all_boxed: whether boxes are those of all objects.
     """
@@ -39,6 +47,7 @@ class Ways:
     names: Mapping[Id, str]
     ignore_crowds: bool = False
     inclusive: bool = False
+    on_top: OnTop = OnTop.smaller
     stuff: bool = False
     all_boxed: bool = True
 
@@ -46,7 +55,7 @@ class Ways:
 def drawing_of(
     found: Sequence[Annotation], ways: Ways, file: str, size: tuple[int, int] | None
 ) -> Drawing:
-    """What annotations draw on their image, the larger below the smaller.
+    """What annotations draw on their image, what lies on top last.
 
     Args:
         found: all of one image, their categories known.
@@ -58,7 +67,8 @@ def drawing_of(
     """
     drawn = [_shapes(one, number, ways) for number, one in enumerate(found)]
     boxed = all(any(shape.boxed for shape in shapes) for _, shapes in drawn)
-    drawn.sort(key=lambda pair: -pair[0])
+    if ways.on_top is OnTop.smaller:
+        drawn.sort(key=lambda pair: -pair[0])
     shapes = tuple(shape for _, shapes in drawn for shape in shapes)
     size = _size(found, size)
     return Drawing(shapes, file, size, true_boxes=boxed and ways.all_boxed and not ways.stuff)
@@ -158,6 +168,18 @@ def ignores_crowds(page: Page, crowds: Sequence[Annotation], asked: Crowd | None
         "--crowd ignore, if they are groups that nobody told apart, so that nothing is known of "
         "their pixels; --crowd class, if a tool marks all masks so",
     )
+
+
+def which_on_top(found: Sequence[Annotation], asked: OnTop | None) -> OnTop:
+    """Which of two objects that overlap is seen.
+
+    CVAT, told by its attributes as datumaro is, sorts by z_order (bindings.py of its
+    dataset_manager). The order of others means nothing. Where outlines of VOC's objects overlap, on
+    12 images, the smaller is seen at 2434 pixels of 2445, the later one at 11.
+    """
+    if asked is not None:
+        return asked
+    return OnTop.later if found and all(one.attributed for one in found) else OnTop.smaller
 
 
 def is_stuff(page: Page) -> bool:
