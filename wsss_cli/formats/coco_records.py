@@ -28,7 +28,7 @@ class Picture(NamedTuple):
     absent: tuple[Id, ...] | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Annotation:
     """One object.
 
