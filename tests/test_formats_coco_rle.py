@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsss_cli.formats.coco_rle import Rle, area_of, mask_of, rle_of, runs_of
+from wsss_cli.core.runs import cropped
+from wsss_cli.formats.coco_rle import Rle, area_of, box_of, mask_of, rle_of, runs_of
 
 
 def written(runs: list[int]) -> str:
@@ -55,6 +56,7 @@ def test_lists_and_texts_are_the_mask_of_their_runs(made: tuple[list[int], int, 
         assert runs_of(rle).tolist() == runs
         assert (mask_of(rle) == wanted).all()
         assert area_of(rle) == wanted.sum()
+        assert box_of(rle) == cropped(wanted)[0]
 
 
 @given(masks())

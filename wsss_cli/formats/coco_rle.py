@@ -89,6 +89,29 @@ def area_of(rle: Rle) -> int:
     return int(runs_of(rle)[1::2].sum())
 
 
+def box_of(rle: Rle) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1 around a mask, which is not decoded for it; all 0 around none.
+
+    Raises as `runs_of`.
+
+    >>> box_of(Rle(2, 3, array("q", [1, 1, 2, 1, 1])))
+    (0, 0, 3, 2)
+    """
+    import numpy as np
+
+    runs = runs_of(rle)
+    ends = np.cumsum(runs)[1::2]
+    starts = (ends - runs[1::2])[runs[1::2] > 0]
+    ends = ends[runs[1::2] > 0]
+    if not len(ends):
+        return 0, 0, 0, 0
+    first, last = starts // rle.height, (ends - 1) // rle.height
+    top, bottom = starts % rle.height, (ends - 1) % rle.height + 1
+    across = bool((first < last).any())  # into the next column: from its first row, to the last
+    y0, y1 = (0, rle.height) if across else (int(top.min()), int(bottom.max()))
+    return int(first.min()), y0, int(last.max()) + 1, y1
+
+
 def mask_of(rle: Rle) -> np.ndarray:
     """(H, W) bool. Raises as `runs_of`.
 

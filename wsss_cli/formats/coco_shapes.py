@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import WsssError
 from .coco_json import Page
 from .coco_records import Annotation, Box, Id
-from .coco_rle import Rle, area_of, mask_of
+from .coco_rle import Rle, area_of, box_of, mask_of
 from .outlines import names_border, whole
 from .shapes import BACKGROUND, IGNORED, Drawing, Shape, box, later_region, polygon
 
@@ -76,6 +76,8 @@ def drawing_of(
 
 def _shapes(one: Annotation, number: int, ways: Ways) -> tuple[float, list[Shape]]:
     """The pixels that an annotation holds, roughly, and its shapes."""
+    import numpy as np
+
     assert one.category is not None
     name, frame, area = ways.names[one.category], one.box, 0.0
     more: dict[str, Any] = {
@@ -93,7 +95,7 @@ def _shapes(one: Annotation, number: int, ways: Ways) -> tuple[float, list[Shape
     elif one.outline is not None:
         for part in one.outline:
             inclusive = ways.inclusive and whole(part)
-            ring = list(zip(part[0::2], part[1::2], strict=True))
+            ring = np.array(part).reshape(-1, 2)
             shape = polygon(name, ring, thing=not ways.stuff, inclusive=inclusive, **more)
             area += _area(shape)
             shapes.append(shape)
@@ -116,9 +118,7 @@ def _area(shape: Shape) -> float:
 def _frame(outline: Rle | tuple[array[float], ...], inclusive: bool) -> Box | None:
     """The box around an outline; None around no pixels."""
     if isinstance(outline, Rle):
-        from ..core.runs import cropped
-
-        x0, y0, x1, y1 = map(float, cropped(mask_of(outline))[0])
+        x0, y0, x1, y1 = map(float, box_of(outline))
     else:
         more = float(inclusive and all(map(whole, outline)))
         xs = [x for part in outline for x in part[0::2]]
