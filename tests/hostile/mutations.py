@@ -65,6 +65,7 @@ FORMATS = (
     Format("list of a split", "train.txt", "text", whole=False),
     Format("class names", "classes.txt", "text", whole=False),
     Format("VIA", "via.json", "text"),
+    Format("COCO", "coco.json", "text"),
     Format("scores", "scores.json", "text"),
     Format("clusters", "clusters.csv", "text", whole=False),
     Format("VOC boxes", "voc/Annotations/0.xml", "text"),

@@ -160,6 +160,7 @@ def draw(folder: Path) -> None:
     _write_list(folder / "clusters.csv", ["image,cluster", *clusters])
     _write_list(voc / "ImageSets/Segmentation/train.txt", [str(index) for index in range(6)])
     _write_via(folder / "via.json", dict(zip(photos, tags, strict=True)))
+    _write_coco(folder / "coco.json", dict(zip(photos, tags, strict=True)))
     vectors = {
         image_id: np.array([float(name in names) for name in CLASSES])
         for image_id, names in zip(IDS, tags, strict=True)
@@ -181,6 +182,27 @@ def _write_via(path: Path, tags: Mapping[str, list[str]]) -> None:
         ]
         entries[photo] = {"filename": photo, "size": 1, "regions": regions, "file_attributes": {}}
     path.write_text(json.dumps(entries))
+
+
+def _write_coco(path: Path, tags: Mapping[str, list[str]]) -> None:
+    """An outline, run lengths and a box in turn."""
+    outlines = [[[5, 7, 22, 7, 22, 22.5]], {"size": [32, 48], "counts": [99, 7, 1430]}, []]
+    annotations = [
+        {
+            "id": place,
+            "image_id": image,
+            "category_id": CLASSES.index(name) + 1,
+            "bbox": [5, 7, 17, 15.5],
+            "segmentation": outlines[place % 3],
+            "iscrowd": 0,
+        }
+        for image, names in enumerate(tags.values())
+        for place, name in enumerate(names)
+    ]
+    images = [{"id": image, "file_name": photo} for image, photo in enumerate(tags)]
+    categories = [{"id": number, "name": name} for number, name in enumerate(CLASSES, 1)]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    path.write_text(json.dumps(content))
 
 
 def _write_cues(folder: Path, tags: list[list[str]]) -> None:

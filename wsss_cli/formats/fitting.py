@@ -82,7 +82,7 @@ def fit(
     _check_size(drawing, size)
     fitted, cut = _placed(drawing, size)
     sources = tuple(dict.fromkeys(one.source for one in fitted if one.source is not None))
-    marked = [one for one in fitted if use.marks or not one.outline]
+    marked = [one for one in fitted if _marks(one, use)]
     marks = tuple(_mark(one, classes, sources, size) for one in marked)
     label: np.ndarray | None = None
     objects: tuple[TrueObject, ...] = ()
@@ -99,7 +99,8 @@ def _check_size(drawing: Drawing, size: tuple[int, int]) -> None:
     if drawing.size is None or drawing.size == size:
         return
     turned = drawing.size == (width, height)
-    if turned and not drawing.strict:
+    whole = any(_is_whole(one, drawing.size) for one in drawing.shapes)
+    if turned and not drawing.strict and not whole:
         return  # of the file as stored: the coordinates are those of the image as displayed
     said = " as displayed (turned by EXIF?)" if turned else ""
     error = BadBox if drawing.strict else ValueError
@@ -108,6 +109,16 @@ def _check_size(drawing: Drawing, size: tuple[int, int]) -> None:
         f"{drawing.file}: {what} drawn on {drawing.size[1]}x{drawing.size[0]} pixels, the image is "
         f"{width}x{height}{said}"
     )
+
+
+def _is_whole(shape: Shape, size: tuple[int, int]) -> bool:
+    """Whether it is a mask of a whole image, which does not turn with the image."""
+    return shape.kind == REGION and shape.rings[0].tolist() == [[0, 0], [size[1], size[0]]]
+
+
+def _marks(shape: Shape, use: Use) -> bool:
+    """Whether a shape is to become a mark."""
+    return use.marks if shape.outline else not (shape.boxed and shape.crowd)
 
 
 def _placed(drawing: Drawing, size: tuple[int, int]) -> tuple[list[Shape], int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -50,8 +50,12 @@ def read_lines(path: Path) -> list[str]:
     return [line.strip() for line in read_text(path).split("\n") if line.strip()]
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, compact: Callable[[dict[str, Any]], Any] | None = None) -> Any:
     """What a JSON file holds, in UTF-8 with or without BOM.
+
+    Args:
+        compact: what takes the place of an object as soon as it is read, so that a large file takes
+            less memory.
 
     Raises:
         WsssError: missing, unreadable, or no JSON: NaN is none, nor is a key that stands twice.
@@ -60,11 +64,12 @@ def read_json(path: Path) -> Any:
     def refuse(constant: str) -> None:
         raise ValueError(f"it holds {constant}")
 
-    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        twice = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
-        if twice:
-            raise ValueError(f"the key {ascii(twice[0])[:80]} stands twice in one object")
-        return dict(pairs)
+    def distinct(pairs: list[tuple[str, Any]]) -> Any:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+            raise ValueError(f"the key {ascii(twice)[:80]} stands twice in one object")
+        return found if compact is None else compact(found)
 
     text = read_text(path)
     try:

@@ -54,7 +54,7 @@ def paint(
             _lay(label, part, classes[one.name] + 1)
         else:
             _lay(label, part, 0 if one.name == BACKGROUND else IGNORE)
-        if one.name in classes and part.mask.size:
+        if one.thing and one.name in classes and part.mask.size:
             key = ("of", number) if one.object == UNKNOWN else (one.object, one.name)
             regions.setdefault(key, []).append(part)
             first.setdefault(key, one)

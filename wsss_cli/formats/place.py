@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -84,9 +85,9 @@ class Place:
         """Where its images are: the folder asked for, or its own."""
         return ImageFolder(images or self.root, "--images names the folder of the images")
 
-    def json(self, path: Path) -> Any:
+    def json(self, path: Path, compact: Callable[[dict[str, Any]], Any] | None = None) -> Any:
         """What a JSON file of it holds, as `lists.read_json`."""
-        return read_json(path)
+        return read_json(path, compact)
 
 
 def _inner(folder: Path) -> Path:

@@ -36,7 +36,8 @@ class Shape:
         rank: its place in an order, such as that of clicks.
         source: who made it.
         crowd: an outline around several objects that nobody told apart: a true mask says nothing
-            of its pixels.
+            of its pixels. Their box is no mark, and counts for difficult.
+        thing: whether it is an object; an outline of what cannot be counted, such as sky, is none.
         difficult: marked as hard to see.
         inclusive: an outline's rings pass through the centres of pixels that are its own.
         boxlike: a polygon that is a box, turned: it does not say which pixels are its object's.
@@ -51,6 +52,7 @@ class Shape:
     rank: int = UNKNOWN
     source: str | None = None
     crowd: bool = False
+    thing: bool = True
     difficult: bool = False
     inclusive: bool = False
     boxlike: bool = False
