@@ -14,8 +14,9 @@ from wsss_cli.core.mark_kinds import BOX, POLYGON
 from wsss_cli.formats.label_studio_regions import kind_of, regions_of, shapes_of, tags_of
 from wsss_cli.formats.shapes import ROUND, Shape
 
-share = st.floats(0, 100)
+share, extent = st.floats(0, 100), st.floats(0.1, 100)
 side = st.integers(1, 4000)
+degree = st.integers(-40000, 40000).map(lambda hundredths: hundredths / 100)
 
 
 def shape(value: dict[str, Any], width: int, height: int) -> Shape:
@@ -26,7 +27,7 @@ def shape(value: dict[str, Any], width: int, height: int) -> Shape:
     return found
 
 
-@given(share, share, share, share, st.floats(-400, 400), side, side)
+@given(share, share, extent, extent, degree, side, side)
 def test_a_box_turns_about_its_upper_left_corner_in_pixels(
     x: float, y: float, w: float, h: float, degrees: float, width: int, height: int
 ) -> None:
@@ -50,7 +51,7 @@ def test_a_box_turns_about_its_upper_left_corner_in_pixels(
     assert np.allclose(pixels, wanted, atol=1e-4)
 
 
-@given(share, share, share, share, st.floats(-400, 400), side, side)
+@given(share, share, extent, extent, degree, side, side)
 def test_an_ellipse_turns_about_its_centre(
     x: float, y: float, rx: float, ry: float, degrees: float, width: int, height: int
 ) -> None:

@@ -1,6 +1,6 @@
 """The formats that `wsss pack` reads: one module each."""
 
-from . import cvat, demo, label_studio, npy, table, via, voc
+from . import cvat, demo, label_studio, npy, point_tables, table, via, voc
 
 READERS = (
     voc.READER,
@@ -10,4 +10,5 @@ READERS = (
     via.READER,
     cvat.READER,
     label_studio.READER,
+    point_tables.READER,
 )
