@@ -1,6 +1,6 @@
 """The formats that `wsss pack` reads: one module each."""
 
-from . import cvat, demo, label_studio, npy, point_tables, table, via, voc
+from . import cvat, demo, geojson_qupath, label_studio, npy, point_tables, table, via, voc
 
 READERS = (
     voc.READER,
@@ -11,4 +11,5 @@ READERS = (
     cvat.READER,
     label_studio.READER,
     point_tables.READER,
+    geojson_qupath.READER,
 )
