@@ -1,6 +1,17 @@
 """The formats that `wsss pack` reads: one module each."""
 
-from . import cvat, demo, geojson_qupath, label_studio, npy, point_tables, table, via, voc
+from . import (
+    cvat,
+    demo,
+    geojson_qupath,
+    label_studio,
+    npy,
+    open_images,
+    point_tables,
+    table,
+    via,
+    voc,
+)
 
 READERS = (
     voc.READER,
@@ -12,4 +23,5 @@ READERS = (
     label_studio.READER,
     point_tables.READER,
     geojson_qupath.READER,
+    open_images.READER,
 )
