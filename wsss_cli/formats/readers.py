@@ -1,6 +1,7 @@
 """The formats that `wsss pack` reads: one module each."""
 
 from . import (
+    captions,
     cvat,
     demo,
     geojson_qupath,
@@ -24,4 +25,5 @@ READERS = (
     point_tables.READER,
     geojson_qupath.READER,
     open_images.READER,
+    captions.READER,
 )
