@@ -1,10 +1,10 @@
 """Class names, their synonyms and plurals found in free text, as whole words.
 
-A name is found where its words stand in a row, large or small letters alike, with a space, hyphen or
-the like between them, and no mark that ends a phrase. Where several names begin at one word, the longest is taken, and its
-words are not looked at again: "hot dog" is no dog where it is listed. The last word of a name may
-be a plural, by the rules of `plurals`. What a text says of a name is not understood: "no dog" names
-a dog.
+A name is found where its words stand in a row, large or small letters alike, with a space, a hyphen
+or the like between them, and no mark that ends a phrase. Where several names begin at one word, the
+longest is taken, and its words are not looked at again: "hot dog" is no dog where it is listed. The
+last word of a name may be a plural, by the rules of `plurals`. What a text says of a name is not
+understood: "no dog" names a dog.
 """
 
 from __future__ import annotations
