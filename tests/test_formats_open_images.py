@@ -14,7 +14,6 @@ from samples import FORMATS, compare, packed
 
 from wsss_cli.artifacts import DatasetReader, open_dataset
 from wsss_cli.core.marks import BOX
-from wsss_cli.formats.open_images import nearest
 
 HUMAN = "train-annotations-human-imagelabels.csv"
 MACHINE = "train-annotations-machine-imagelabels.csv"
@@ -114,19 +113,6 @@ def test_masks_are_brought_to_the_size_of_the_image(tmp_path: Path) -> None:
     wanted = np.zeros((20, 40), np.uint8)
     wanted[4:12, 8:24] = 1
     assert (data.mask("a") == wanted).all()
-
-
-def test_nearest_takes_the_pixel_in_which_a_centre_lies() -> None:
-    rng = np.random.default_rng(0)
-    for shape, (height, width) in (((3, 5), (7, 4)), ((4, 4), (4, 4)), ((9, 2), (5, 11))):
-        mask = rng.random(shape) < 0.5
-        wanted = np.zeros((height, width), bool)
-        for row in range(height):
-            for column in range(width):
-                y = int((row + 0.5) / height * shape[0])
-                x = int((column + 0.5) / width * shape[1])
-                wanted[row, column] = mask[y, x]
-        assert (nearest(mask, height, width) == wanted).all()
 
 
 def test_only_the_classes_asked_for(tmp_path: Path) -> None:

@@ -258,28 +258,16 @@ def _refuse_unclear(
     Raises:
         WsssError: a field of texts may be a choice, or something else that is said of the task.
     """
-    if controls:
-        return
-    certain = {name for row in data for name, cell in row.items() if _choices(cell)}
-    unclear = dict.fromkeys(
-        name
-        for row in data
-        for name, cell in row.items()
-        if isinstance(cell, str) and cell and name not in certain and name != key
-    )
-    if unclear:
-        others = dict.fromkeys(
-            name for row in data for name, cell in row.items() if isinstance(cell, list)
-        )
-        every = " ".join(f"--control {name}" for name in [*others, *certain, *unclear][:6])
+    cells = [(name, cell) for row in data for name, cell in row.items() if name != key and cell]
+    certain = {name for name, cell in cells if isinstance(cell, dict) and "choices" in cell}
+    unclear = dict.fromkeys(n for n, cell in cells if isinstance(cell, str) and n not in certain)
+    if unclear and not controls:
+        others = dict.fromkeys(name for name, cell in cells if isinstance(cell, list))
+        every = " ".join(f"--control {name}" for name in [*others, *sorted(certain), *unclear][:6])
         raise WsssError(
             f"{file}: nothing says whether {_few(unclear)} holds choices or other texts",
             f"name what to read: {every}; the JSON export says it itself",
         )
-
-
-def _choices(cell: Any) -> bool:
-    return isinstance(cell, dict) and "choices" in cell
 
 
 def _items(

@@ -8,20 +8,19 @@ Source: storage.googleapis.com/openimages/web/download_v7.html.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ..artifacts import ledger
-from ..artifacts.inputs import contents
 from ..errors import WsssError
 from .entries import Entry, gather
 from .files import walk
+from .open_images_found import SUBSETS, Found, Said
+from .open_images_masks import mask_of
 from .open_images_rows import (
     BOXES,
     IMAGES,
@@ -39,10 +38,6 @@ from .reading import DRAWN, Asked, Reader
 from .sample import Collection
 from .shapes import Drawing, Shape, box, later_region
 
-if TYPE_CHECKING:
-    import numpy as np
-
-SUBSETS = ("train", "validation", "val", "test", "challenge")
 SOME = 40  # files of a folder that are looked into to find out what it is
 
 
@@ -62,74 +57,6 @@ class Options:
     ] = None
 
 
-@dataclass
-class _Image:
-    """What the files say of one image."""
-
-    path: Path
-    present: set[str] = field(default_factory=set)
-    absent: set[str] = field(default_factory=set)
-    machine: set[str] = field(default_factory=set)
-    boxes: list[tuple[str, tuple[float, ...], bool]] = field(default_factory=list)
-    masks: list[tuple[str, Path]] = field(default_factory=list)
-    splits: dict[str, None] = field(default_factory=dict)
-    settled: bool = False  # its folder says in which split it is
-    turned: bool = False
-
-
-class _Found:
-    """The images that are there, and what was passed over."""
-
-    def __init__(self, root: Path, wanted: tuple[str, ...] | None) -> None:
-        self.root = root
-        self.wanted = None if wanted is None else set(wanted)
-        self.images: dict[str, _Image] = {}
-        self.missing: dict[str, None] = {}
-        self.strange: dict[str, None] = {}
-        self.other: dict[str, None] = {}
-        self._stems: dict[str, list[tuple[str, Path]]] = {}
-        for path in walk(root):
-            inside = os.path.splitext(os.path.relpath(path, root))[0].replace(os.sep, "/")
-            self._stems.setdefault(inside.rpartition("/")[2], []).append((inside, path))
-
-    def image(self, row: Row, split: str | None) -> _Image | None:
-        """The image of a row; None where it is not there.
-
-        Raises:
-            WsssError: several images are called so, or the row names none.
-        """
-        name = row.text("ImageID")
-        known = self.images.get(name)
-        if known is None:
-            known = self._first(name, row, split)
-        if known is not None and split is not None and not known.settled:
-            known.splits.setdefault(split)
-        return known
-
-    def _first(self, name: str, row: Row, split: str | None) -> _Image | None:
-        if name in self.missing:
-            return None
-        if not name:
-            raise WsssError(f"{row.place}: names no image")
-        found = [
-            (inside, path)
-            for inside, path in self._stems.get(name.rpartition("/")[2], ())
-            if inside == name or inside.endswith("/" + name)
-        ]
-        if len(found) > 1 and split is not None:
-            found = [one for one in found if split in one[0].split("/")] or found
-        if len(found) > 1:
-            both = " and ".join(inside for inside, _ in found[:2])
-            raise WsssError(f"{row.place}: {name!r} could be {both}", "--images names one folder")
-        if not found:
-            self.missing[name] = None
-            return None
-        inside, path = found[0]
-        own = [part for part in inside.split("/")[:-1] if part in SUBSETS][:1]
-        self.images[name] = _Image(path, splits=dict.fromkeys(own), settled=bool(own))
-        return self.images[name]
-
-
 def read(path: Path, asked: Asked, options: Options) -> Collection:
     """Read a folder of files, or one of labels, boxes or masks.
 
@@ -144,7 +71,7 @@ def read(path: Path, asked: Asked, options: Options) -> Collection:
     for file in kinds.get(NAMES, ()):
         names = {**names, **names_of(file)}
     folder = place.folder(asked.images or _images_beside(place))
-    found = _Found(folder.root, asked.classes)
+    found = Found(folder.root, asked.classes)
     for kind in (IMAGES, LABELS, BOXES, MASKS):
         for file in kinds.get(kind, ()):
             _take(kind, file, place, names, found, options.machine_labels)
@@ -198,7 +125,7 @@ def _take(
     file: Path,
     place: Place,
     names: dict[str, str],
-    found: _Found,
+    found: Found,
     least: float | None,
 ) -> None:
     """Note what a file says.
@@ -236,7 +163,7 @@ def _take(
             image.masks.append((label, pngs[name]))
 
 
-def _take_label(image: _Image, label: str, row: Row, by_machine: bool, least: float | None) -> None:
+def _take_label(image: Said, label: str, row: Row, by_machine: bool, least: float | None) -> None:
     """
     Raises:
         WsssError: a person's label that is neither 0 nor 1.
@@ -263,7 +190,7 @@ def _pngs(place: Place) -> dict[str, Path]:
             if name.lower().endswith(".png")}  # fmt: skip
 
 
-def _entry(name: str, one: _Image) -> Entry:
+def _entry(name: str, one: Said) -> Entry:
     """What is said of an image: what people contradict each other about is not said."""
     drawn = {label for label, _, _ in one.boxes} | {label for label, _ in one.masks}
     absent = one.absent - one.present - drawn
@@ -278,61 +205,18 @@ def _entry(name: str, one: _Image) -> Entry:
     )
 
 
-def _drawing(name: str, one: _Image) -> Drawing:
+def _drawing(name: str, one: Said) -> Drawing:
     shapes: list[Shape] = []
     for label, (x0, y0, x1, y1), group in one.boxes:
         said = f"a box of {label!r}"
         shapes.append(box(label, x0, y0, x1, y1, crowd=group, said=said))
     for label, path in one.masks:
-        decode = partial(_mask, path, one.path)
+        decode = partial(mask_of, path, one.path)
         shapes.append(later_region(label, decode, (0, 0, 1, 1), said=f"the mask {path.name}"))
     return Drawing(tuple(shapes), f"image {name}", fraction=True, true_boxes=bool(one.boxes))
 
 
-def _mask(path: Path, image: Path) -> np.ndarray:
-    """(H, W) bool of the image: the mask's pixel that is nearest to each.
-
-    Raises:
-        ValueError: a mask that is no PNG of one band.
-        OSError: unreadable.
-    """
-    from ..core.images import image_size
-
-    return _resized(path, *image_size(contents(image)))
-
-
-def _resized(path: Path, height: int, width: int) -> np.ndarray:
-    import numpy as np
-
-    from ..core.raster import open_image, told
-
-    ledger.read(path)
-    try:
-        with told("decode"):
-            found = np.asarray(open_image(contents(path), ("PNG",)))
-    except ValueError as err:
-        raise ValueError(f"its mask {path.name} {err}") from None
-    if found.ndim != 2:
-        raise ValueError(f"its mask {path.name} has {found.shape[2]} bands")
-    return nearest(found > 0, height, width)
-
-
-def nearest(mask: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A mask at another size: at each pixel's centre, the pixel of the mask that lies there.
-
-    >>> import numpy as np
-    >>> nearest(np.array([[True, False]]), 2, 4).astype(int).tolist()
-    [[1, 1, 0, 0], [1, 1, 0, 0]]
-    """
-    import numpy as np
-
-    rows = (2 * np.arange(height) + 1) * mask.shape[0] // (2 * height)
-    columns = (2 * np.arange(width) + 1) * mask.shape[1] // (2 * width)
-    found: np.ndarray = mask[rows[:, None], columns]
-    return found
-
-
-def _remarks(found: _Found, root: Path) -> list[str]:
+def _remarks(found: Found, root: Path) -> list[str]:
     said = []
     for what, names in (
         (f"images are not under {root} and left out", found.missing),
