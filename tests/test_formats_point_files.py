@@ -81,13 +81,16 @@ def test_points_of_qupath() -> None:
     assert one.label is None
 
 
-def test_zips(tmp_path: Path) -> None:
+def test_zips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("../x.ROI", b"one")
         archive.writestr("y.txt", b"two")
     assert members(path, ".roi") == {"../x.ROI": b"one"}  # read in memory, never written
     assert names_in(path) == ["../x.ROI", "y.txt"]
+    monkeypatch.setattr("wsss_cli.formats.point_files.MOST", path.stat().st_size - 1)
+    assert names_in(path) == []  # not even read
+    monkeypatch.undo()
     data = bytearray(path.read_bytes())
     data[30:34] = b"xxxx"
     path.write_bytes(bytes(data[:-10]))

@@ -6,6 +6,7 @@ Source: RoiDecoder of github.com/imagej/ImageJ; PointIO of github.com/qupath/qup
 from __future__ import annotations
 
 import io
+import os
 import re
 import zipfile
 import zlib
@@ -74,7 +75,12 @@ def members(path: Path, *endings: str) -> dict[str, bytes]:
 
 
 def names_in(path: Path) -> list[str]:
-    """The names in a zip; none where it is none."""
+    """The names in a zip; none where it is none, or larger than any set of points."""
+    try:
+        if path.is_file() and os.path.getsize(path) > MOST:
+            return []
+    except OSError:
+        return []
     try:
         with zipfile.ZipFile(io.BytesIO(contents(path))) as archive:
             return archive.namelist()
