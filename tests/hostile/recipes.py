@@ -78,6 +78,36 @@ RECIPES = (
     Recipe(
         "pack voc", "pack --voc voc --classes classes.txt -o out.h5 -q", "voc classes.txt", "out.h5"
     ),
+    Recipe(
+        "pack label-studio",
+        f"pack studio.json --format label-studio --images photos {SPLITS}",
+        f"studio.json {NAMED}",
+        "out.h5",
+    ),
+    Recipe(
+        "pack points",
+        f"pack points.csv --format points --images photos {SPLITS}",
+        f"points.csv {NAMED}",
+        "out.h5",
+    ),
+    Recipe(
+        "pack geojson",
+        f"pack geo --format geojson --images photos {SPLITS}",
+        f"geo {NAMED}",
+        "out.h5",
+    ),
+    Recipe(
+        "pack open-images",
+        f"pack open --format open-images --images photos {SPLITS}",
+        f"open {NAMED}",
+        "out.h5",
+    ),
+    Recipe(
+        "pack captions",
+        f"pack --captions captions.csv --images photos {SPLITS}",
+        f"captions.csv {NAMED}",
+        "out.h5",
+    ),
     Recipe("pack demo", "pack --demo 4 -o out.h5 -q", "", "out.h5"),
     Recipe(
         "train-cls",

@@ -14,7 +14,7 @@ import numpy as np
 from conftest import CLASSES, tiny_scene
 from PIL import Image
 
-from . import child
+from . import annotations, child
 from .content import Content, content
 from .recipes import BUILD, RECIPES, Recipe
 
@@ -161,6 +161,7 @@ def draw(folder: Path) -> None:
     _write_list(voc / "ImageSets/Segmentation/train.txt", [str(index) for index in range(6)])
     _write_via(folder / "via.json", dict(zip(photos, tags, strict=True)))
     _write_coco(folder / "coco.json", dict(zip(photos, tags, strict=True)))
+    annotations.write(folder, dict(zip(photos, tags, strict=True)))
     vectors = {
         image_id: np.array([float(name in names) for name in CLASSES])
         for image_id, names in zip(IDS, tags, strict=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from .masks import USUAL, MaskOptions
 from .place import Place
@@ -27,6 +29,16 @@ DRAWN = ("images", "outlines", "fill_boxes", *TAGGED)
 @dataclass(frozen=True, kw_only=True)
 class NoOptions:
     """The options of a format that has none of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unclassed:
+    """The option of formats that have shapes without a class."""
+
+    label: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Class of shapes of which the file says none."),
+    ] = None
 
 
 @dataclass(frozen=True)

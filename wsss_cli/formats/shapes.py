@@ -137,6 +137,16 @@ class Use:
 USUAL = Use()
 
 
+def meant(name: str) -> str:
+    """A class as a tool names it, or BACKGROUND or IGNORED, whose names differ from tool to tool.
+
+    >>> meant("Background"), meant("__ignore__"), meant("back")
+    ('background', '__ignore__', 'back')
+    """
+    plain = name.strip().lower().strip("_")
+    return {"background": BACKGROUND, "ignore": IGNORED}.get(plain, name.strip())
+
+
 def point(name: str, x: float, y: float, **more: Any) -> Shape:
     """A click."""
     import numpy as np
