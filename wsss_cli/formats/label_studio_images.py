@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from .files import walk
+from ..artifacts.inputs import walk
+from .names import is_image
 
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")
 
@@ -35,7 +36,7 @@ class ImageNames:
         """The file that an upload called `name`; none where there are several, or it is `name`."""
         if self._stored is None:
             self._stored = {}
-            for path in walk(self.root):
+            for path in walk(self.root, is_image):
                 stored = stored_name(path.name)
                 if stored != path.name:
                     inside = os.path.relpath(path, self.root).replace(os.sep, "/")

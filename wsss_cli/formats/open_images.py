@@ -16,9 +16,10 @@ from typing import Annotated
 
 import typer
 
+from ..artifacts.inputs import is_dir, walk
 from ..errors import WsssError
 from .entries import Entry, gather
-from .files import walk
+from .names import is_image
 from .open_images_found import SUBSETS, Found, Said
 from .open_images_masks import mask_of
 from .open_images_rows import (
@@ -114,10 +115,10 @@ def _kinds(place: Place) -> dict[str, list[Path]]:
 
 def _images_beside(place: Place) -> Path | None:
     """A folder of images beside that of the annotations, where this one has none itself."""
-    if any(True for _ in walk(place.root)):
+    if any(True for _ in walk(place.root, is_image)):
         return None
     beside = place.root.parent / "images"
-    return beside if beside.is_dir() else None
+    return beside if is_dir(beside) else None
 
 
 def _take(

@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..artifacts.inputs import walk
 from ..errors import WsssError
-from .files import walk
+from .names import is_image
 from .open_images_rows import Row
 
 SUBSETS = ("train", "validation", "val", "test", "challenge")
@@ -39,7 +40,7 @@ class Found:
         self.strange: dict[str, None] = {}
         self.other: dict[str, None] = {}
         self._stems: dict[str, list[tuple[str, Path]]] = {}
-        for path in walk(root):
+        for path in walk(root, is_image):
             inside = os.path.splitext(os.path.relpath(path, root))[0].replace(os.sep, "/")
             self._stems.setdefault(inside.rpartition("/")[2], []).append((inside, path))
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..artifacts import ledger
-from ..artifacts.inputs import contents, decoded
+from ..artifacts.inputs import contents, decoded, is_file
 from ..errors import WsssError
 
 CORNER, CENTRE, ONE = "corner", "centre", "one"  # where whole numbers lie
@@ -77,7 +77,7 @@ def members(path: Path, *endings: str) -> dict[str, bytes]:
 def names_in(path: Path) -> list[str]:
     """The names in a zip; none where it is none, or larger than any set of points."""
     try:
-        if path.is_file() and os.path.getsize(path) > MOST:
+        if is_file(path) and os.path.getsize(path) > MOST:
             return []
     except OSError:
         return []

@@ -18,9 +18,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ..artifacts.inputs import walk
 from ..errors import WsssError
 from .entries import Entry, gather
-from .files import ImageFolder, walk
+from .files import ImageFolder
 from .names import is_image
 from .place import Place
 from .point_files import (
@@ -241,7 +242,7 @@ def _with_unlisted(
     places = {os.path.dirname(path) for path in used}
     left = [
         path
-        for path in walk(folder.root)
+        for path in walk(folder.root, is_image)
         if os.path.dirname(path) in places and os.path.normpath(path) not in used
     ]
     absent = () if unlisted is Unlisted.unknown else None
