@@ -6,7 +6,7 @@ can be put together again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,8 +19,23 @@ from .tiles import Window
 Numbers = list[int]
 
 
+def bounds_of(marks: Sequence[Mark]) -> np.ndarray:
+    """(M, 4) float64 x0, y0, x1, y1 around each mark."""
+    return np.array([one.bounds for one in marks], np.float64).reshape(-1, 4)
+
+
+def near(bounds: np.ndarray, window: Window) -> Numbers:
+    """The places in `bounds`, (n, 4), of what touches a window."""
+    low, high = (window.x, window.y), (window.x + window.width, window.y + window.height)
+    touches = (bounds[:, 2:] >= low).all(axis=1) & (bounds[:, :2] <= high).all(axis=1)
+    return np.flatnonzero(touches).tolist()
+
+
 def cut_marks(
-    marks: Iterable[Mark], window: Window, size: tuple[int, int]
+    marks: Sequence[Mark],
+    window: Window,
+    size: tuple[int, int],
+    bounds: np.ndarray | None = None,
 ) -> tuple[list[Mark], Numbers]:
     """What of an image's marks covers pixels of a window; a line may fall into several.
 
@@ -28,14 +43,15 @@ def cut_marks(
         marks: of the image.
         window: within it.
         size: (H, W) of the image.
+        bounds: of the marks, where they are known.
 
     Returns:
         the marks, and for each the place among `marks` of the one that it is of.
     """
     kept: list[Mark] = []
     numbers: Numbers = []
-    for number, one in enumerate(marks):
-        parts = cut_mark(one, window, size)
+    for number in near(bounds_of(marks) if bounds is None else bounds, window):
+        parts = cut_mark(marks[number], window, size)
         kept += parts
         numbers += [number] * len(parts)
     return kept, numbers
@@ -46,13 +62,7 @@ def cut_mark(mark: Mark, window: Window, size: tuple[int, int]) -> list[Mark]:
 
     A box or polygon that lies within wholly is kept, also where it covers no pixel's centre.
     """
-    left, top, right, bottom = mark.bounds
-    if (
-        right < window.x
-        or bottom < window.y
-        or left > window.x + window.width
-        or top > window.y + window.height
-    ):
+    if not near(bounds_of([mark]), window):
         return []
     shift, part = np.array([window.x, window.y], np.float64), (window.height, window.width)
     rings = [ring.astype(np.float64) - shift for ring in mark.rings]
@@ -119,11 +129,13 @@ def cut_region(region: Region, window: Window) -> Region | None:
 
 
 def cut_objects(
-    objects: Iterable[TrueObject], window: Window
+    objects: Sequence[TrueObject], window: Window
 ) -> tuple[tuple[TrueObject, ...], Numbers]:
     """The true objects that have pixels in a window, and their places among `objects`."""
     kept, numbers = [], []
-    for number, one in enumerate(objects):
+    corners = np.array([one.region.corners for one in objects]).reshape(-1, 4)
+    for number in near(corners, window):
+        one = objects[number]
         region = cut_region(one.region, window)
         if region is not None:
             kept.append(replace(one, region=region))

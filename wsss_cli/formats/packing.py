@@ -61,6 +61,7 @@ def pack(
     from .agreement import compare
     from .ranges import settled
     from .storing import store
+    from .tile_tags import items_of
 
     for remark in found.remarks:
         warn(f"{name}: {remark}")
@@ -74,7 +75,11 @@ def pack(
     if said:
         log(f"{NAME}: {said}", quiet)
     found = replace(found, notes={**found.notes, **reading.record()})
-    splits = _members(found.splits, samples, name)
+    items = samples
+    if found.tiles is not None:
+        cuts = {image_id: verdict.cut for image_id, verdict in verdicts.items()}
+        items = items_of(samples, cuts, name, found.tiles)
+    splits = _members(found.splits, items, name)
     if not found.splits:
         log(f"{NAME}: no splits given: all images are in 'train'", quiet)
     seen = compare(found, samples, {i: verdict.held for i, verdict in verdicts.items()})
@@ -83,10 +88,13 @@ def pack(
     drawn = [one.drawn for one in verdicts.values() if one.drawn is not None]
     _refuse_outside(drawn, name)
     store(found, samples, verdicts, splits, out, link, seed, force, quiet)
-    _report(found, samples, splits, seen, name, quiet)
+    _report(found, items, splits, seen, name, quiet)
     _report_drawn(drawn, name, quiet)
     skipped = f", {len(bad)} skipped" if bad else ""
-    log(f"{NAME}: {len(samples)} images{skipped} -> {out}", quiet)
+    whole = {sample.id for sample in samples}
+    tiles = sum(item.id not in whole for item in items)
+    cut = f", cut into {tiles} tiles" if tiles else ""
+    log(f"{NAME}: {len(samples)} images{skipped}{cut} -> {out}", quiet)
 
 
 def _members(names: Sequence[str], samples: Sequence[Sample], source: str) -> dict[str, list[str]]:
@@ -130,7 +138,8 @@ def _check(
             f"{name}: {len(found.classes)} classes, and masks can number {MAX_CLASSES}",
             "pack the tags without masks",
         )
-    threads = min(free_cores(), 8) if workers is None else max(workers, 1)
+    usual = 1 if found.tiles is not None else min(free_cores(), 8)  # images there are large
+    threads = usual if workers is None else max(workers, 1)
     results = check_all(found, threads, reading)
     verdicts = {}
     tracked = track(results, f"{NAME}: checking", total=len(found.samples), quiet=quiet)
