@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wsss_cli.core.tiles import Tiling, Window, incomplete, owned, starts, tile_id, weights
+from wsss_cli.core.tiles import Tiling, Window, owned, starts, tile_id, weights
 from wsss_cli.formats.files import bad_id
 
 # Lengths of an axis, sides and overlaps: fitting, moved inward, thrice covered, one by one.
@@ -69,7 +69,8 @@ def test_every_pixel_of_an_image_has_one_owner_within_its_tile(size: tuple[int, 
         assert inner.y + inner.height <= tile.height
         assert inner.x + inner.width <= tile.width
     assert (owners == 1).all()
-    assert tiling.cuts(size) == (len(tiling.windows(size)) > 1)
+    assert tiling.count(size) == len(tiling.windows(size))
+    assert tiling.cuts(size) == (tiling.count(size) > 1)
 
 
 def test_an_image_no_larger_than_a_tile_is_one_window() -> None:
@@ -94,10 +95,3 @@ def test_a_record_gives_the_tiling_back_and_strange_ones_are_refused() -> None:
     for side, overlap in ((0, 0), (4, 4), (4, -1)):
         with pytest.raises(ValueError, match="cannot overlap"):
             Tiling(side, overlap)
-
-
-def test_what_is_missing_is_seen() -> None:
-    corners = [(one.y, one.x) for one in Tiling(4, 1).windows((4, 9))]
-    assert not incomplete((4, 9), Tiling(4, 1), corners)
-    assert incomplete((4, 9), Tiling(4, 1), corners[:-1])
-    assert incomplete((4, 9), Tiling(4, 1), [*corners, (0, 1)])

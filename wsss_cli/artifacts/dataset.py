@@ -25,6 +25,7 @@ from .validate import read_split
 class DatasetReader(Artifact):
     """A `wsss/dataset` open for reading. Picklable, like every artifact."""
 
+    view = ""  # how its images are seen, where not as they are stored; see `wholes`
     _pixels: PixelCache | None = None
 
     def encoded_image(self, image_id: str) -> bytes:

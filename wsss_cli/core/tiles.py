@@ -7,7 +7,8 @@ middle of each overlap. Scores are blended by weights that fall towards a tile's
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import Any, NamedTuple
@@ -58,6 +59,11 @@ class Tiling:
     def cuts(self, size: tuple[int, int]) -> bool:
         """Whether an image of (H, W) is larger than a tile."""
         return max(size) > self.side
+
+    def count(self, size: tuple[int, int]) -> int:
+        """How many tiles an image of (H, W) is cut into; 1 where it is no larger."""
+        step = self.side - self.overlap
+        return math.prod(1 + max(0, -(-(length - self.side) // step)) for length in size)
 
     def windows(self, size: tuple[int, int]) -> list[Window]:
         """The tiles of an image of (H, W), row by row; the image itself where it is no larger.
@@ -145,8 +151,3 @@ def tile_id(image_id: str, window: Window) -> str:
     'site/a@y00000x00896'
     """
     return f"{image_id}@y{window.y:05d}x{window.x:05d}"
-
-
-def incomplete(whole: tuple[int, int], tiling: Tiling, corners: Sequence[tuple[int, int]]) -> bool:
-    """Whether the tiles that begin at `corners` are not all those of an image of (H, W)."""
-    return set(corners) != {(one.y, one.x) for one in tiling.windows(whole)}

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..artifacts import DATASET, create
 from ..console import track
-from ..core.images import decode_image, decode_mask, encode_mask
+from ..core.images import decode_image, decode_mask, encode_image, encode_mask
 from ..core.labels import IGNORE
 from ..core.mark_kinds import BOX, UNKNOWN
 from ..core.marks import Marks, object_arrays
@@ -25,7 +25,7 @@ from .check import Verdict, digest, read, read_mask
 from .fitting import Fitted, fit
 from .reading import PACK
 from .sample import Collection, Sample
-from .tile_items import cut_fitted, encode_pixels, tile_fields
+from .tile_items import cut_fitted, tile_fields
 from .tile_tags import Part
 
 
@@ -162,7 +162,7 @@ class OpenSample:
             mask = mask or _painted(cut.fitted, side, self.blank)
             fields = {**_fields(cut.fitted, self.maker, self.blank), **cut.numbers(self.blank)}
         return {
-            "image": _bytes(encode_pixels(self.pixels[window.slices])),
+            "image": _bytes(encode_image(self.pixels[window.slices])),
             **self._said(part.tags, part.absent),
             "size": np.array(side, np.int32),
             "mask": None if mask is None else _bytes(mask),

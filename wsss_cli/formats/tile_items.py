@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, replace
 
 import numpy as np
-from PIL import Image
 
 from ..core.cutting import bounds_of, cut_boxes, cut_marks, cut_objects
 from ..core.marks import TrueBoxes
 from ..core.tiles import Window
 from .fitting import Fitted
-
-LEVEL = 1  # of PNG's compression: on photographs higher ones save 3 % and take four times as long
 
 
 @dataclass(frozen=True)
@@ -55,15 +51,6 @@ def cut_fitted(fitted: Fitted, window: Window, size: tuple[int, int]) -> CutFitt
     label = None if fitted.label is None else fitted.label[window.slices]
     cut = replace(fitted, marks=tuple(marks), label=label, objects=objects, boxes=boxes)
     return CutFitted(cut, of_marks, of_objects, of_boxes)
-
-
-def encode_pixels(pixels: np.ndarray) -> bytes:
-    """A PNG of (H, W, 3) uint8 RGB, in one band where all are grey: it decodes to the same."""
-    if (pixels[..., :1] == pixels[..., 1:]).all():
-        pixels = pixels[..., 0]
-    out = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(out, "PNG", compress_level=LEVEL)
-    return out.getvalue()
 
 
 def tile_fields(image_id: str, window: Window, size: tuple[int, int]) -> dict[str, np.ndarray]:
