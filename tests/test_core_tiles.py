@@ -51,6 +51,12 @@ def test_weights_sum_to_1_and_are_none_outside_of_a_tile(
     for row, one in zip(found, first, strict=True):
         outside = (at < one) | (at > one + side)
         assert (row[outside] == 0).all()
+    bare = weights(length, side, overlap, at, overlap / 4)
+    np.testing.assert_allclose(bare.sum(axis=0), 1, rtol=1e-12)
+    for row, one in zip(bare, first, strict=True):
+        low = one + overlap / 4 if one else 0
+        high = one + side - overlap / 4 if one < first[-1] else length
+        assert (row[(at < low) | (at > high)] == 0).all()
 
 
 def test_weights_change_evenly_between_two_tiles() -> None:

@@ -15,8 +15,8 @@ from test_cli_predict import write_segmenter
 
 from wsss_cli.artifacts import open_artifact, open_dataset
 from wsss_cli.core.images import IMAGENET_MEAN, IMAGENET_STD, decode_mask
-from wsss_cli.core.tiles import Tiling, owned, tile_id
-from wsss_cli.inference.tiling import JoinedTarget, TiledImages, in_tiles
+from wsss_cli.core.tiles import Tiling, starts, tile_id, weights
+from wsss_cli.inference.tiling import Blender, JoinedTarget, TiledImages, blended, in_tiles
 
 FAST = ("--scales", "1", "--no-flip", "--max-side", "0", "--workers", "0", "-q")
 
@@ -57,11 +57,11 @@ def predict(weights: Path, out: Path, *words: object) -> dict[str, dict[str, np.
 
 
 @pytest.mark.usefixtures("exact")
-@pytest.mark.parametrize(("side", "overlap"), [(16, 5), (24, 4), (17, 9)])
+@pytest.mark.parametrize(("side", "overlap"), [(16, 8), (24, 9), (17, 12)])
 def test_labels_are_those_of_a_look_at_the_whole(
     cut: Path, tmp_path: Path, side: int, overlap: int
 ) -> None:
-    """The overlap holds what the network sees on both sides of a cut: 2 and 2 pixels."""
+    """A quarter of the overlap holds the 2 pixels that the network sees around each."""
     plain = packed(with_masks(collection()), tmp_path / "w.h5", None)
     weights = write_segmenter(cut)
     whole = predict(weights, tmp_path / "whole.h5", "--data", plain)
@@ -99,10 +99,11 @@ def test_without_overlap_there_are_seams(cut: Path, tmp_path: Path) -> None:
     pixels = np.argwhere(found != whole)
     assert len(pixels)
     for axis in (0, 1):
-        cuts = np.array([first for first, _ in owned(SIZE[axis], 16, 0)][1:])
-        away = np.abs(pixels[:, axis, None] + 0.5 - cuts).min(axis=1)
+        first = np.array(starts(SIZE[axis], 16, 0))
+        ends = np.concatenate([first[1:], first[:-1] + 16])
+        away = np.abs(pixels[:, axis, None] + 0.5 - ends).min(axis=1)
         pixels = pixels[away > 2]
-    assert not len(pixels)  # none but within 2 pixels of a cut
+    assert not len(pixels)  # none but within 2 pixels of a tile's end
 
 
 @pytest.mark.usefixtures("exact")
@@ -115,7 +116,7 @@ def test_image_files_go_in_tiles_to_pngs(cut: Path, tmp_path: Path) -> None:
     (folder / "tiny.png").write_bytes(out.getvalue())
     weights = write_segmenter(cut)
     command = ("predict", folder, "--weights", weights, *FAST)
-    for name, words in (("whole", ()), ("tiled", ("--tile", 16, "--overlap", 6))):
+    for name, words in (("whole", ()), ("tiled", ("--tile", 16, "--overlap", 8))):
         result = wsss(*command, "--png", tmp_path / name, *words)
         assert result.exit_code == 0, result.output
     for name in ("large.png", "tiny.png"):
@@ -194,6 +195,78 @@ def test_without_tiles_all_is_as_it_is(cut: Path) -> None:
         target = Kept()
         assert in_tiles(data, target, None, data.ids) == (data, target)
         assert len(TiledImages(data, Tiling(16, 5), data.ids).places) == len(data)
+
+
+@pytest.mark.parametrize("tiling", [Tiling(16, 5), Tiling(16, 12), Tiling(16, 0), Tiling(50, 7)])
+def test_probabilities_are_blended_as_a_plain_sum_over_all_tiles(tiling: Tiling) -> None:
+    rng = np.random.default_rng(4)
+    windows = tiling.windows(SIZE)
+    parts = [rng.random((3, w.height, w.width)).astype(np.float32) for w in windows]
+    shares = [
+        weights(length, tiling.side, tiling.overlap, np.arange(length) + 0.5, tiling.overlap / 4)
+        for length in SIZE
+    ]
+    whole = np.zeros((3, *SIZE))
+    for number, (window, part) in enumerate(zip(windows, parts, strict=True)):
+        row, column = divmod(number, len(shares[1]))
+        share = shares[0][row][:, None] * shares[1][column]
+        whole[(slice(None), *window.slices)] += share[window.slices] * part
+    blender, found = Blender(SIZE, tiling), {}
+    for number in rng.permutation(len(windows)).tolist():
+        for one, chances, loaded in blender.add(number, parts[number], f"as loaded {number}"):
+            assert one not in found
+            assert loaded == f"as loaded {one}"
+            found[one] = chances
+    assert sorted(found) == list(range(len(windows)))
+    assert not blender.held
+    for number, window in enumerate(windows):
+        expected = whole[(slice(None), *window.slices)]
+        np.testing.assert_allclose(found[number], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_row_of_tiles_is_held_and_no_more() -> None:
+    blender, most = Blender((160, 96), Tiling(16, 4)), 0
+    windows = Tiling(16, 4).windows((160, 96))
+    for number, window in enumerate(windows):
+        list(blender.add(number, np.ones((1, window.height, window.width), np.float32), None))
+        most = max(most, blender.held)
+    assert most <= 2 * 8 + 2
+    assert blender.held == 0
+
+
+def test_what_has_no_neighbours_passes_at_once(cut: Path) -> None:
+    with open_dataset(packed(with_masks(collection()), cut.with_name("w.h5"), None)) as data:
+        images = TiledImages(data, TILING, data.ids)
+        none = np.ones((1, 0, 0), np.float32)
+        jobs = [
+            ("small", np.ones((2, 12, 16)), 1),
+            (tile_id("sub/big", TILING.windows(SIZE)[0]), none, 2),
+        ]
+        assert [one[2] for one in blended(jobs, images)] == [1, 2]
+        assert list(blended(jobs, data)) == jobs
+
+
+@pytest.mark.usefixtures("exact")
+def test_the_whole_images_of_a_data_set_of_tiles_are_labelled(cut: Path, tmp_path: Path) -> None:
+    plain = packed(with_masks(collection()), tmp_path / "w.h5", None)
+    weights_ = write_segmenter(cut)
+    whole = predict(weights_, tmp_path / "whole.h5", "--data", plain)
+    found = predict(weights_, tmp_path / "p.h5", "--data", cut, "--tile", 24, "--overlap", 8)
+    for name, item in whole.items():
+        assert (found[name]["label"] == item["label"]).all()
+    with open_artifact(tmp_path / "p.h5") as labels, open_dataset(None, labels) as data:
+        assert data.view == "whole"
+    one, other = wsss("eval", tmp_path / "p.h5", "-q"), wsss("eval", tmp_path / "whole.h5", "-q")
+    assert one.exit_code == other.exit_code == 0
+    assert one.stdout.partition("mIoU")[2] == other.stdout.partition("mIoU")[2] != ""
+
+
+def test_tiles_that_would_be_shrunk_are_refused(cut: Path) -> None:
+    weights_ = write_segmenter(cut)
+    words = ("--data", cut, "--scales", "1", "--no-flip", "--tile", 32, "--max-side", 16)
+    result = wsss("predict", "--weights", weights_, "-o", cut.with_name("x.h5"), *words)
+    assert result.exit_code == 2
+    assert "--tile 32: tiles would be shrunk to --max-side 16" in result.stderr
 
 
 @pytest.mark.usefixtures("exact")

@@ -21,7 +21,7 @@ from ..inference.predicting import (
     refuse_beside_files,
     trained_side,
 )
-from ..inference.tiling import in_tiles
+from ..inference.tiling import blended, in_tiles, uncut
 from ..inference.writing import workers_for, write_made
 from ..methods.rebuild import presence_tellers, segmenter
 from ..options.annotations import Default
@@ -32,7 +32,7 @@ from ..options.looking import Looking
 from ..options.machine import Machine
 from ..options.refine import RefineOptions
 from ..options.shared import Data, Force, Ids, Quiet, ShardOption, Split
-from ..options.tiles import LEAST, OverlapOption, tiling_of
+from ..options.tiles import LEAST, OverlapOption, refuse_shrunk, tiling_of
 
 if TYPE_CHECKING:
     from ..artifacts import Writer
@@ -88,8 +88,9 @@ def run(
             "--tile",
             min=LEAST,
             metavar="PIXELS",
-            help="Look at images that are larger in overlapping tiles of this side, one by one. "
-            "Labels come from the tile whose centre is nearest.",
+            help="Look at images that are larger in overlapping tiles of this side, and blend "
+            "probabilities where tiles overlap. Of a data set of tiles, the whole images are "
+            "labelled.",
         ),
     ] = None,
     overlap: OverlapOption = None,
@@ -136,7 +137,9 @@ def run(
     views = looking.views(lambda: trained_side(trained))
     rule = presence.rule(trained, presence_tellers())
     setting = PredictSetting(views, restrict_to_tags, min_confidence, refine, rule)
-    with opened(images, data, trained) as source:
+    refuse_shrunk(tiling, views.max_side)
+    with opened(images, data, trained) as given:
+        source = uncut(given, tiling)
         wanted = wanted_ids(source, split, ids)
         params = setting.record(place) | ({} if tiling is None else tiling.record())
         task = Task(source, trained, params, wanted, part, force)
@@ -147,7 +150,8 @@ def run(
             load = partial(load_image, seen, len(trained.classes), setting)
             loaders = threads(machine.workers, place)
             feed = Feed(place, loaders, looking.batch_size, views.max_side, labels)
-            jobs = look(model, place, setting, feed.batches(load, whole.todo, seen), weights)
+            looks = look(model, place, setting, feed.batches(load, whole.todo, seen), weights)
+            jobs = blended(looks, seen)
             count = workers_for(refine, machine.workers, len(whole.todo)) if refine else 0
             labeller = Labeller(refine, min_confidence)
             write_made(whole, labeller, jobs, count, NAME, quiet, behind=True)

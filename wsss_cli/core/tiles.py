@@ -125,7 +125,9 @@ def owned(length: int, side: int, overlap: int) -> list[tuple[int, int]]:
     return list(zip([0, *cuts], [*cuts, length], strict=True))
 
 
-def weights(length: int, side: int, overlap: int, at: np.ndarray) -> np.ndarray:
+def weights(
+    length: int, side: int, overlap: int, at: np.ndarray, margin: float = 0.0
+) -> np.ndarray:
     """(n, P) float64 share of each tile along an axis in a place's score; a column sums to 1.
 
     A tile's weight is the distance to its nearer end, over the sum of all tiles that hold the
@@ -133,12 +135,16 @@ def weights(length: int, side: int, overlap: int, at: np.ndarray) -> np.ndarray:
 
     Args:
         at: (P,) places within 0..length, such as 0.5 for the centre of the first pixel.
+        margin: pixels at a tile's ends that have no share, less than half of the overlap; the
+            image's own ends are no ends of a tile.
 
     >>> weights(7, 4, 1, np.array([0.5, 3.5, 6.5])).tolist()
     [[1.0, 0.5, 0.0], [0.0, 0.5, 1.0]]
     """
     first = np.array(starts(length, side, overlap), np.float64)[:, None]
-    near = np.minimum(at - first, first + min(side, length) - at)
+    before, behind = at - first - margin, first + side - at - margin
+    before[0], behind[-1] = side, side
+    near = np.minimum(before, behind)
     held = np.where(near >= 0, np.maximum(near, LEAST), 0)  # a place on the end of two is of both
     found: np.ndarray = held / held.sum(axis=0)
     return found

@@ -1,8 +1,12 @@
-"""Large photographs looked at in tiles, and the tiles' labels put together as they come."""
+"""Large photographs looked at in tiles, and what is said of the tiles put together as it comes.
+
+What a network says of pixels at the end of a tile lacks what lies beyond. So tiles overlap, and in
+the overlap the probabilities of one pass over into those of the next, before labels are made.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +49,10 @@ class TiledImages:
         """(H, W) of a tile."""
         window = self.places[tile][1]
         return window.height, window.width
+
+    def is_alone(self, tile: str) -> bool:
+        """Whether it is a whole photograph."""
+        return len(self.tiles[self.places[tile][0]]) == 1
 
     def whole_size(self, image_id: str) -> tuple[int, int]:
         """(H, W) of a photograph."""
@@ -115,6 +123,109 @@ class JoinedTarget:
             del self._left[image_id]
             whole, every = self._labels.pop(image_id), self._present.pop(image_id)
             self._target.put(image_id, label=whole, present=join_tags(every))
+
+
+class Blender:
+    """Probabilities of the tiles of one photograph, blended where tiles overlap.
+
+    The outer quarter of each overlap counts for nothing; over its middle half one tile's share
+    falls evenly from 1 to 0. A tile waits for those that overlap it.
+    """
+
+    def __init__(self, size: tuple[int, int], tiling: Tiling) -> None:
+        import numpy as np
+
+        from ..core.tiles import weights
+
+        self._windows = tiling.windows(size)
+        margin = tiling.overlap / 4
+        self._rows, self._columns = (
+            weights(length, tiling.side, tiling.overlap, np.arange(length) + 0.5, margin).astype(
+                np.float32
+            )
+            for length in size
+        )
+        self._held: dict[int, tuple[np.ndarray, Any]] = {}
+        self._done: set[int] = set()
+
+    @property
+    def held(self) -> int:
+        """How many tiles' probabilities are in memory."""
+        return len(self._held)
+
+    def near(self, number: int) -> list[int]:
+        """The tiles that overlap one, itself among them."""
+        columns = len(self._columns)
+        own, found = self._windows[number], []
+        for other_row in range(len(self._rows)):
+            if abs(self._windows[other_row * columns].y - own.y) < own.height:
+                found += [
+                    other_row * columns + other
+                    for other in range(columns)
+                    if abs(self._windows[other].x - own.x) < own.width
+                ]
+        return found
+
+    def add(self, number: int, chances: np.ndarray, loaded: Any) -> Iterator[tuple[int, Any, Any]]:
+        """Take a tile's (n, h, w) probabilities; yields those of tiles that wait for no other."""
+        self._held[number] = chances, loaded
+        for one in self.near(number):
+            around = self.near(one)
+            if one in self._done or not all(other in self._held for other in around):
+                continue
+            yield one, self._blended(one, around), self._held[one][1]
+            self._done.add(one)
+            for other in around:
+                if self._done.issuperset(self.near(other)):
+                    del self._held[other]
+
+    def _blended(self, number: int, around: list[int]) -> np.ndarray:
+        import numpy as np
+
+        own = self._windows[number]
+        total = np.zeros_like(self._held[number][0])
+        for other in around:
+            row, column = divmod(other, len(self._columns))
+            window = self._windows[other]
+            y, x = max(own.y, window.y), max(own.x, window.x)
+            below = min(own.y, window.y) + own.height
+            beyond = min(own.x, window.x) + own.width
+            part = Window(y, x, below - y, beyond - x)
+            rows, columns = self._rows[row][y:below], self._columns[column][x:beyond]
+            share = rows[:, None] * columns
+            mine, theirs = part.within(own).slices, part.within(window).slices
+            chances = self._held[other][0][:, theirs[0], theirs[1]]
+            total[:, mine[0], mine[1]] += share * chances
+        return total
+
+
+def blended(jobs: Iterable[tuple[Any, ...]], images: Any) -> Iterator[tuple[Any, ...]]:
+    """What `look` gives, of tiles blended with those that overlap them.
+
+    Args:
+        jobs: id, probabilities, and image as loaded.
+        images: what they are of.
+    """
+    blenders: dict[str, Blender] = {}
+    for tile, chances, loaded in jobs:
+        if not isinstance(images, TiledImages) or not chances.size or images.is_alone(tile):
+            yield tile, chances, loaded
+            continue
+        image_id, _ = images.places[tile]
+        names = images.tiles[image_id]
+        if image_id not in blenders:
+            blenders = {image_id: Blender(images.whole_size(image_id), images.tiling), **blenders}
+        for number, found, seen in blenders[image_id].add(names.index(tile), chances, loaded):
+            yield names[number], found, seen
+
+
+def uncut(source: DatasetReader | ImageFiles, tiling: Tiling | None) -> Any:
+    """A source as it is; where tiles are wanted, a data set of tiles as its whole images."""
+    from ..artifacts.wholes import TILING, WholeReader
+
+    if tiling is None or TILING not in getattr(source, "params", {}) or source.view:  # type: ignore[union-attr]
+        return source
+    return WholeReader(source)  # type: ignore[arg-type]  # only data sets have params
 
 
 def in_tiles(

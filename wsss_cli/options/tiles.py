@@ -51,6 +51,18 @@ def tiling_of(tile: int | None, overlap: int | None) -> Tiling | None:
         raise UsageError(f"--overlap {overlap}: must be less than --tile {tile}") from None
 
 
+def refuse_shrunk(tiling: Tiling | None, max_side: int) -> None:
+    """
+    Raises:
+        UsageError: tiles longer than the side that images are shrunk to.
+    """
+    if tiling is not None and 0 < max_side < tiling.side:
+        raise UsageError(
+            f"--tile {tiling.side}: tiles would be shrunk to --max-side {max_side}",
+            f"give --tile {max_side}, or --max-side {tiling.side}",
+        )
+
+
 def tiles_of(
     tile: int | None, overlap: int | None, unplaced: Unplaced | None, link: bool
 ) -> Tiles | None:
