@@ -32,7 +32,7 @@ _AS_STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # an upright imag
     7: lambda upright: upright[::-1, ::-1].transpose(1, 0, 2),
     8: lambda upright: upright.transpose(1, 0, 2)[:, ::-1],
 }
-PNG_LEVEL = 1  # of compression: see docs/performance.md
+PNG_LEVEL = 1  # of compression: 3 saves 0.5 % of an aerial photograph, and takes 40 % longer
 GREY_STEP = {2: 85, 4: 17}  # Pillow spreads 2- and 4-bit greys over 0..255 by these factors
 
 
