@@ -92,6 +92,17 @@ def test_tags_without_a_place_are_refused_or_said_how(tmp_path: Path) -> None:
         assert one.params["tile_tags"] == "inherit"
 
 
+def test_tiles_of_which_nothing_is_said_are_not_called_background(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from wsss_cli.formats.packing import OnError, pack
+
+    tiles = replace(TILES, unplaced=Unplaced.unsaid)
+    found = replace(collection(), tiles=tiles)
+    pack(found, "tests", tmp_path / "t.h5", False, OnError.stop, None, 1, False, False)
+    assert "0 masks; 0 images without a tag, background only" in capsys.readouterr().err
+
+
 def test_a_tag_that_has_a_place_is_not_inherited_elsewhere(tmp_path: Path) -> None:
     found = collection(drawn=(point("cat", 3.5, 3.5),), tags=("cat", "dog"))
     with pytest.raises(WsssError, match=r"\('dog'\)"):

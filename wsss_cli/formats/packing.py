@@ -197,7 +197,10 @@ def _report(
         warn(f"{name}: {text}")
     members = ", ".join(f"{split} {len(ids)}" for split, ids in splits.items())
     masks = sum(sample.mask is not None for sample in samples)
-    untagged = sum(not sample.tags for sample in samples)
+    every = len(found.classes)
+    untagged = sum(
+        not one.tags and (one.absent is None or len(one.absent) >= every) for one in samples
+    )
     notes = ", ".join(f"{key} {value}" for key, value in found.notes.items() if value is not None)
     log(f"{NAME}: {notes}; {len(found.classes)} classes; splits {members}", quiet)
     if counts:
