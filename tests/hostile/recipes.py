@@ -52,6 +52,12 @@ SUPERVISED = "--loss dsrg --model deeplabv1 --supervision mined.h5 --val-split v
 
 RECIPES = (
     Recipe(
+        "pack tiles",
+        f"pack --csv tags.csv --images photos --masks masks --tile 20 --overlap 4 {SPLITS}",
+        f"tags.csv masks {NAMED}",
+        "out.h5",
+    ),
+    Recipe(
         "pack csv",
         f"pack --csv tags.csv --images photos --masks masks --ids ids.txt {SPLITS}",
         f"tags.csv masks ids.txt {NAMED}",

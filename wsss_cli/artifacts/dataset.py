@@ -13,7 +13,7 @@ import numpy as np
 from ..core.images import decode_image, decode_mask
 from ..core.labels import IGNORE
 from ..core.marks import Marks, TrueBoxes, TrueObject, objects_of
-from ..core.reading import Reading
+from ..core.reading import AS_IT_IS, Reading
 from ..errors import WsssError
 from . import hdf5
 from .inputs import contents
@@ -25,6 +25,7 @@ from .validate import read_split
 class DatasetReader(Artifact):
     """A `wsss/dataset` open for reading. Picklable, like every artifact."""
 
+    view = ""  # how its images are seen, where not as they are stored; see `wholes`
     _pixels: PixelCache | None = None
 
     def encoded_image(self, image_id: str) -> bytes:
@@ -82,8 +83,9 @@ class DatasetReader(Artifact):
         if kept is not None:
             return kept
         encoded = self.encoded_image(image_id)
+        cut = self.field(image_id, "tile") is not None  # read when it was cut; 8-bit RGB since
         try:
-            image = decode_image(encoded, self.reading)
+            image = decode_image(encoded, AS_IT_IS if cut else self.reading)
         except ValueError as err:
             raise WsssError(f"{self.path}: image {image_id!r}: {err}", "pack it again") from None
         self._check_size("image", image_id, image)

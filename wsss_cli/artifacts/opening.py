@@ -14,10 +14,14 @@ from .dataset import DatasetReader
 from .provenance import Source
 from .schema import DATASET
 from .store import Artifact, open_artifact
+from .wholes import TILING, WholeReader
 
 
 def open_dataset(path: str | Path | None, *sources: Source) -> DatasetReader:
     """Open the data set at `path`, or else the one that the first of `sources` was made from.
+
+    One of tiles is seen as whole images where these sources, or of a `path` artifacts among them,
+    are of its whole images.
 
     Raises:
         WsssError: no path is given or recorded, the recorded file has gone or has changed since,
@@ -34,6 +38,8 @@ def open_dataset(path: str | Path | None, *sources: Source) -> DatasetReader:
             f"name it with --data {os.fspath(path)} to use it all the same",
         )
     reader = DatasetReader(artifact.path, artifact.attributes, artifact.stamp)
+    if TILING in reader.params and _of_wholes(sources, expected is None):
+        reader = WholeReader(reader)
     try:
         _ = reader.reading  # refused here where it makes no sense
         check_classes(reader, *sources)
@@ -45,6 +51,13 @@ def open_dataset(path: str | Path | None, *sources: Source) -> DatasetReader:
         raise
     ledger.read_many(reader.linked_files)
     return reader
+
+
+def _of_wholes(sources: Sequence[Source], named: bool) -> bool:
+    """Whether sources are of whole images; `named`: the data set is not found by the first."""
+    told = [s for s in sources if s.data is not None and (isinstance(s, Artifact) or not named)]
+    views = [s.data.get("view") == WholeReader.view for s in told if s.data is not None]
+    return any(views) if named else views[:1] == [True]
 
 
 def check_classes(first: Artifact, *others: Source) -> None:

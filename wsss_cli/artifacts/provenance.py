@@ -63,19 +63,23 @@ def data_record(inputs: Iterable[Source], target: Path) -> dict[str, str] | None
     """Where the data set behind `inputs` lies: absolutely, and as seen from `target`'s folder.
 
     Later stages find it by this record, so that only the first one needs --data. How its pixels
-    are read, where that was said, goes along as JSON text for images outside of it.
+    are read, where that was said, goes along as JSON text for images outside of it; and `view`,
+    where its tiles are seen as whole images.
     """
     for source in inputs:
         if source.kind == "wsss/dataset":
             path, run = source.path.resolve(), source.run
             record = Reading.of(getattr(source, "params", {})).record()
+            view = getattr(source, "view", "")
         elif source.data is not None:
             path, run = locate_data(source.data, source.path), source.data["run"]
             record = reading_of(source.data).record()
+            view = source.data.get("view", "")
         else:
             continue
         relative = os.path.relpath(path, target.resolve().parent)
         said = {"reading": json.dumps(record)} if record else {}
+        said |= {"view": view} if view else {}
         return {"path": str(path), "relative": relative, "run": run, **said}
     return None
 

@@ -100,12 +100,18 @@ DATASET = Schema(
         Field("mark_ring", ("int32",), ("rings",), optional=True, later=True),
         Field("mark_xy", ("float32",), ("points", 2), optional=True, later=True),
         Field("mark_run", ("uint32",), ("runs of marks",), optional=True, later=True),
+        Field("tile", ("int32",), (4,), optional=True, later=True),
+        Field("whole", ("uint8",), ("letters of whole",), optional=True, later=True),
+        Field("true_box_number", ("int32",), ("B",), optional=True, later=True),
+        Field("true_object_number", ("int32",), ("O",), optional=True, later=True),
+        Field("mark_number", ("int32",), ("M",), optional=True, later=True),
     ),
     one_of=("image", "path"),
     together=(
         ("true_box", "true_box_class", "true_box_difficult"),
         ("true_object", "true_object_run"),
         ("mark", "mark_ring", "mark_xy", "mark_run"),
+        ("tile", "whole"),
     ),
 )
 

@@ -14,11 +14,13 @@ from ..formats.packing import NAME, OnError, pack
 from ..formats.readers import READERS
 from ..formats.reading import Asked
 from ..formats.shapes import Outlines, Use
+from ..formats.tile_tags import Unplaced
 from ..options.files import Reads, Writes
 from ..options.ids import select_ids
 from ..options.pixels import AlphaOption, BandsOption, SpanOption, StretchOption, reading_of
 from ..options.shared import Force, Ids, Quiet, Seed
 from ..options.sources import Source, sourced, splits_of
+from ..options.tiles import OverlapOption, TileOption, tiles_of
 
 __all__ = ["NAME", "run"]
 
@@ -111,6 +113,16 @@ def run(
         bool,
         typer.Option("--fill-boxes", help="Paint boxes into true masks as if they were outlines."),
     ] = False,
+    tile: TileOption = None,
+    overlap: OverlapOption = None,
+    tile_tags: Annotated[
+        Unplaced | None,
+        typer.Option(
+            help="What tiles are tagged with where no mark or mask shows which tile a tag is of: "
+            "all of the image's tags (inherit), or nothing is said of them (unsaid). Default: "
+            "such images are refused.",
+        ),
+    ] = None,
     span: SpanOption = None,
     stretch: StretchOption = None,
     alpha: AlphaOption = None,
@@ -139,7 +151,8 @@ def run(
     be. An image with no tag stays, as background only. Transparency, bands beside the colours and
     values that would become nearly all black are refused until --alpha, --bands, --range or
     --stretch says how they are read. A folder may be a zip, and a path may lead into one:
-    export.zip/tags.csv.
+    export.zip/tags.csv. --tile cuts large images with all that is said of them; `wsss merge
+    --tiles` puts together again what is made of the tiles.
 
     Example: wsss pack --csv tags.csv --images photos -o data.h5
     """
@@ -148,13 +161,14 @@ def run(
 
     splits = splits_of(split or [])
     reading, auto = reading_of(span, alpha, bands, stretch)
+    tiles = tiles_of(tile, overlap, tile_tags, link)
     check_target(out, force, goes_on=True)
     names = read_classes(classes) if classes is not None else None
     of_masks = MaskOptions(tuple(mask_values or ()), mask_suffix, first_label)
     if source.told is not None:
         log(f"{NAME}: {source.name} is read as {source.reader.said}: {source.told}", quiet)
     found = source.read(Asked(images, masks, names, tuple(negative or ()), splits, seed, of_masks))
-    found = replace(found, use=Use(outlines or Outlines.truth, fill_boxes))
+    found = replace(found, use=Use(outlines or Outlines.truth, fill_boxes), tiles=tiles)
     if ids is not None:
         found = found.only(set(select_ids(found.ids, ids, Path(source.name))))
     drawn_with = seed if source.reader.drawn else None

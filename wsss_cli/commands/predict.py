@@ -21,6 +21,7 @@ from ..inference.predicting import (
     refuse_beside_files,
     trained_side,
 )
+from ..inference.tiling import blended, in_tiles, uncut
 from ..inference.writing import workers_for, write_made
 from ..methods.rebuild import presence_tellers, segmenter
 from ..options.annotations import Default
@@ -31,6 +32,7 @@ from ..options.looking import Looking
 from ..options.machine import Machine
 from ..options.refine import RefineOptions
 from ..options.shared import Data, Force, Ids, Quiet, ShardOption, Split
+from ..options.tiles import LEAST, OverlapOption, refuse_shrunk, tiling_of
 
 if TYPE_CHECKING:
     from ..artifacts import Writer
@@ -80,6 +82,18 @@ def run(
             "scaling. 0: no limit. Default: as in training."
         ),
     ] = LOOKING,
+    tile: Annotated[
+        int | None,
+        typer.Option(
+            "--tile",
+            min=LEAST,
+            metavar="PIXELS",
+            help="Look at images that are larger in overlapping tiles of this side, and blend "
+            "probabilities where tiles overlap. Of a data set of tiles, the whole images are "
+            "labelled.",
+        ),
+    ] = None,
+    overlap: OverlapOption = None,
     restrict_to_tags: Annotated[
         bool,
         typer.Option(
@@ -107,6 +121,7 @@ def run(
     Example: wsss predict photos/ --weights seg.pt --png masks
     """
     refine, place = refinement.refinement(device=machine.device), machine.place()
+    tiling = tiling_of(tile, overlap)
     if out is not None and png is not None:
         raise UsageError("--out and --png: give one")
     if images:
@@ -122,17 +137,22 @@ def run(
     views = looking.views(lambda: trained_side(trained))
     rule = presence.rule(trained, presence_tellers())
     setting = PredictSetting(views, restrict_to_tags, min_confidence, refine, rule)
-    with opened(images, data, trained) as source:
+    refuse_shrunk(tiling, views.max_side)
+    with opened(images, data, trained) as given:
+        source = uncut(given, tiling)
         wanted = wanted_ids(source, split, ids)
-        task = Task(source, trained, setting.record(place), wanted, part, force)
+        params = setting.record(place) | ({} if tiling is None else tiling.record())
+        task = Task(source, trained, params, wanted, part, force)
         model, labels = segmenter(trained, place), len(trained.classes) + 1
         target: Writer | PngFolder = task.labels(out or OUT) if png is None else task.pngs(png)
         with target:
-            load = partial(load_image, source, len(trained.classes), setting)
+            seen, whole = in_tiles(source, target, tiling, target.todo)
+            load = partial(load_image, seen, len(trained.classes), setting)
             loaders = threads(machine.workers, place)
             feed = Feed(place, loaders, looking.batch_size, views.max_side, labels)
-            jobs = look(model, place, setting, feed.batches(load, target.todo, source), weights)
-            count = workers_for(refine, machine.workers, len(target.todo)) if refine else 0
+            looks = look(model, place, setting, feed.batches(load, whole.todo, seen), weights)
+            jobs = blended(looks, seen)
+            count = workers_for(refine, machine.workers, len(whole.todo)) if refine else 0
             labeller = Labeller(refine, min_confidence)
-            write_made(target, labeller, jobs, count, NAME, quiet, behind=True)
+            write_made(whole, labeller, jobs, count, NAME, quiet, behind=True)
     log(f"{NAME}: {len(target)} items -> {target.path}", quiet)

@@ -36,6 +36,7 @@ _AS_STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # an upright imag
     7: lambda upright: upright[::-1, ::-1].transpose(1, 0, 2),
     8: lambda upright: upright.transpose(1, 0, 2)[:, ::-1],
 }
+PNG_LEVEL = 1  # of compression: 3 saves 0.5 % of an aerial photograph, and takes 40 % longer
 GREY_STEP = {2: 85, 4: 17}  # Pillow spreads 2- and 4-bit greys over 0..255 by these factors
 
 
@@ -245,6 +246,22 @@ def encode_mask(label: np.ndarray) -> bytes:
     image.putpalette(voc_palette().tobytes())
     out = io.BytesIO()
     image.save(out, "PNG")
+    return out.getvalue()
+
+
+def encode_image(image: np.ndarray) -> bytes:
+    """Encode pixels without loss: `decode_image` gives them back exactly.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+
+    Returns:
+        a PNG; of one band where all pixels are grey.
+    """
+    if (image[..., :1] == image[..., 1:]).all():
+        image = image[..., 0]
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(out, "PNG", compress_level=PNG_LEVEL)
     return out.getvalue()
 
 

@@ -23,6 +23,7 @@ from .fitting import Fitted, fit
 from .masks import way_out
 from .sample import Collection, Problem, Sample
 from .shapes import USUAL, Drawing, Use
+from .tile_tags import Cut, Tiles, cut_sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class Verdict:
         held: all labels that the mask holds, rising, 0 and 255 among them; None without a mask.
         span: of an image of more than 8 bits, what values it holds.
         drawn: what is known of its drawing, if it has one.
+        cut: its tiles, where it is cut into some.
     """
 
     size: tuple[int, int]
@@ -83,6 +85,7 @@ class Verdict:
     held: tuple[int, ...] | None = None
     span: Span | None = None
     drawn: Drawn | None = None
+    cut: Cut | None = None
 
 
 def check_all(
@@ -98,7 +101,14 @@ def check_all(
         try:
             own = tally and Tally()
             verdict = check_sample(
-                sample, len(found.classes), found.masks.table, reading, own, numbers, found.use
+                sample,
+                len(found.classes),
+                found.masks.table,
+                reading,
+                own,
+                numbers,
+                found.use,
+                found.tiles,
             )
         except OSError as err:
             return Problem(sample.id, err.strerror or str(err))
@@ -149,6 +159,7 @@ def check_sample(
     tally: Tally | None = None,
     numbers: Mapping[str, int] | None = None,
     use: Use = USUAL,
+    tiles: Tiles | None = None,
 ) -> Verdict:
     """Decode a sample's image and mask, and fit to it what was drawn on it.
 
@@ -160,8 +171,9 @@ def check_sample(
         classes: how many there are.
         table: what the mask's numbers and colours stand for.
         tally: counts the values of an image of more than 8 bits.
-        numbers: class index of each class, for what was drawn.
+        numbers: class index of each class, for what was drawn and for tiles.
         use: what becomes of that.
+        tiles: how large images are cut.
 
     Raises:
         ValueError: undecodable, a mask of another size or with labels above C, or a drawing that
@@ -169,22 +181,29 @@ def check_sample(
         OSError: unreadable.
     """
     image = read(sample.image)
-    (height, width), span = examine(image, reading, tally)
+    size, span = examine(image, reading, tally)
     drawing, fitted, drawn = sample.drawn(), None, None
     if drawing is not None:
-        fitted = fit(drawing, (height, width), numbers or {}, use)
+        fitted = fit(drawing, size, numbers or {}, use)
         drawn = Drawn.of(drawing, fitted)
-    if sample.mask is None:
-        found = digest(sample, image, None, fitted)
-        return Verdict((height, width), found, None, span, drawn)
-    mask, labels = _labels(sample.mask, table)
-    if labels.shape != (height, width):
-        turned = " as displayed (turned by EXIF?)" if labels.shape == (width, height) else ""
-        raise ValueError(
-            f"its mask is {labels.shape[1]}x{labels.shape[0]}, the image {width}x{height}{turned}"
-        )
-    held = _held(labels, classes)
-    return Verdict((height, width), digest(sample, image, mask, fitted), held, span, drawn)
+    mask, labels, held = None, None, None
+    if sample.mask is not None:
+        mask, labels = _labels(sample.mask, table)
+        _check_shape(labels.shape, size)
+        held = _held(labels, classes)
+    cut = (
+        None
+        if tiles is None
+        else cut_sample(sample, size, labels, fitted, list(numbers or {}), tiles)
+    )
+    return Verdict(size, digest(sample, image, mask, fitted), held, span, drawn, cut)
+
+
+def _check_shape(shape: tuple[int, ...], size: tuple[int, int]) -> None:
+    height, width = size
+    if shape != size:
+        turned = " as displayed (turned by EXIF?)" if shape == (width, height) else ""
+        raise ValueError(f"its mask is {shape[1]}x{shape[0]}, the image {width}x{height}{turned}")
 
 
 def read(source: Path | bytes) -> bytes:

@@ -64,6 +64,7 @@ def pack(
     from .check import check_links
     from .ranges import counting, settled
     from .storing import store
+    from .tile_tags import items_of
 
     if link:
         check_links(found.samples)
@@ -81,7 +82,11 @@ def pack(
     if said:
         log(f"{NAME}: {said}", quiet)
     found = replace(found, notes={**found.notes, **reading.record()})
-    splits = _members(found.splits, samples, name)
+    items = samples
+    if found.tiles is not None:
+        cuts = {image_id: verdict.cut for image_id, verdict in verdicts.items()}
+        items = items_of(samples, cuts, name, found.tiles)
+    splits = _members(found.splits, items, name)
     if not found.splits:
         log(f"{NAME}: no splits given: all images are in 'train'", quiet)
     seen = compare(found, samples, {i: verdict.held for i, verdict in verdicts.items()})
@@ -90,10 +95,13 @@ def pack(
     drawn = [one.drawn for one in verdicts.values() if one.drawn is not None]
     _refuse_outside(drawn, name)
     store(found, samples, verdicts, splits, out, link, seed, force, quiet)
-    _report(found, samples, splits, seen, name, quiet)
+    _report(found, items, splits, seen, name, quiet)
     _report_drawn(drawn, name, quiet)
     skipped = f", {len(bad)} skipped" if bad else ""
-    log(f"{NAME}: {len(samples)} images{skipped} -> {out}", quiet)
+    whole = {sample.id for sample in samples}
+    tiles = sum(item.id not in whole for item in items)
+    cut = f", cut into {tiles} tiles" if tiles else ""
+    log(f"{NAME}: {len(samples)} images{skipped}{cut} -> {out}", quiet)
 
 
 def _members(names: Sequence[str], samples: Sequence[Sample], source: str) -> dict[str, list[str]]:
@@ -138,7 +146,8 @@ def _check(
             f"{name}: {len(found.classes)} classes, and masks can number {MAX_CLASSES}",
             "pack the tags without masks",
         )
-    threads = min(free_cores(), 8) if workers is None else max(workers, 1)
+    usual = 1 if found.tiles is not None else min(free_cores(), 8)  # images there are large
+    threads = usual if workers is None else max(workers, 1)
     results = check_all(found, threads, reading, tally)
     verdicts = {}
     tracked = track(results, f"{NAME}: checking", total=len(found.samples), quiet=quiet)
@@ -196,7 +205,10 @@ def _report(
         warn(f"{name}: {text}")
     members = ", ".join(f"{split} {len(ids)}" for split, ids in splits.items())
     masks = sum(sample.mask is not None for sample in samples)
-    untagged = sum(not sample.tags for sample in samples)
+    every = len(found.classes)
+    untagged = sum(
+        not one.tags and (one.absent is None or len(one.absent) >= every) for one in samples
+    )
     notes = ", ".join(f"{key} {value}" for key, value in found.notes.items() if value is not None)
     log(f"{NAME}: {notes}; {len(found.classes)} classes; splits {members}", quiet)
     if counts:

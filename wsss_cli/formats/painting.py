@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.boxes import overlaps
 from ..core.filling import filled
+from ..core.joining import joined
 from ..core.labels import IGNORE, MAX_CLASSES
 from ..core.mark_kinds import POLYGON, UNKNOWN
 from ..core.marks import Mark, Region, TrueObject
@@ -59,7 +60,7 @@ def paint(
             regions.setdefault(key, []).append(part)
             first.setdefault(key, one)
     objects = tuple(
-        TrueObject(classes[first[key].name], first[key].crowd, _joined(parts))
+        TrueObject(classes[first[key].name], first[key].crowd, joined(parts))
         for key, parts in regions.items()
     )
     return label, objects
@@ -68,20 +69,6 @@ def paint(
 def _lay(label: np.ndarray, part: Region, value: int) -> None:
     x0, y0, x1, y1 = part.corners
     label[y0:y1, x0:x1][part.mask] = value
-
-
-def _joined(parts: list[Region]) -> Region:
-    """All pixels of one object."""
-    if len(parts) == 1:
-        return parts[0]
-    corners = np.array([one.corners for one in parts])
-    left, top = corners[:, :2].min(axis=0).tolist()
-    right, bottom = corners[:, 2:].max(axis=0).tolist()
-    mask = np.zeros((bottom - top, right - left), bool)
-    for one in parts:
-        x0, y0, x1, y1 = one.corners
-        mask[y0 - top : y1 - top, x0 - left : x1 - left] |= one.mask
-    return Region((left, top, right, bottom), mask)
 
 
 def alone_of(shapes: Sequence[Shape]) -> list[Shape]:

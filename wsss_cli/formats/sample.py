@@ -8,12 +8,15 @@ from collections.abc import Collection as Collection_
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.mask_values import PLAIN, ValueTable
 from ..errors import WsssError
 from .shapes import USUAL, Drawing, Later, Use
 from .tags import alike, examine, marks_of, twin_of, words_of
+
+if TYPE_CHECKING:
+    from .tile_tags import Tiles
 
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -96,6 +99,7 @@ class Collection:
         remarks: what looks like a mistake in the source, to be said.
         masks: what is known of the masks.
         use: what becomes of what people drew.
+        tiles: how large images are cut; None for not at all.
     """
 
     classes: tuple[str, ...]
@@ -106,6 +110,7 @@ class Collection:
     remarks: tuple[str, ...] = ()
     masks: MaskFacts = MaskFacts()
     use: Use = USUAL
+    tiles: Tiles | None = None
 
     @property
     def ids(self) -> list[str]:
