@@ -6,6 +6,7 @@ ids, splits, masks and classes, and gathers what cannot be used.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import WsssError
-from .files import ImageFolder
+from .files import ImageFolder, bad_id
 from .lists import read_lists, refuse_twice
 from .masks import Masks
 from .reading import Asked
@@ -145,10 +146,19 @@ def _find(entry: Entry, folder: ImageFolder) -> Path:
 
 
 def _id_of_name(name: str) -> str:
+    """The id of an image that lies in no folder: its relative name without extension.
+
+    Raises:
+        LookupError: it cannot be an id.
+    """
     from .names import is_image
 
-    plain = name.replace("\\", "/").rpartition("/")[2]
-    return plain.rpartition(".")[0] if is_image(plain) else plain
+    plain = unicodedata.normalize("NFC", name.replace("\\", "/"))
+    image_id = plain.rpartition(".")[0] if is_image(plain) else plain
+    reason = bad_id(image_id)
+    if reason:
+        raise LookupError(reason)
+    return image_id
 
 
 def _in_splits(
