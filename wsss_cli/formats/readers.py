@@ -1,6 +1,6 @@
 """The formats that `wsss pack` reads: one module each."""
 
-from . import cvat, demo, labelme, npy, table, via, voc
+from . import cvat, cvat_mask, demo, labelme, npy, table, via, voc
 
 READERS = (
     voc.READER,
@@ -10,4 +10,5 @@ READERS = (
     via.READER,
     cvat.READER,
     labelme.READER,
+    cvat_mask.READER,
 )

@@ -61,13 +61,16 @@ def true_boxes(boxes: Sequence[Shape], classes: Mapping[str, int]) -> TrueBoxes:
 def drawn_boxes(root: Element, file: str) -> Drawing | None:
     """The boxes of an <annotation>, its objects all named; None where an object has none.
 
-    VOC counts pixels from 1 and names the last one: xmin to xmax becomes xmin - 1 to xmax.
+    VOC counts pixels from 1 and names the last one: xmin to xmax becomes xmin - 1 to xmax. CVAT and
+    Datumaro write edges instead, with decimals: where any side has some, all are edges.
 
     Raises:
         BadBox: a side that is missing or no number, a box that ends before it begins, or an object
             with two.
     """
     boxes = []
+    sides = (item.text or "" for side in SIDES for item in root.iterfind(f"object/bndbox/{side}"))
+    first = 0 if any("." in text for text in sides) else 1
     for number, item in enumerate(root.findall("object"), 1):
         frames = item.findall("bndbox")
         if not frames:
@@ -84,7 +87,7 @@ def drawn_boxes(root: Element, file: str) -> Drawing | None:
             )
         difficult = (item.findtext("difficult") or "").strip().lower() in ("1", "true", "yes")
         boxes.append(
-            box(name, x0 - 1, y0 - 1, x1, y1, object=number, difficult=difficult, said=said)
+            box(name, x0 - first, y0 - first, x1, y1, object=number, difficult=difficult, said=said)
         )
     return Drawing(tuple(boxes), file, _size(root), strict=True, true_boxes=True)
 
