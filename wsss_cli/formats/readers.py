@@ -1,6 +1,6 @@
 """The formats that `wsss pack` reads: one module each."""
 
-from . import cvat, cvat_mask, demo, labelme, npy, table, via, voc
+from . import cvat, cvat_mask, demo, labelme, npy, supervisely, table, via, voc
 
 READERS = (
     voc.READER,
@@ -11,4 +11,5 @@ READERS = (
     cvat.READER,
     labelme.READER,
     cvat_mask.READER,
+    supervisely.READER,
 )
