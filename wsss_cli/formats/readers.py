@@ -1,6 +1,18 @@
 """The formats that `wsss pack` reads: one module each."""
 
-from . import cvat, cvat_mask, demo, labelme, npy, supervisely, table, via, voc
+from . import (
+    cvat,
+    cvat_mask,
+    demo,
+    labelme,
+    npy,
+    scribblesup,
+    supervisely,
+    table,
+    via,
+    voc,
+    whats_the_point,
+)
 
 READERS = (
     voc.READER,
@@ -12,4 +24,6 @@ READERS = (
     labelme.READER,
     cvat_mask.READER,
     supervisely.READER,
+    scribblesup.READER,
+    whats_the_point.READER,
 )

@@ -89,7 +89,7 @@ def drawn_boxes(root: Element, file: str) -> Drawing | None:
         boxes.append(
             box(name, x0 - first, y0 - first, x1, y1, object=number, difficult=difficult, said=said)
         )
-    return Drawing(tuple(boxes), file, _size(root), strict=True, true_boxes=True)
+    return Drawing(tuple(boxes), file, size_in(root), strict=True, true_boxes=True)
 
 
 def _side(frame: Element, side: str, place: str) -> float:
@@ -103,7 +103,7 @@ def _side(frame: Element, side: str, place: str) -> float:
     return value
 
 
-def _size(root: Element) -> tuple[int, int] | None:
+def size_in(root: Element) -> tuple[int, int] | None:
     """(H, W) as <size> says; None where it does not, or says 0."""
     texts = [(root.findtext(f"size/{side}") or "").strip() for side in ("height", "width")]
     if not all(text.isascii() and text.isdigit() and len(text) < 10 for text in texts):
