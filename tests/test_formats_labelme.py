@@ -223,3 +223,12 @@ def test_many_shapes_on_one_image(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     write(folder, "a", *(shape("point", (n % 8, n % 6)) for n in range(100_000)))
     assert len(read(folder).marks("a") or ()) == 100_000
+
+
+def test_shapes_of_a_negative_are_none(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    write(folder, "a", shape("point", (1, 1), label="nothing here"))
+    write(folder, "b", shape("point", (2, 2)))
+    data = read(folder, "--negative", "nothing here")
+    assert (data.classes, len(data.marks("b") or ())) == (["cat"], 1)
+    assert not data.marks("a")

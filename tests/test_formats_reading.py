@@ -17,14 +17,26 @@ each_reader = pytest.mark.parametrize("reader", READERS, ids=lambda reader: read
 
 
 def test_every_format_is_named_once() -> None:
-    assert sorted(reader.name for reader in READERS) == ["csv", "demo", "npy", "via", "voc"]
+    assert sorted(reader.name for reader in READERS) == [
+        "csv",
+        "cvat",
+        "cvat_mask",
+        "demo",
+        "labelme",
+        "npy",
+        "scribblesup",
+        "supervisely",
+        "via",
+        "voc",
+        "whats_the_point",
+    ]
 
 
 @each_reader
 def test_what_a_format_takes_and_needs_are_options_of_pack(reader: Reader) -> None:
     assert set(reader.takes) <= OPTIONS
     assert set(reader.needs) <= set(reader.takes)
-    assert reader.name in OPTIONS
+    assert (reader.name in OPTIONS) == reader.option
 
 
 @each_reader
@@ -34,7 +46,7 @@ def test_own_options_have_defaults_and_are_of_pack(reader: Reader) -> None:
 
 @each_reader
 def test_only_what_is_made_from_a_seed_needs_no_file(reader: Reader) -> None:
-    kind = reader.source.__origin__
+    kind = getattr(reader.source, "__origin__", reader.source)
     assert kind is (int if reader.drawn else Path)
 
 

@@ -72,6 +72,34 @@ RECIPES = (
     Recipe(
         "pack voc", "pack --voc voc --classes classes.txt -o out.h5 -q", "voc classes.txt", "out.h5"
     ),
+    Recipe(
+        "pack cvat", "pack cvat --format cvat --images photos -o out.h5 -q", "cvat photos", "out.h5"
+    ),
+    Recipe("pack cvat_mask", "pack cvatmask --format cvat_mask -o out.h5 -q", "cvatmask", "out.h5"),
+    Recipe(
+        "pack labelme",
+        "pack labelme --format labelme --images photos -o out.h5 -q",
+        "labelme photos",
+        "out.h5",
+    ),
+    Recipe(
+        "pack supervisely",
+        "pack supervisely --format supervisely --images photos -o out.h5 -q",
+        "supervisely photos",
+        "out.h5",
+    ),
+    Recipe(
+        "pack scribblesup",
+        "pack scribbles --format scribblesup --images photos -o out.h5 -q",
+        "scribbles photos",
+        "out.h5",
+    ),
+    Recipe(
+        "pack whats_the_point",
+        f"pack points.json --format whats_the_point --images photos {SPLITS}",
+        f"points.json {NAMED}",
+        "out.h5",
+    ),
     Recipe("pack demo", "pack --demo 4 -o out.h5 -q", "", "out.h5"),
     Recipe(
         "train-cls",

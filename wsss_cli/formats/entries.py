@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +83,13 @@ def gather(
     samples, bad = [], list(problems)
     for entry in entries:
         try:
-            samples.append(_sample(entry, folder))
+            sample = _sample(entry, folder)
         except LookupError as err:
             bad.append(Problem(entry.name or "''", *err.args))
+            continue
+        if asked.negative and sample.drawing is not None:
+            sample = replace(sample, drawing=partial(_without, sample, asked.negative))
+        samples.append(sample)
     refuse_twice(source, "images", [sample.id for sample in samples])
     samples, names, more = _in_splits(source, samples, tuple(splits), asked.splits, folder)
     label_images = masks or Masks(asked.masks, asked.mask_options)
@@ -124,6 +129,13 @@ def _sample(entry: Entry, folder: ImageFolder) -> Sample:
     return Sample(
         image_id, image, tags, entry.mask, entry.splits, absent=entry.absent, drawing=entry.drawing
     )
+
+
+def _without(sample: Sample, names: Iterable[str]) -> Drawing:
+    """What was drawn on it of other classes."""
+    drawing = sample.drawn()
+    assert drawing is not None
+    return drawing.without(names)
 
 
 def _find(entry: Entry, folder: ImageFolder) -> Path:
