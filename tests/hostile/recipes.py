@@ -114,6 +114,34 @@ RECIPES = (
         f"captions.csv {NAMED}",
         "out.h5",
     ),
+    Recipe(
+        "pack cvat", "pack cvat --format cvat --images photos -o out.h5 -q", "cvat photos", "out.h5"
+    ),
+    Recipe("pack cvat-mask", "pack cvatmask --format cvat-mask -o out.h5 -q", "cvatmask", "out.h5"),
+    Recipe(
+        "pack labelme",
+        "pack labelme --format labelme --images photos -o out.h5 -q",
+        "labelme photos",
+        "out.h5",
+    ),
+    Recipe(
+        "pack supervisely",
+        "pack supervisely --format supervisely --images photos -o out.h5 -q",
+        "supervisely photos",
+        "out.h5",
+    ),
+    Recipe(
+        "pack scribblesup",
+        "pack scribbles --format scribblesup --images photos -o out.h5 -q",
+        "scribbles photos",
+        "out.h5",
+    ),
+    Recipe(
+        "pack whats-the-point",
+        f"pack points.json --format whats-the-point --images photos {SPLITS}",
+        f"points.json {NAMED}",
+        "out.h5",
+    ),
     Recipe("pack demo", "pack --demo 4 -o out.h5 -q", "", "out.h5"),
     Recipe(
         "train-cls",

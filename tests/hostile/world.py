@@ -16,6 +16,7 @@ from PIL import Image
 
 from . import annotations, child
 from .content import Content, content
+from .drawn import write_drawn
 from .recipes import BUILD, RECIPES, Recipe
 
 ENDINGS = ("png", "jpg", "tif", "gif", "webp", "png")  # of the photographs, one of each kind
@@ -162,6 +163,7 @@ def draw(folder: Path) -> None:
     _write_via(folder / "via.json", dict(zip(photos, tags, strict=True)))
     _write_coco(folder / "coco.json", dict(zip(photos, tags, strict=True)))
     annotations.write(folder, dict(zip(photos, tags, strict=True)))
+    write_drawn(folder, photos)
     vectors = {
         image_id: np.array([float(name in names) for name in CLASSES])
         for image_id, names in zip(IDS, tags, strict=True)
@@ -178,7 +180,10 @@ def _write_via(path: Path, tags: Mapping[str, list[str]]) -> None:
     entries = {}
     for photo, names in tags.items():
         regions = [
-            {"shape_attributes": {"name": "rect"}, "region_attributes": {"class": name}}
+            {
+                "shape_attributes": {"name": "rect", "x": 1, "y": 2, "width": 9, "height": 8},
+                "region_attributes": {"class": name},
+            }
             for name in names
         ]
         entries[photo] = {"filename": photo, "size": 1, "regions": regions, "file_attributes": {}}

@@ -18,6 +18,7 @@ from xml.etree.ElementTree import Element
 
 from ..errors import WsssError
 from .entries import Entry, gather
+from .json_fields import Groups
 from .place import Place
 from .reading import DRAWN, Asked, Reader
 from .sample import Collection
@@ -80,11 +81,12 @@ def _entry(item: Element) -> Entry:
     tags = tuple(dict.fromkeys(_label(one) for one in item.iterfind("tag")))
     subset = item.get("subset")
     splits = (subset,) if subset else ()
+    groups = Groups()
     try:
         ordered = sorted(
             (one for one in item if one.tag in SHAPES), key=lambda one: _whole(one, "z_order", 0)
         )
-        shapes = tuple(shape for one in ordered for shape in _shapes(one))
+        shapes = tuple(shape for one in ordered for shape in _shapes(one, groups))
         size = _whole(item, "height", 0), _whole(item, "width", 0)
         drawing = Drawing(shapes, f"image {name!r}", size if all(size) else None)
     except ValueError as err:
@@ -99,7 +101,7 @@ def _label(item: Element) -> str:
     return (item.get("label") or "").strip()
 
 
-def _shapes(item: Element) -> Iterator[Shape]:
+def _shapes(item: Element, groups: Groups) -> Iterator[Shape]:
     """The shapes of an element; several of <points>, which holds one or more clicks.
 
     Raises:
@@ -110,7 +112,7 @@ def _shapes(item: Element) -> Iterator[Shape]:
         raise ValueError(f"a <{item.tag}> without a label")
     group = _whole(item, "group_id", 0)
     more: dict[str, Any] = {
-        "object": group if group > 0 else UNKNOWN,
+        "object": groups.number(group) if group > 0 else UNKNOWN,
         "said": f"a <{item.tag}> of {name!r}",
     }
     turn = _number(item, "rotation", 0)

@@ -6,14 +6,16 @@ ids, splits, masks and classes, and gathers what cannot be used.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..errors import WsssError
-from .files import ImageFolder
+from .files import ImageFolder, bad_id
 from .lists import read_lists, refuse_twice
 from .masks import Masks
 from .reading import Asked
@@ -81,9 +83,13 @@ def gather(
     samples, bad = [], list(problems)
     for entry in entries:
         try:
-            samples.append(_sample(entry, folder))
+            sample = _sample(entry, folder)
         except LookupError as err:
             bad.append(Problem(entry.name or "''", *err.args))
+            continue
+        if asked.negative and sample.drawing is not None:
+            sample = replace(sample, drawing=partial(_without, sample, asked.negative))
+        samples.append(sample)
     refuse_twice(source, "images", [sample.id for sample in samples])
     samples, names, more = _in_splits(source, samples, tuple(splits), asked.splits, folder)
     label_images = masks or Masks(asked.masks, asked.mask_options)
@@ -125,6 +131,13 @@ def _sample(entry: Entry, folder: ImageFolder) -> Sample:
     )
 
 
+def _without(sample: Sample, names: Iterable[str]) -> Drawing:
+    """What was drawn on it of other classes."""
+    drawing = sample.drawn()
+    assert drawing is not None
+    return drawing.without(names)
+
+
 def _find(entry: Entry, folder: ImageFolder) -> Path:
     """The image that one of an entry's names is of, as it is before what is only like it.
 
@@ -145,10 +158,19 @@ def _find(entry: Entry, folder: ImageFolder) -> Path:
 
 
 def _id_of_name(name: str) -> str:
+    """The id of an image that lies in no folder: its relative name without extension.
+
+    Raises:
+        LookupError: it cannot be an id.
+    """
     from .names import is_image
 
-    plain = name.replace("\\", "/").rpartition("/")[2]
-    return plain.rpartition(".")[0] if is_image(plain) else plain
+    plain = unicodedata.normalize("NFC", name.replace("\\", "/"))
+    image_id = plain.rpartition(".")[0] if is_image(plain) else plain
+    reason = bad_id(image_id)
+    if reason:
+        raise LookupError(reason)
+    return image_id
 
 
 def _in_splits(

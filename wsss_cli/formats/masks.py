@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..artifacts.inputs import is_dir, need_folder, walk
-from ..core.label_numbers import IGNORE
+from ..core.label_numbers import BACKGROUND, IGNORE
 from ..core.mask_values import NoLabel, ValueTable
 from ..errors import UsageError, WsssError
 from .files import ImageFolder
@@ -86,6 +86,7 @@ class Masks:
         self._used: set[Path] = set()
         self._own: set[str] = set()  # the images, which may be in the same folder
         self._suffix = options.suffix
+        self._whole: list[str] = []  # ids of masks read that hold no background
 
     def classes(self, found: Iterable[str]) -> tuple[str, ...]:
         """All class names in order, where nobody lists them.
@@ -164,7 +165,18 @@ class Masks:
             held = held_labels(sample.mask, self.table(classes), len(classes))
         except OSError as err:
             raise ValueError(f"its mask: {err.strerror or err}") from None
+        if BACKGROUND not in held:
+            self._whole.append(sample.id)
         return tuple(classes[label - 1] for label in held if 0 < label < IGNORE)
+
+    def remarks(self) -> list[str]:
+        """What looks wrong with the masks that `names` read, where a file names their colours."""
+        if not self._whole or self.named is None or not self.named.of_file:
+            return []
+        return [
+            f"{len(self._whole)} masks hold no background, first that of {self._whole[0]}: some "
+            "exports paint the background in the colour of the first class"
+        ]
 
     def settle(self, found: Collection) -> Collection:
         """The collection, with what is known of its masks.

@@ -41,6 +41,7 @@ class Shape:
         difficult: marked as hard to see.
         inclusive: an outline's rings pass through the centres of pixels that are its own.
         boxlike: a polygon that is a box, turned: it does not say which pixels are its object's.
+        stroke: a region that somebody drew inside of an object, of which it is a part.
         said: what messages call it.
     """
 
@@ -56,12 +57,13 @@ class Shape:
     difficult: bool = False
     inclusive: bool = False
     boxlike: bool = False
+    stroke: bool = False
     said: str = ""
 
     @property
     def outline(self) -> bool:
         """Whether it says which pixels are its object's."""
-        return self.kind in OUTLINES and not self.boxlike
+        return self.kind in OUTLINES and not (self.boxlike or self.stroke)
 
     @property
     def boxed(self) -> bool:

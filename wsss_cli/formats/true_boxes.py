@@ -61,13 +61,17 @@ def as_truth(boxes: Sequence[Shape], classes: Mapping[str, int]) -> TrueBoxes:
 def drawn_boxes(root: Element, file: str) -> Drawing | None:
     """The boxes of an <annotation>, its objects all named; None where an object has none.
 
-    VOC counts pixels from 1 and names the last one: xmin to xmax becomes xmin - 1 to xmax.
+    VOC counts pixels from 1 and names the last one: xmin to xmax becomes xmin - 1 to xmax. CVAT and
+    Datumaro write edges instead, with decimals: where all sides have some, they are edges. (VOC has
+    some sides with decimals, too, among whole numbers.)
 
     Raises:
         BadBox: a side that is missing or no number, a box that ends before it begins, or an object
             with two.
     """
     boxes = []
+    sides = (item.text or "" for side in SIDES for item in root.iterfind(f"object/bndbox/{side}"))
+    first = 0 if all("." in text for text in sides) else 1
     for number, item in enumerate(root.findall("object"), 1):
         frames = item.findall("bndbox")
         if not frames:
@@ -84,9 +88,9 @@ def drawn_boxes(root: Element, file: str) -> Drawing | None:
             )
         difficult = (item.findtext("difficult") or "").strip().lower() in ("1", "true", "yes")
         boxes.append(
-            box(name, x0 - 1, y0 - 1, x1, y1, object=number, difficult=difficult, said=said)
+            box(name, x0 - first, y0 - first, x1, y1, object=number, difficult=difficult, said=said)
         )
-    return Drawing(tuple(boxes), file, _size(root), strict=True, true_boxes=True)
+    return Drawing(tuple(boxes), file, size_in(root), strict=True, true_boxes=True)
 
 
 def _side(frame: Element, side: str, place: str) -> float:
@@ -100,7 +104,7 @@ def _side(frame: Element, side: str, place: str) -> float:
     return value
 
 
-def _size(root: Element) -> tuple[int, int] | None:
+def size_in(root: Element) -> tuple[int, int] | None:
     """(H, W) as <size> says; None where it does not, or says 0."""
     texts = [(root.findtext(f"size/{side}") or "").strip() for side in ("height", "width")]
     if not all(text.isascii() and text.isdigit() and len(text) < 10 for text in texts):

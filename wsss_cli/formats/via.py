@@ -18,9 +18,14 @@ from ..errors import WsssError
 from .files import ImageFolder
 from .lists import read_json, read_lists, refuse_twice
 from .masks import USUAL, MaskOptions, Masks
-from .reading import TAGGED, Asked, Reader
+from .place import Place
+from .reading import DRAWN, Asked, Reader
 from .sample import Collection, Problem, Sample, collect
+from .shapes import Drawing
 from .via_entries import Entry, Names, entries_of
+from .via_shapes import shape_of
+
+LOOKED_AT = 8  # files that tell the format
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +79,12 @@ def read_via(
             image = folder.search(entry.name)
             image_id = folder.id_of(image)
             tags = _tags(entry, of_regions, of_images)
-        except LookupError as err:
+            drawing = _drawing(entry, of_regions).without(negative)
+        except (LookupError, ValueError) as err:
             problems.append(Problem(entry.name or "''", *err.args))
             continue
-        samples.append(Sample(image_id, image, tags))
+        known = bool(drawing.shapes) or not entry.regions
+        samples.append(Sample(image_id, image, tags, drawing=drawing if known else None))
     refuse_twice(str(path), "images", [sample.id for sample in samples])
     samples, more = _in_splits(path, samples, splits or {}, folder)
     samples, ambiguous = label_images.attach(samples, folder)
@@ -150,6 +157,21 @@ def _tags(entry: Entry, of_regions: Sequence[str], of_images: Sequence[str]) -> 
     return tuple(dict.fromkeys(tags))
 
 
+def _drawing(entry: Entry, of_regions: Sequence[str]) -> Drawing:
+    """The shapes of an image's regions, one for each class that a region has.
+
+    Raises:
+        ValueError: one that cannot be.
+    """
+    shapes = []
+    for number, (region, value) in enumerate(zip(entry.regions, entry.shapes, strict=True), 1):
+        for tag in dict.fromkeys(tag for name in of_regions for tag in region.get(name, ())):
+            shape = None if value is None else shape_of(tag, value, number)
+            if shape is not None:
+                shapes.append(shape)
+    return Drawing(tuple(shapes), f"image {entry.name!r}")
+
+
 def _in_splits(
     path: Path, samples: list[Sample], splits: Mapping[str, Path | None], folder: ImageFolder
 ) -> tuple[list[Sample], list[Problem]]:
@@ -169,9 +191,15 @@ def _in_splits(
 
 def read(path: Path, asked: Asked, options: Options) -> Collection:
     """`read_via` of what is asked."""
-    named = options.attribute or ()
+    named, place = options.attribute or (), Place(path)
+    file = path if place.single else next(iter(found_in(place)), None)
+    if file is None:
+        raise WsssError(f"{path}: holds no JSON file of VIA")
+    if not place.single and len(found_in(place)) > 1:
+        names = " and ".join(one.name for one in found_in(place)[:2])
+        raise WsssError(f"{path}: holds several files of VIA: {names}", "name the one to read")
     return read_via(
-        path,
+        file,
         asked.images,
         named,
         asked.splits,
@@ -182,12 +210,32 @@ def read(path: Path, asked: Asked, options: Options) -> Collection:
     )
 
 
+def found_in(place: Place) -> list[Path]:
+    """The files of VIA: one, or where a project and its export lie side by side the project."""
+    projects, exports = [], []
+    for file in place.matching("*.json")[:LOOKED_AT]:
+        head = place.head(file)
+        if '"_via_img_metadata"' in head:
+            projects.append(file)
+        elif all(f'"{key}"' in head for key in ("filename", "regions", "shape_attributes")):
+            exports.append(file)
+    return projects or exports
+
+
+def detect(place: Place) -> str | None:
+    """As `Reader.detect`."""
+    found = found_in(place)
+    return f"{found[0].name} holds VIA's regions" if found else None
+
+
 READER = Reader(
     name="via",
+    said="VGG Image Annotator's JSON",
+    detect=detect,
     source=Annotated[
         Path, typer.Option(metavar="FILE", help="VGG Image Annotator project or export, JSON.")
     ],
     read=read,
     options=Options,
-    takes=("images", *TAGGED),
+    takes=DRAWN,
 )

@@ -25,6 +25,7 @@ class Entry:
         regions: the same of each region.
         free: of the image's attributes, those that hold free text, such as a caption.
         problem: why it cannot be used.
+        shapes: of each region its shape_attributes, None where the file has other ones.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Entry:
     regions: list[dict[str, Names]] = field(default_factory=list)
     free: set[str] = field(default_factory=set)
     problem: str | None = None
+    shapes: list[Any] = field(default_factory=list, compare=False)
 
 
 def entries_of(path: Path, content: Any) -> list[Entry]:
@@ -70,6 +72,7 @@ def _of_version_2(item: Mapping[str, Any], declared: Mapping[str, Any]) -> Entry
         for region in regions.values() if isinstance(regions, dict) else regions:
             values = region["region_attributes"].items()
             entry.regions.append({name: _names(name, value) for name, value in values})
+            entry.shapes.append(region.get("shape_attributes"))
         for name, value in item.get("file_attributes", {}).items():
             entry.own[name] = _names(name, value)
             kind = declared[name]["type"] if name in declared else None
@@ -117,6 +120,7 @@ def _of_version_3(content: Mapping[str, Any]) -> list[Entry]:
             seen[0].problem = str(err)
         if item["xy"]:
             seen[0].regions.append(values)
+            seen[0].shapes.append(None)
         else:
             own = seen[0].own
             own |= {name: (*own.get(name, ()), *held) for name, held in values.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,19 +10,18 @@ from typing import Annotated
 
 import typer
 
-from ..artifacts import ledger
-from ..artifacts.inputs import children, contents, is_dir, is_file, top
+from ..artifacts.inputs import children, is_dir, is_file, top
 from ..errors import WsssError
 from .files import ImageFolder
+from .instance_masks import all_background, with_objects
 from .lists import read_lists
 from .masks import USUAL, MaskOptions, Masks, way_out
 from .place import Place
-from .reading import Asked, Reader
+from .reading import DRAWN, Asked, Reader
 from .sample import VOC_CLASSES, Collection, Problem, Sample, collect
-from .shapes import Drawing
-from .true_boxes import drawn_boxes
+from .voc_loose import loose, read_annotation, read_loose, told_loose
 
-_IMAGES = "JPEGImages"
+IMAGES = "JPEGImages"
 _HINT = "--voc should hold JPEGImages/ and Annotations/, as VOCdevkit/VOC2012 does"
 
 
@@ -62,6 +60,7 @@ def read_voc(
     negative: tuple[str, ...] = (),
     mask_options: MaskOptions = USUAL,
     boxes: bool = True,
+    images: Path | None = None,
 ) -> Collection:
     """Read a devkit folder.
 
@@ -78,12 +77,13 @@ def read_voc(
         negative: tags that say that an image shows no class.
         mask_options: what is said of the masks beside.
         boxes: whether the boxes of the XML are kept; there are none with labels_from "mask".
+        images: folder of the images in place of JPEGImages/.
 
     Raises:
         WsssError: a folder or list is missing, a list is empty, or masks cannot be understood.
     """
-    root = top(root, holding=(_IMAGES,))
-    folder = ImageFolder(root / _IMAGES, _hint(root))
+    root = top(root, holding=(IMAGES,))
+    folder = ImageFolder(images or root / IMAGES, _hint(root))
     label_images = Masks(masks, mask_options, root / "SegmentationClass")
     if labels_from == "xml" and not is_dir(root / "Annotations"):
         raise WsssError(
@@ -107,6 +107,8 @@ def read_voc(
                 sample = replace(sample, drawing=drawn)
             else:
                 tags = label_images.names(sample, classes or usual)
+                if sample.mask is None:
+                    sample = replace(sample, drawing=all_background(sample.id))
         except ValueError as err:
             problems.append(Problem(sample.id, str(err), way_out(err)))
             continue
@@ -118,40 +120,12 @@ def read_voc(
         if classes is None:
             label_images.order(str(root), samples)
     notes = {"source": "voc", "labels_from": labels_from}
-    return label_images.settle(
-        collect(
-            samples, order, classes, names, notes, problems,
-            source=str(root), negative=negative, remarks=folder.remarks(),
-        )
+    collection = collect(
+        samples, order, classes, names, notes, problems,
+        source=str(root), negative=negative,
+        remarks=[*folder.remarks(), *label_images.remarks()],
     )  # fmt: skip
-
-
-def read_annotation(path: Path, boxes: bool = True) -> tuple[tuple[str, ...], Drawing | None]:
-    """Names of the annotated objects, each once, sorted, and their boxes.
-
-    Parts of objects are not objects. The boxes are None where `boxes` is False, or an object has
-    none.
-
-    Raises:
-        ValueError: missing or broken XML, another root element, an object without a name, or a
-            box that cannot be.
-    """
-    ledger.read(path)
-    try:
-        root = ElementTree.fromstring(contents(path))
-    except FileNotFoundError:
-        raise ValueError(f"no label file {path.parent.name}/{path.name}") from None
-    except OSError as err:
-        raise ValueError(f"{path.parent.name}/{path.name}: {err.strerror or err}") from None
-    except (ElementTree.ParseError, ValueError, LookupError) as err:  # LookupError: its encoding
-        raise ValueError(f"{path.parent.name}/{path.name} is broken XML ({err})") from None
-    if root.tag != "annotation":
-        raise ValueError(f"{path.parent.name}/{path.name} holds <{root.tag}>, not <annotation>")
-    names = [(item.findtext("name") or "").strip() for item in root.findall("object")]
-    if not all(names):
-        raise ValueError(f"{path.parent.name}/{path.name} has an object without a name")
-    drawn = drawn_boxes(root, f"{path.parent.name}/{path.name}") if boxes else None
-    return tuple(sorted(set(names))), drawn
+    return with_objects(label_images.settle(collection), label_images.folder)
 
 
 def _choose(
@@ -190,7 +164,7 @@ def _list_file(root: Path, name: str) -> Path:
 
 def _hint(root: Path) -> str:
     for inner in children(root, "VOC*") + children(root / "VOCdevkit", "VOC*"):
-        if is_dir(inner / _IMAGES):
+        if is_dir(inner / IMAGES):
             return f"did you mean {inner}?"
     return _HINT
 
@@ -198,16 +172,21 @@ def _hint(root: Path) -> str:
 def read(root: Path, asked: Asked, options: Options) -> Collection:
     """`read_voc` of what is asked."""
     labels_from = options.labels_from.value
+    place = Place(root)
+    if labels_from == "xml" and asked.images is None and loose(place):
+        return read_loose(place, asked, options.boxes)
     return read_voc(
         root, asked.splits, labels_from, asked.classes, asked.masks, asked.negative,
-        asked.mask_options, options.boxes,
+        asked.mask_options, options.boxes, asked.images,
     )  # fmt: skip
 
 
 def detect(place: Place) -> str | None:
     """As `Reader.detect`."""
+    if loose(place):
+        return told_loose(place)
     folders = {name.split("/")[0] for name in place.names if "/" in name}
-    needed = {"JPEGImages", "Annotations"} & folders
+    needed = {IMAGES, "Annotations"} & folders
     return " and ".join(f"{name}/" for name in sorted(needed)) if len(needed) == 2 else None
 
 
@@ -220,5 +199,6 @@ READER = Reader(
     read=read,
     options=Options,
     said="a VOC devkit",
+    takes=DRAWN,
     detect=detect,
 )
