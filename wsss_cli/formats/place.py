@@ -25,8 +25,8 @@ class Place:
 
     Attributes:
         path: as it was given.
-        root: the folder (or zip) that names in it are relative to; of a file, the one it is in. A
-            folder that holds one folder of folders or annotations, and nothing else, is that one.
+        root: the folder (or zip) that names in it are relative to; of a file, the one it is in. Of
+            a zip that holds one folder of folders or annotations, and nothing else, that folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,7 +38,7 @@ class Place:
         self.single = not is_dir(path)
         if self.single and not is_file(path):
             raise WsssError(f"{path}: no such file or folder")
-        self.root = path.parent if self.single else _inner(path)
+        self.root = path.parent if self.single else _inner(path) if is_file(path) else path
         self._heads: dict[Path, str] = {}
 
     @cached_property
@@ -91,7 +91,7 @@ class Place:
 
 
 def _inner(folder: Path) -> Path:
-    """The folder that a folder or zip stands for; one of images alone may be a class, and stays."""
+    """The folder that a zip stands for; one of images alone may be a class, and stays."""
     for _ in range(8):
         inside = [one for one in children(folder) if not one.name.startswith(".")]
         inside = [one for one in inside if one.name not in CLUTTER]
