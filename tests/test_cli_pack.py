@@ -345,7 +345,7 @@ def test_masks_as_cvat_exports_them(pack: Run, tmp_path: Path) -> None:
         assert data.classes == ["bird", "cat"]
         assert [data.tags(name).tolist() for name in data.ids] == [[0], [1], []]
         assert data.mask("cat")[1].tolist() == [0, 2, 2, 2, 0, 0]
-        assert not data.has_mask("none")
+        assert not data.mask("none").any()
     (tmp_path / "c.txt").write_text("cat\nbird\n")
     words = ("--voc", "kit", "--labels-from", "mask", "--classes", "c.txt", "-o", "c.h5")
     assert pack(*words).code == 0
@@ -718,7 +718,7 @@ def test_a_file_that_changes_meanwhile_is_noticed(
         (["--demo", "2", "--link"], "--link does not go with --demo"),
         (["--demo", "2", "--split", "x"], "--split does not go with --demo"),
         (["--csv", "tags.csv", "--labels-from", "mask"], "--labels-from does not go with --csv"),
-        (["--voc", ".", "--images", "x"], "--images does not go with --voc"),
+        (["--voc", ".", "--attribute", "x"], "--attribute does not go with --voc"),
         (["--voc", ".", "--separator", ";"], "--separator does not go with --voc"),
         (["--npy", "x.npy"], "--npy needs --images"),
         (["--csv", "tags.csv", "--separator", ""], "--separator is empty"),
@@ -739,7 +739,7 @@ def test_wrong_commands(pack: Run, table: Path, words: list[str], reason: str) -
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--voc", "gone"], "gone/JPEGImages: no such folder"),
+        (["--voc", "gone"], "gone: no such file or folder"),
         (["--csv", "gone.csv"], "gone.csv: No such file"),
         (["--npy", "gone.npy", "--images", "photos"], "gone.npy: No such file"),
         (["--csv", "tags.csv", "--images", "gone"], "gone: no such folder"),

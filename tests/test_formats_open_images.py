@@ -92,11 +92,11 @@ def test_labels_of_machines_above_a_threshold(tmp_path: Path) -> None:
     assert said(data, "b") == (["cat"], [])
 
 
-def test_boxes_are_shares_and_groups_are_difficult(tmp_path: Path) -> None:
+def test_boxes_are_shares_and_those_of_groups_are_difficult_and_no_marks(tmp_path: Path) -> None:
     rows = "a,xclick,/m/1,1,0.25,0.5,0.1,0.6,0\na,xclick,/m/2,1,0,1,0,1,1\n"
     data = pack(tmp_path, {**NAMES, BOXES: BOX_ROW + rows})
     found = [(one.kind, one.label, one.xy.tolist()) for one in data.marks("a") or ()]
-    assert found == [(BOX, 1, [[10, 2], [20, 12]]), (BOX, 2, [[0, 0], [40, 20]])]
+    assert found == [(BOX, 1, [[10, 2], [20, 12]])]
     true = data.true_boxes("a")
     assert true is not None
     assert true.difficult.tolist() == [False, True]
@@ -117,7 +117,7 @@ def test_masks_are_brought_to_the_size_of_the_image(tmp_path: Path) -> None:
 
 def test_only_the_classes_asked_for(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("dog\n")
-    rows = "a,xclick,/m/1,1,0.25,0.5,0.1,0.6,0\na,xclick,/m/2,1,0,1,0,1,1\n"
+    rows = "a,xclick,/m/1,1,0.25,0.5,0.1,0.6,0\na,xclick,/m/2,1,0,1,0,1,0\n"
     data = pack(tmp_path, {**NAMES, BOXES: BOX_ROW + rows}, "--classes", tmp_path / "classes.txt")
     assert data.classes == ["dog"]
     assert len(data.marks("a") or ()) == 1

@@ -137,7 +137,7 @@ def test_entities_do_not_expand_or_read_files(tmp_path: Path) -> None:
         f'<!DOCTYPE a [<!ENTITY x SYSTEM "file://{secret}">]>'
         "<annotation><object><name>&x;</name></object></annotation>"
     )
-    with pytest.raises(ValueError, match=r"broken XML|without a name"):
+    with pytest.raises(ValueError, match=r"DOCTYPE|without a name"):
         read_annotation(file)
 
 

@@ -60,7 +60,10 @@ def test_whole_numbers_count_from_1_and_decimals_are_edges(tmp_path: Path) -> No
         {
             "a.png": None, "b.png": None,
             "a.xml": xml(thing("cat", 2, 1, 4, 3), thing("dog", 1, 1, 8, 6)),
-            "b.xml": xml(thing("cat", 2, 1, 4, 3), thing("dog", "0.00", "0.00", "7.50", "6.00")),
+            "b.xml": xml(
+                thing("cat", "2.00", "1.00", "4.00", "3.00"),
+                thing("dog", "0.00", "0.00", "7.50", "6.00"),
+            ),
         },
     )  # fmt: skip
     data = read(folder)
