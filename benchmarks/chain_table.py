@@ -162,7 +162,8 @@ def row_of(folders: list[Path]) -> dict[str, str]:
     for network in ("dsrg", "ce"):
         for name in SCALES:
             row[f"{network}, {name}"] = at(f"{network}-{name}", "labels")
-    row["CPU minutes"] = f"{mean(sum(one.values()) for one in times) / 60:.0f}"
+    if times:
+        row["CPU minutes"] = f"{mean(sum(one.values()) for one in times) / 60:.0f}"
     return row
 
 
