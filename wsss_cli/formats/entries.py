@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import WsssError
 from .files import ImageFolder, bad_id
 from .lists import read_lists, refuse_twice
-from .masks import Masks
+from .masks import Masks, way_out
 from .reading import Asked
 from .sample import Collection, Problem, Sample, collect
 from .shapes import Drawing, Later
@@ -62,6 +62,7 @@ def gather(
     remarks: Iterable[str] = (),
     problems: Iterable[Problem] = (),
     masks: Masks | None = None,
+    tagged_by_masks: bool = False,
 ) -> Collection:
     """The images of entries with all that is said of them.
 
@@ -76,6 +77,7 @@ def gather(
         remarks: what looks like a mistake.
         problems: images that cannot be used, beside those of entries.
         masks: the source's own label images, where they are files beside.
+        tagged_by_masks: whether images also have the classes that their masks hold as tags.
 
     Raises:
         WsssError: an image twice, a split that is not there, or as `collect` and `Masks` say.
@@ -94,6 +96,10 @@ def gather(
     samples, names, more = _in_splits(source, samples, tuple(splits), asked.splits, folder)
     label_images = masks or Masks(asked.masks, asked.mask_options)
     samples, ambiguous = label_images.attach(samples, folder)
+    if tagged_by_masks:
+        names_of_all = asked.classes or classes or label_images.classes(())
+        samples, unread = _tagged(samples, label_images, names_of_all)
+        ambiguous, classes = [*ambiguous, *unread], classes or names_of_all
     found = classes
     if found is None:
         if asked.classes is None:
@@ -108,6 +114,24 @@ def gather(
             source=source, negative=asked.negative, remarks=[*remarks, *folder.remarks()],
         )
     )  # fmt: skip
+
+
+def _tagged(
+    samples: Iterable[Sample], masks: Masks, classes: tuple[str, ...]
+) -> tuple[list[Sample], list[Problem]]:
+    """The samples with the classes of their masks, one without a mask as background only."""
+    kept, bad = [], []
+    for sample in samples:
+        if sample.mask is None:
+            kept.append(sample)
+            continue
+        try:
+            held = masks.names(sample, classes)
+        except ValueError as err:
+            bad.append(Problem(sample.id, str(err), way_out(err)))
+            continue
+        kept.append(replace(sample, tags=tuple(dict.fromkeys((*sample.tags, *held)))))
+    return kept, bad
 
 
 def _sample(entry: Entry, folder: ImageFolder) -> Sample:

@@ -133,7 +133,8 @@ def _placed(drawing: Drawing, size: tuple[int, int]) -> tuple[list[Shape], int]:
     rings = [ring for one in shapes for ring in one.rings]
     every = np.concatenate(rings)
     if drawing.fraction:
-        every = every * side
+        half = [0.5 * one.inclusive for one in shapes for _ in one.rings]  # indices, not edges
+        every = every * side + np.repeat(half, [len(ring) for ring in rings])[:, None]
         ends = np.cumsum([len(ring) for ring in rings])
         rings = np.split(every, ends[:-1])
     counts = [sum(len(ring) for ring in one.rings) for one in shapes]

@@ -7,8 +7,10 @@ from . import (
     cvat_mask,
     demo,
     geojson_qupath,
+    imagefolder,
     label_studio,
     labelme,
+    mask_folders,
     npy,
     open_images,
     point_tables,
@@ -18,6 +20,7 @@ from . import (
     via,
     voc,
     whats_the_point,
+    yolo,
 )
 
 READERS = (
@@ -28,6 +31,7 @@ READERS = (
     via.READER,
     captions.READER,
     coco.READER,
+    yolo.READER,
     cvat.READER,
     cvat_mask.READER,
     label_studio.READER,
@@ -38,4 +42,6 @@ READERS = (
     point_tables.READER,
     geojson_qupath.READER,
     open_images.READER,
+    imagefolder.READER,
+    mask_folders.READER,
 )

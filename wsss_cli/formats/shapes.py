@@ -79,7 +79,8 @@ class Drawing:
         shapes: in the order in which they are painted: later ones lie on top.
         file: what messages call the file.
         size: (H, W) of the image that they were drawn on, where the file says so.
-        fraction: whether coordinates are shares of the image's width and height.
+        fraction: whether coordinates are shares of the image's width and height; of an inclusive
+            outline, those of pixels' indices.
         strict: a size that is the image's turned by a quarter, and what lies outside by more than a
             pixel, are refused, rather than taken for the image as displayed and cut.
         true_boxes: whether its boxes are those of all objects, so that boxes can be scored.
