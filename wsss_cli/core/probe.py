@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .tags import is_said
+
 MAX_ITERATIONS = 300
 MIN_SPREAD = 1e-3  # of the mean spread: a feature that hardly varies must not be blown up
 
@@ -17,7 +19,7 @@ def linear_probe(features: Tensor, tags: Tensor, decay: float) -> Tensor:
 
     Features are centred and divided by their standard deviation, each by its own; minimised is
 
-        mean over images and classes of the binary cross-entropy of z = V x'
+        mean over the tags that are said of the binary cross-entropy of z = V x'
         + decay / (2 C) * sum V^2,
 
     which is convex with one minimum. There is no intercept: with one, the rare classes' large
@@ -30,11 +32,13 @@ def linear_probe(features: Tensor, tags: Tensor, decay: float) -> Tensor:
 
     Args:
         features: (N, D) floating, N >= 1.
-        tags: (N, C) of 0 and 1.
+        tags: (N, C) of 1, 0 and NaN, see `core.tags`.
         decay: above 0.
 
     Returns:
-        (C, D) float32. A class that no image has, or every image, has zeros.
+        (C, D) float32. A class that no image has, or every image, has zeros, as has one of which
+        nothing is said. One that is said of some images alone, and in each of them the same, is
+        told from the mean of all images.
 
     Raises:
         ValueError: shapes that do not fit, no image, numbers that are not finite, or no decay.
@@ -46,11 +50,14 @@ def linear_probe(features: Tensor, tags: Tensor, decay: float) -> Tensor:
     if not decay > 0:
         raise ValueError(f"decay {decay}: must be above 0")
     x, y = features.detach().double(), tags.to(features.device).double()
+    said = is_said(y)
+    y, known = y.masked_fill(~said, 0), said.double()
+    share = y.numel() / max(1, int(said.sum()))
     x, _, spread = _standardised(x)
     weight = x.new_zeros(y.shape[1], x.shape[1], requires_grad=True)
 
     def loss() -> Tensor:
-        fit = F.binary_cross_entropy_with_logits(x @ weight.T, y)
+        fit = F.binary_cross_entropy_with_logits(x @ weight.T, y, weight=known) * share
         return fit + decay / (2 * y.shape[1]) * weight.pow(2).sum()
 
     minimise([weight], loss)
