@@ -98,7 +98,7 @@ def _draw(
     for colour, wide in ((colours[1], width + 2), (colours[0], width)):
         for ring in rings:
             if kind == POINT:
-                ((x, y),), r = ring, wide + width / 2
+                ((x, y),), r = ring, round(1.5 * width) + (wide - width) // 2
                 pen.ellipse((x - r, y - r, x + r, y + r), fill=colour)
             elif kind == BOX:
                 (x0, y0), (x1, y1) = ring

@@ -71,7 +71,8 @@ def _tagged(truth: DatasetReader, image_id: str) -> str:
     """An image's tags in words."""
     said = ", ".join(truth.classes[tag] for tag in truth.tags(image_id)) or "no class"
     unsaid = len(truth.not_said(image_id))
-    return f"{said} ({unsaid} classes not said)" if unsaid else said
+    classes = "class" if unsaid == 1 else "classes"
+    return f"{said} ({unsaid} {classes} not said)" if unsaid else said
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:
