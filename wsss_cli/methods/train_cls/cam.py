@@ -205,9 +205,7 @@ def softmax_loss(logits: Tensor, batch: Sample, counts: Tensor) -> Tensor:
     """Cross-entropy of the one class that each image shows, mean over images."""
     from torch.nn import functional
 
-    from ...core.tags import is_present
-
-    shown = is_present(batch["tags"]).int().argmax(dim=1)
+    shown = (batch["tags"] == 1).int().argmax(dim=1)
     return functional.cross_entropy(logits, shown, reduction="none").sum() / counts[0]
 
 
@@ -239,12 +237,11 @@ def fit_softmax_head(
     import torch
 
     from ...core.probe import pixel_probe
-    from ...core.tags import is_present
     from ...training.loop import check_finite
     from ...training.probes import seen_by
 
     def pooled(features: Tensor, batch: Sample) -> tuple[Tensor, ...]:
-        return features.mean(dim=(2, 3))[0], is_present(batch["tags"][0]).int().argmax()[None]
+        return features.mean(dim=(2, 3))[0], (batch["tags"][0] == 1).int().argmax()[None]
 
     found = seen_by(model.backbone, partial(load_scaled, reader, side), ids, pooled, compute)
     features = torch.stack([feature for feature, _ in found])
