@@ -176,8 +176,13 @@ def pack_like(
     tags: Mapping[str, Sequence[int]],
     classes: Sequence[str],
     splits: Mapping[str, Sequence[str]] | None = None,
+    absent: Mapping[str, Sequence[int]] | None = None,
 ) -> Path:
-    """A dataset artifact of these arrays; an image without an entry in `masks` has none."""
+    """A dataset artifact of these arrays; an image without an entry in `masks` has none.
+
+    An image without an entry in `absent` shows no class beside its tags.
+    """
+    known = {name: np.array(classes, np.uint16) for name, classes in (absent or {}).items()}
     with create(
         path, DATASET, classes=classes, params={}, ids=list(images), splits=splits or {}
     ) as out:
@@ -187,6 +192,7 @@ def pack_like(
                 image_id,
                 image=encode_png(images[image_id]),
                 tags=np.array(tags.get(image_id, []), np.uint16),
+                absent=known.get(image_id),
                 size=np.array(images[image_id].shape[:2], np.int32),
                 mask=None if mask is None else np.frombuffer(encode_mask(mask), np.uint8),
             )

@@ -46,7 +46,7 @@ def test_a_data_set(tiny_data: Path) -> None:
     result = wsss("info", tiny_data)
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
-    for line in ("kind: wsss/dataset", "version: 1", "items: 6", "classes: red, green, blue"):
+    for line in ("kind: wsss/dataset", "version: 2", "items: 6", "classes: red, green, blue"):
         assert line in lines
     assert lines[lines.index("splits:") + 1 :][:2] == ["  train: 4", "  val: 2"]
     facts = facts_of(tiny_data)

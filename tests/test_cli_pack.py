@@ -845,7 +845,7 @@ def test_onehot_tables_with_other_columns(pack: Run, table: Path, tmp_path: Path
     result = pack(*arguments)
     assert result.code == 3
     assert "'dog' holds -1 (line 2)" in result.err
-    assert "--minus-one absent, present or skip" in result.err
+    assert "--minus-one absent, present, unsaid or skip" in result.err
     assert pack(*arguments, "--minus-one", "absent").code == 0
     assert classes_of() == {"a": ["cat"], "b c": ["dog"]}
     result = pack(*arguments, "--minus-one", "skip", "--force")

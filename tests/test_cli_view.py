@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from made import masks_of, pack_like, random_cams, write_cam, write_labels, wsss
 from PIL import Image
+from test_report_overlays import marked
 
 from wsss_cli.artifacts import open_dataset
 from wsss_cli.core.render import class_colours, paint_label, resize_image, resize_label
@@ -154,3 +155,12 @@ def test_more_classes_than_labels_can_hold(tmp_path: Path) -> None:
     scored = wsss("eval", cam)
     assert scored.exit_code == 3
     assert "has 300 classes; masks hold 254 at most" in scored.stderr
+
+
+def test_marks_are_drawn_unless_left_out(tmp_path: Path) -> None:
+    path = marked(tmp_path)
+    for option, columns in (((), 2), (("--no-marks",), 1)):
+        out = tmp_path / f"{columns}.png"
+        result = wsss("view", "--data", path, "-o", out, "--cell", CELL, *option)
+        assert result.exit_code == 0, result.output
+        assert sheet_of(out).shape[1] == 2 * MARGIN + columns * (CELL + GAP) - GAP

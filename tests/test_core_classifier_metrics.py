@@ -63,3 +63,30 @@ def test_classifier_scores() -> None:
     assert result.micro_f1 == pytest.approx(2 * 2 / (4 + 3))
     with pytest.raises(ValueError, match=r"\(3, 3\)"):
         classifier_scores(probability, target[:2])
+
+
+KINDS = [(True, 1), (True, 0), (False, 1)]  # predicted, there
+
+
+def test_what_is_not_said_has_no_part_in_scores() -> None:
+    """Brute force: each class over the images that say something of it."""
+    rng = np.random.default_rng(0)
+    probability, target = rng.random((40, 5)), (rng.random((40, 5)) < 0.4).astype(np.float32)
+    target[rng.random((40, 5)) < 0.5] = np.nan
+    target[:, 4] = np.nan
+    target[:3, 3], target[3:, 3] = 0, np.nan
+    result = classifier_scores(probability, target)
+    hits = wrong = missed = 0
+    for c in range(5):
+        pairs = [(probability[n, c], target[n, c]) for n in range(40) if target[n, c] in (0, 1)]
+        ranked = [truth for _, truth in sorted(pairs, reverse=True)]
+        at_hits = [np.mean(ranked[: i + 1]) for i, truth in enumerate(ranked) if truth]
+        np.testing.assert_allclose(result.ap[c], np.mean(at_hits) if at_hits else np.nan)
+        own = [sum((p > 0.5) == says and t == truth for p, t in pairs) for says, truth in KINDS]
+        np.testing.assert_allclose(
+            result.f1[c], 2 * own[0] / (2 * own[0] + own[1] + own[2]) if sum(own) else np.nan
+        )
+        hits, wrong, missed = hits + own[0], wrong + own[1], missed + own[2]
+    assert np.isnan(result.ap[3:]).all()
+    assert result.mean_ap == pytest.approx(np.mean(result.ap[:3]))
+    assert result.micro_f1 == pytest.approx(2 * hits / (2 * hits + wrong + missed))

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from wsss_cli.core.oaa import Placing, attention, integral_loss, to_crop, to_image, trusted
+from wsss_cli.core.tags import NOT_SAID
 from wsss_cli.methods.train_cls.oaa.store import Accumulator, AttentionStore
 from wsss_cli.methods.train_cls.oaa.writing import spread
 from wsss_cli.nets.parameters import parameter_groups
@@ -96,6 +97,7 @@ def step(keys: list[tuple[int, int]], maps: torch.Tensor) -> tuple[dict, dict]:
         "image": torch.ones(len(keys), 3, *SIZE),
         "key": torch.tensor(keys),
         "placing": placing.expand(len(keys), -1),
+        "tags": torch.tensor([[1.0, 0, 1], [0, 1, 0]])[[index for _, index in keys]],
     }
     return {"logits": maps.mean((2, 3)), "maps": maps}, batch
 
@@ -132,6 +134,10 @@ def test_the_gate_and_the_last_epoch() -> None:
     running = accumulator(kept, gate=True)
     running.share(*step([(1, 0)], maps), torch.tensor([1]))
     assert kept.missing(0).tolist() == [False, True]
+    unsaid, (outputs, batch) = store(), step([(1, 0)], maps)
+    batch["tags"][0, 1] = NOT_SAID  # it may be there as well, and takes no place of another
+    accumulator(unsaid, gate=True).share(outputs, batch, torch.tensor([1]))
+    assert unsaid.missing(0).tolist() == [False, False]
     first = kept.maps(0)[0].clone()
     running.share(*step([(3, 0)], maps.flip(-1)), torch.tensor([1]))
     assert kept.missing(0).tolist() == [False, False]
@@ -150,7 +156,7 @@ def test_what_was_attended_to_lately_is_hidden_from_marked_images() -> None:
     running.prepare({**batch, "drop": torch.tensor([False, False])})
     marked = {**batch, "drop": torch.tensor([True, False])}
     _, counts = running.prepare(marked)
-    assert counts.tolist() == [2]
+    assert counts.tolist() == [2, 6]
     assert bool((image == 1).all())
     hidden = marked["image"][0, 0] == 0
     assert bool(hidden[10:14, 10:14].all())
@@ -186,6 +192,13 @@ def test_the_integral_loss() -> None:
     assert sum(part.item() for part in parts) == pytest.approx(found.item())
     right = torch.where(targets > 1e-3, 50.0, -50.0)
     assert abs(integral_loss(right, targets).item()) < 1e-7
+    open_ = targets.clone()
+    open_[0, 1] = NOT_SAID
+    unsaid = integral_loss(logits[:1], open_[:1])
+    assert unsaid.item() == pytest.approx(integral_loss(logits[:1, :1], targets[:1, :1]).item())
+    (gradient,) = torch.autograd.grad(unsaid, logits)
+    assert (gradient[0, 1] == 0).all()
+    assert (gradient[0, 0] != 0).all()
     twice = integral_loss(torch.cat([logits[:1]] * 2, 2), torch.cat([targets[:1]] * 2, 2))
     assert twice.item() == pytest.approx(integral_loss(logits[:1], targets[:1]).item())
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from wsss_cli.core.probe import linear_probe, pixel_probe
+from wsss_cli.core.tags import NOT_SAID
 
 
 @pytest.fixture
@@ -28,6 +29,28 @@ def test_gradient_vanishes_at_the_weights(images, decay):
         v = weights * spread
         gradient = ((1 / (1 + np.exp(-x @ v)) - y)[:, None] * x).mean(0) + decay * v
         assert np.abs(gradient).max() < 1e-6
+
+
+@pytest.mark.parametrize("decay", [0.01, 0.3])
+def test_only_tags_that_are_said_count(images, decay):
+    """The same conditions, of a plain loop over the pairs of image and class that are said."""
+    features, tags = images
+    hidden = torch.tensor(np.random.default_rng(1).random(tags.shape) < 0.4)
+    hidden[:, 2] = True
+    x = (features - features.mean(0)).numpy()
+    spread = np.sqrt((x**2).mean(0))
+    x = x / spread
+    found = linear_probe(features, tags.masked_fill(hidden, NOT_SAID), decay).double().numpy()
+    v = found * spread
+    gradient = decay / 3 * v
+    for c in range(2):
+        own = [n for n in range(len(x)) if not hidden[n, c]]
+        centred = x - x[own].mean(0)
+        for n in own:
+            slope = 1 / (1 + np.exp(-centred[n] @ v[c])) - float(tags[n, c])
+            gradient[c] += slope * centred[n] / int((~hidden).sum())
+    assert np.abs(gradient).max() < 1e-6
+    assert (found[2] == 0).all()
 
 
 def test_classes_are_told_apart_by_the_features_that_tell(images):

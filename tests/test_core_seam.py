@@ -188,14 +188,14 @@ def test_the_losses_of_present_classes_are_those_of_all() -> None:
 
 def test_parts_of_a_batch_have_shares_of_its_loss() -> None:
     cams, refined, tags, sizes = batch_of_three()
-    count = torch.tensor(3)
+    counts = torch.tensor([3, tags.numel()])
     parts = [
         seam_loss(
             (cams[0][part], cams[1][part]),
             (refined[0][part], refined[1][part]),
             tags[part],
             sizes,
-            count=count,
+            counts=counts,
         )
         for part in (slice(0, 1), slice(1, 3))
     ]

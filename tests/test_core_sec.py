@@ -19,6 +19,7 @@ from wsss_cli.core.sec import (
     seed_loss,
     smoothed,
 )
+from wsss_cli.core.tags import NOT_SAID
 
 B, N, H, W = 2, 4, 3, 5
 
@@ -142,6 +143,11 @@ def test_images_without_classes_or_with_all_of_them() -> None:
         *_,
     ) = problem(4)
     f, seen = smoothed(logits), torch.ones(B, H, W, dtype=torch.bool)
+    tags = torch.tensor([1.0, 0.0] + [NOT_SAID] * (N - 3)).expand(B, -1)
+    some = f.clone().requires_grad_()
+    expand_loss(some, tags, seen).sum().backward()
+    used = (some.grad != 0).flatten(2).any(2)  # of the background, present and absent classes
+    assert used.tolist() == [[True] * 3 + [False] * (N - 3)] * B
     nobody = expand_loss(f, torch.zeros(B, N - 1, dtype=torch.bool), seen)
     everyone = expand_loss(f, torch.ones(B, N - 1, dtype=torch.bool), seen)
     assert nobody.isfinite().all()

@@ -15,9 +15,9 @@ from wsss_cli.core.single_stage_pooling import (
     class_scores,
     fitted_logits,
     focal_penalty,
-    tag_losses,
     with_background,
 )
+from wsss_cli.core.tags import NOT_SAID, tag_losses
 
 PLAIN = Pooling()
 
@@ -108,15 +108,6 @@ def test_pooling_that_makes_no_sense(arguments: tuple[float, float]) -> None:
         Pooling(*arguments)
 
 
-def test_tag_losses_are_binary_cross_entropies() -> None:
-    scores = logits()[:, 0, 0, :3]
-    tags = torch.tensor([[1, 0, 0], [0, 1, 1]])
-    for row, (own, truth) in enumerate(zip(scores.tolist(), tags.tolist(), strict=True)):
-        terms = [math.log1p(math.exp(-s if t else s)) for s, t in zip(own, truth, strict=True)]
-        assert math.isclose(float(tag_losses(scores, tags)[row]), sum(terms) / 3)
-    assert torch.allclose(tag_losses(0 * scores, tags), torch.full((2,), math.log(2.0)).double())
-
-
 def tagged_maps() -> tuple[Tensor, Tensor, Tensor]:
     """Maps (20, 3, 6, 7) with a blob of each present class, tags, and cells that are seen."""
     rng = torch.Generator().manual_seed(4)
@@ -135,6 +126,11 @@ def test_maps_cross_the_background_below_their_peaks_and_tell_tags(pooling: Pool
     peaks = [float(maps[b, c][seen[b]].max()) for b, c in tags.nonzero().tolist()]
     level = 0.3 * sorted(peaks)[(len(peaks) - 1) // 2]
     assert scale * level + offset == pytest.approx(1)
+    hidden = tags.clone()
+    hidden[tags[:, 0] == 0, 0] = NOT_SAID  # no peak of it counts
+    assert (1 - fitted_logits(maps, hidden, pooling, seen)[1]) / fitted_logits(
+        maps, hidden, pooling, seen
+    )[0] == pytest.approx(level)
 
     def loss(scale: float) -> float:
         logits = with_background(scale * (maps - level) + 1)

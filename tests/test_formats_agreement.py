@@ -62,6 +62,22 @@ def test_tags_from_masks_that_hold_no_class_are_refused() -> None:
     assert judged(("", (0,)), ("", (0,))).refusal is None  # images of background only
 
 
+def test_a_mask_may_hold_classes_of_which_tags_say_nothing() -> None:
+    forest, water = (next(name for name in CLASSES if name[0] == letter) for letter in "fw")
+    samples = tuple(
+        Sample(name, b"", tags, b"m", absent=absent)
+        for name, tags, absent in (
+            ("a", (forest,), ()),
+            ("b", (), (water,)),
+            ("c", (forest,), None),
+        )
+    )
+    number = {name: place + 1 for place, name in enumerate(CLASSES)}
+    held = {name: frozenset({0, number[forest], number[water]}) for name in "abc"}
+    warnings = compare(Collection(CLASSES, samples), samples, held).warnings
+    assert warnings == ["2 masks hold classes that their image's tags lack, first b"]
+
+
 def test_kinds_of_misfits_are_told_apart() -> None:
     said = judged(
         ("f", (0, 1)), ("f", (0, 1)), ("f", (0, 1)), ("f", (0, 255)), ("w", (0,)), ("w", (0, 1)),

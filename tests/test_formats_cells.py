@@ -102,12 +102,19 @@ def table(*rows: tuple[str, ...], **options: object) -> Table:
 
 @pytest.mark.parametrize(
     ("minus_one", "tags", "left_out"),
-    [("absent", ["dog"], False), ("present", ["cat", "dog"], False), ("skip", ["dog"], True)],
+    [
+        ("absent", ["dog"], False),
+        ("present", ["cat", "dog"], False),
+        ("unsaid", ["dog"], False),
+        ("skip", ["dog"], True),
+    ],
 )
 def test_minus_one(minus_one: str, tags: list[str], left_out: bool) -> None:
     made = table(("a", "-1", "1"), ("b", "1", ""), minus_one=minus_one)
     assert [made.tags(row) for row in made.rows] == [tags, ["cat"]]
     assert [made.is_left_out(row) for row in made.rows] == [left_out, False]
+    absent = [(), ("dog",)] if minus_one == "unsaid" else [None, None]
+    assert [made.absent(row) for row in made.rows] == absent
 
 
 def test_tags_of_a_cell() -> None:

@@ -75,7 +75,7 @@ def test_minus_one_needs_a_word(tmp_path: Path, minus: str) -> None:
     text = f"image_id,cat,dog\na.jpg,1,{minus}\nb.jpg,{minus},1\n"
     err = refusal(tmp_path, text)
     assert "'cat' holds -1 (line 3), which may mean that the class is absent, or not" in str(err)
-    assert str(err.hint).startswith("--minus-one absent, present or skip says it")
+    assert str(err.hint).startswith("--minus-one absent, present, unsaid or skip says it")
     assert parse(tmp_path, text, minus_one="absent").layout == "onehot"
     assert "holds -1" in str(refusal(tmp_path, text, classes=("dog",)))
     text = "image_id,cat,dog\na.jpg,1,-1\n"

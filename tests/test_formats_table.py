@@ -348,6 +348,9 @@ def test_minus_one_may_leave_images_out(folder: Path) -> None:
         "a": ("x",), "b": ("x",), "c.v2": ("y",),
     }  # fmt: skip
     assert tags(read(folder, text, minus_one="present"))["a"] == ("x", "y")
+    found = read(folder, text, minus_one="unsaid")
+    assert [one.tags for one in found.samples] == [("x",), ("x",), ("y",)]
+    assert [one.absent for one in found.samples] == [(), ("y",), ()]
     found = read(folder, text, minus_one="skip", splits={"own": folder / "own.txt"})
     assert tags(found) == {"b": ("x",)}
     assert (found.problems, found.notes["left_out"]) == ((), 1)

@@ -171,7 +171,7 @@ def test_pack_keeps_boxes_for_scoring(tmp_path: Path) -> None:
     assert [names[index] for index in found.classes] == ["dog", "cat"]
     assert found.difficult.tolist() == [True, False]
     shown = wsss("info", out).stdout
-    assert "true_box: float32, 2 axes, 2 items, 3 boxes, for scoring only" in shown
+    assert "truth:\n  images_with_boxes: 2\n  boxes: 3\n" in shown
 
 
 def test_a_bad_box_is_refused_with_a_way_out(tmp_path: Path) -> None:

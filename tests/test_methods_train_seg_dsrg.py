@@ -21,7 +21,7 @@ BATCH = {
     "image": torch.zeros(1, 3, 8, 40),
     "label": torch.tensor([[[0, IGNORE, IGNORE, IGNORE, 1]]], dtype=torch.uint8),
     "seen": torch.ones(1, 1, 5, dtype=torch.bool),
-    "present": torch.tensor([[True]]),
+    "tags": torch.ones(1, 1),
     "thumb": torch.zeros(1, 3, 1, 5, dtype=torch.uint8),
 }
 

@@ -23,7 +23,7 @@ def batch(seeds: list[int], present: list[bool]) -> dict[str, torch.Tensor]:
         "image": torch.zeros(1, 3, 8, 16),
         "label": torch.tensor([[seeds]], dtype=torch.uint8),
         "seen": torch.ones(1, 1, len(seeds), dtype=torch.bool),
-        "present": torch.tensor([present]),
+        "tags": torch.tensor([present]).float(),
         "thumb": torch.zeros(1, 3, 1, len(seeds), dtype=torch.uint8),
     }
 

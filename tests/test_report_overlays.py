@@ -6,12 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import encode_png
 from made import pack_like, write_cam, write_labels
 
-from wsss_cli.artifacts import open_artifact, open_dataset
+from wsss_cli.artifacts import DATASET, create, open_artifact, open_dataset
+from wsss_cli.core.mark_kinds import BOX, IGNORED, LINE, POINT
+from wsss_cli.core.marks import Mark, Marks
 from wsss_cli.core.render import class_colours, paint_label, resize_image
+from wsss_cli.core.render_marks import paint_marks
 from wsss_cli.errors import WsssError
-from wsss_cli.report.overlays import draw, short_names
+from wsss_cli.report.overlays import _tagged, draw, short_names
 from wsss_cli.report.sheet import FAINT, GAP, MARGIN
 
 ROOM = (32, 48)  # that of the tiny images
@@ -100,3 +104,61 @@ def test_what_does_not_fit_is_named(tiny_data: Path, tmp_path: Path) -> None:
         draw(data, [source], ["a/0"], ROOM)
     said = "labels of (31, 48) for an image of (32, 48)"
     assert str(caught.value) == f"{small}: image 'a/0': {said}"
+
+
+def marked(folder: Path, absent: list[int] | None = None) -> Path:
+    """Two images, the first with a point of class 1, a background line and an unsure box."""
+    path = folder / "m.h5"
+    found = Marks.of(
+        [
+            Mark(POINT, 2, (np.array([(20, 8)], np.float32),)),
+            Mark(LINE, 0, (np.array([(4, 28), (40, 28)], np.float32),)),
+            Mark(BOX, IGNORED, (np.array([(30, 4), (44, 20)], np.float32),)),
+        ]
+    )
+    fields = {"mark": found.table, "mark_ring": found.ring, "mark_xy": found.xy}
+    with create(path, DATASET, classes=["a", "b", "c"], params={}, ids=["x", "y"]) as out:
+        for name, own in (("x", {**fields, "mark_run": found.run}), ("y", {})):
+            out.put(
+                name,
+                image=encode_png(np.full((32, 48, 3), 120, np.uint8)),
+                tags=np.array([1], np.uint16),
+                absent=None if absent is None else np.array(absent, np.uint16),
+                size=np.array((32, 48), np.int32),
+                **own,
+            )
+    return path
+
+
+def test_marks_have_a_column_and_their_labels_a_line_in_the_legend(tmp_path: Path) -> None:
+    with open_dataset(marked(tmp_path)) as data:
+        sheet = draw(data, [], ["x", "y"], ROOM)
+        without = draw(data, [], ["x", "y"], ROOM, marks=False)
+        marks = data.marks("x")
+        assert marks is not None
+        image = data.image("x")
+        expected = paint_marks(image, marks, (32, 48), class_colours(3))
+        alone = draw(data, [], ["y"], ROOM)
+    assert sheet.shape[1] == 2 * MARGIN + 2 * 48 + GAP
+    assert (cell(sheet, 0) == image).all()
+    assert (cell(sheet, 1) == expected).all()
+    assert (cell(sheet, 1, 1)[-10:] == FAINT).all()  # y has none
+    assert swatches(sheet, 2) == [False, True, False]
+    legend = sheet[TOP + 2 * (32 + 28) - 8 + MARGIN :]
+    assert (legend == 0).all(axis=2).sum() == 144  # background; ink is not so dark
+    for bare, rows in ((without, 2), (alone, 1)):
+        assert bare.shape[1] == 2 * MARGIN + 48
+        assert swatches(bare, rows) == [False] * 3
+
+
+def test_what_tags_do_not_say_is_in_the_caption(tmp_path: Path) -> None:
+    said, open_ = (tmp_path / name for name in ("said", "open"))
+    said.mkdir()
+    open_.mkdir()
+    with open_dataset(marked(said, [0, 2])) as data:
+        one = draw(data, [], ["y"], ROOM)
+        assert _tagged(data, "y") == "b"
+    with open_dataset(marked(open_, [0])) as data:
+        other = draw(data, [], ["y"], ROOM)
+        assert _tagged(data, "y") == "b (1 class not said)"
+    assert not np.array_equal(one, other)

@@ -45,11 +45,11 @@ def test_ignored_pixels_have_no_effect_and_no_gradient() -> None:
 
 def test_tag_loss_is_binary_cross_entropy() -> None:
     tags = (torch.rand(4, 5) < 0.3).float()
-    batch, count = {"tags": tags}, torch.tensor([4])
-    assert torch.isclose(tag_loss(torch.zeros(4, 5), batch, count), torch.tensor(math.log(2)))
+    batch, counts = {"tags": tags}, torch.tensor([4, 20])
+    assert torch.isclose(tag_loss(torch.zeros(4, 5), batch, counts), torch.tensor(math.log(2)))
     logits = torch.randn(4, 5)
     expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, tags)
-    assert torch.isclose(tag_loss(logits, batch, count), expected)
+    assert torch.isclose(tag_loss(logits, batch, counts), expected)
 
 
 @settings(max_examples=40, deadline=None)

@@ -53,7 +53,7 @@ def test_while_tags_teach_alone_the_other_head_rests() -> None:
     net, batch = network().train(), batch_of(epoch=1)
     loss = loss_of(net, alone=2)
     targets, counts = loss.prepare(batch)
-    assert counts.tolist() == [3, 0, 0]
+    assert counts.tolist() == [3, 3 * CLASSES, 0, 0]
     outputs = net(batch["image"])
     assert list(outputs) == ["tags"]
     value = loss.share(outputs, targets, counts)
@@ -78,7 +78,7 @@ def test_the_loss_of_a_step_term_by_term() -> None:
     assert set(labels[2].unique().tolist()) <= {0, 1, 3, IGNORE}
     assert (labels[2, :, 7:] == IGNORE).all()
     background, classes = (labels == 0).sum(), ((labels > 0) & (labels != IGNORE)).sum()
-    assert counts.tolist() == [3, int(background), int(classes)]
+    assert counts.tolist() == [3, 3 * CLASSES, int(background), int(classes)]
     assert classes > 0
     torch.manual_seed(3)
     outputs = net(batch["image"])

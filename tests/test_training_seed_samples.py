@@ -27,7 +27,7 @@ def test_an_image_and_its_seeds_are_mirrored_together(folder: Path) -> None:
         for seed in range(8):
             rng = np.random.default_rng(seed)
             sample = _seeded.seeded_crop(data, labels, augment, 4, "a/0", rng)
-            assert sample["present"].tolist() == [True, False, False]
+            assert sample["tags"].tolist() == [1, 0, 0]
             red = sample["label"] == 1
             assert red.any()
             assert (sample["thumb"][0][red] > 150).all()  # where the image is red
@@ -48,8 +48,8 @@ def test_tags_stand_in_where_labels_name_no_classes(folder: Path) -> None:
         label[0, 0] = 3
         out.put("a/3", label=label, present=np.zeros(0, np.uint16))
     with open_dataset("data.h5") as data, open_artifact("bare.h5", LABEL) as labels:
-        present = _seeded.present_classes(data, labels, "a/3", label)
-    assert present.tolist() == [True, True, True]  # two tags, and what is labelled
+        tags = _seeded.labelled_tags(data, labels, "a/3", label)
+    assert tags.tolist() == [1, 1, 1]  # two tags, and what is labelled
 
 
 def test_unknown_pixels_are_told_from_padding() -> None:
@@ -74,10 +74,10 @@ def test_what_is_labelled_is_present_whatever_the_file_says(folder: Path) -> Non
     label = np.full((32, 48), IGNORE, np.uint8)
     label[0, 0] = 3
     with open_dataset("data.h5") as data, open_artifact("seeds.h5", LABEL) as labels:
-        own = _seeded.present_classes(data, labels, "a/0", np.zeros((32, 48), np.uint8))
-        with_blue = _seeded.present_classes(data, labels, "a/0", label)
-    assert own.tolist() == [True, False, False]
-    assert with_blue.tolist() == [True, False, True]
+        own = _seeded.labelled_tags(data, labels, "a/0", np.zeros((32, 48), np.uint8))
+        with_blue = _seeded.labelled_tags(data, labels, "a/0", label)
+    assert own.tolist() == [1, 0, 0]
+    assert with_blue.tolist() == [1, 0, 1]
 
 
 def test_a_whole_image_at_another_size(folder: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_whole_image_at_another_size(folder: Path) -> None:
     assert whole["seen"].all()
     # a cell is 8 pixels of the image; pixel 1 of its 4 is the pixel 3 of these
     assert whole["label"].tolist() == own[3::8, 3::8].tolist()
-    assert whole["present"].tolist() == [True, True, False]
+    assert whole["tags"].tolist() == [1, 1, 0]
 
 
 @pytest.mark.parametrize("side", [48, 96])

@@ -22,6 +22,7 @@ from wsss_cli.core.sec import (
     seed_loss,
     smoothed,
 )
+from wsss_cli.core.tags import NOT_SAID
 from wsss_cli.training.losses import count_images
 from wsss_cli.training.seeded import SeededLoss, thumbnail, to_cells
 
@@ -40,10 +41,10 @@ def problem(images: int = 3, side: int = 44) -> tuple[Tensor, Sample]:
     seen = torch.ones(images, 6, 6, dtype=torch.bool)
     seen[:, -1] = False
     label[~seen] = IGNORE
-    present = torch.tensor([[True, True, True], [True, False, False], [False, False, False]])
+    tags = torch.tensor([[1.0, 1, 1], [1, 0, NOT_SAID], [0, 0, 0]])
     thumb = torch.randint(0, 256, (images, 3, 6, 6), generator=rng, dtype=torch.uint8)
     image = torch.zeros(images, 3, side, side)
-    batch = {"image": image, "label": label, "seen": seen, "present": present[:images]}
+    batch = {"image": image, "label": label, "seen": seen, "tags": tags[:images]}
     return large, {**batch, "thumb": thumb}
 
 
@@ -59,7 +60,7 @@ def test_sec_is_the_sum_of_its_terms() -> None:
     seeds = torch.stack([batch["label"] == c for c in range(4)], 1)
     expected = (
         seed_loss(f, seeds)
-        + expand_loss(f, batch["present"], batch["seen"])
+        + expand_loss(f, batch["tags"], batch["seen"])
         + constrain_loss(f, floored(q), batch["seen"])
     )
     assert torch.isclose(SEC.share(logits, *count_images(batch)), expected.mean())
@@ -78,7 +79,7 @@ def test_dsrg_learns_from_grown_seeds() -> None:
             grown = grow_seeds(
                 start[b].numpy(),
                 seeds[b].numpy(),
-                np.append(True, batch["present"][b].numpy()),
+                np.append(True, (batch["tags"][b] == 1).numpy()),
                 0.4,
                 0.5,
                 batch["seen"][b].numpy(),

@@ -76,17 +76,17 @@ def plain_mask_loss(logits: Tensor, image: Tensor, seen: Tensor, tags: Tensor) -
 
 
 def test_the_loss_of_a_step() -> None:
-    count = torch.tensor([2])
+    counts = torch.tensor([2, 6])
     logits, batch = lesson(epoch=2)
     tags = (plain_tag_loss(logits[0], 4, TAGS[0]) + plain_tag_loss(logits[1], 3, TAGS[1])) / 2
-    assert math.isclose(float(LOSS.share(logits, batch, count)), tags, rel_tol=1e-9)
+    assert math.isclose(float(LOSS.share(logits, batch, counts)), tags, rel_tol=1e-9)
     masks = [
         plain_mask_loss(logits[b], batch["image"][b], batch["inside"][b], TAGS[b]) for b in range(2)
     ]
     assert any(masks)
     logits, batch = lesson(epoch=3)
     expected = tags + 0.5 * sum(masks) / 2
-    assert math.isclose(float(LOSS.share(logits, batch, count)), expected, rel_tol=1e-9)
+    assert math.isclose(float(LOSS.share(logits, batch, counts)), expected, rel_tol=1e-9)
 
 
 def test_masks_of_large_cells_are_refined_on_smaller_ones() -> None:
@@ -126,15 +126,15 @@ def test_padding_has_no_part_in_labels(stride: int, loss: SingleStageLoss) -> No
 def test_parts_of_a_batch_add_up_and_labels_have_no_gradient() -> None:
     logits, batch = lesson(epoch=9)
     logits.requires_grad_()
-    whole = LOSS.share(logits, batch, torch.tensor([2]))
+    whole = LOSS.share(logits, batch, torch.tensor([2, 6]))
     halves = [
         LOSS.share(
-            logits[b : b + 1], {k: t[b : b + 1] for k, t in batch.items()}, torch.tensor([2])
+            logits[b : b + 1], {k: t[b : b + 1] for k, t in batch.items()}, torch.tensor([2, 6])
         )
         for b in range(2)
     ]
     assert torch.allclose(whole, halves[0] + halves[1])
-    assert torch.autograd.gradcheck(lambda t: LOSS.share(t, batch, torch.tensor([2])), logits)
+    assert torch.autograd.gradcheck(lambda t: LOSS.share(t, batch, torch.tensor([2, 6])), logits)
 
 
 def taught_by_tags(tag_epochs: int, steps: int) -> list[float]:
@@ -165,7 +165,7 @@ def taught_by_tags(tag_epochs: int, steps: int) -> list[float]:
     for step in range(steps):
         sgd.zero_grad()
         now = {**batch, "key": torch.tensor([[step, 0]])}
-        loss.share(masks(), now, torch.tensor([6])).backward()
+        loss.share(masks(), now, torch.tensor([6, 18])).backward()
         sgd.step()
     found = upsample_grid(masks().detach(), (32, 32), 4).argmax(1)
     both = [((found == label) & (mask == label)).sum() for label in range(4)]

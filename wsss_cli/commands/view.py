@@ -48,10 +48,20 @@ def run(
         int,
         typer.Option(min=32, max=2048, metavar="PIXELS", help="Width of one picture, in pixels."),
     ] = 240,
+    marks: Annotated[
+        bool,
+        typer.Option(
+            "--marks/--no-marks",
+            help="Draw the data set's marks over the images, in a column of their own.",
+        ),
+    ] = True,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Draw a contact sheet: one row an image, one column a file, the truth at the right.
+
+    Marks: points as dots, lines, boxes, polygons and regions in their class's colour; those of the
+    background black, those that say that nothing is said grey.
 
     Maps: each pixel in the colour of its strongest class, as bright as its score. Labels: classes
     in their colours, 255 (ignore) striped grey, background dimmed.
@@ -69,11 +79,12 @@ def run(
         truth = stack.enter_context(open_dataset(data, *sources))
         chosen = choose_images(truth, sources, split, ids, limit, seed)
         room = (cell * 3 // 4, cell)
-        height, width = sheet_size(len(chosen), len(sources) + 2, room)
+        marks = marks and truth.column("mark").holds_values
+        height, width = sheet_size(len(chosen), len(sources) + 2 + marks, room)
         if height * width > MAX_PIXELS:
             raise UsageError(
                 f"a sheet of {width} x {height} pixels is too large", "lower --limit or --cell"
             )
-        sheet = draw(truth, sources, track(chosen, NAME, quiet=quiet), room)
+        sheet = draw(truth, sources, track(chosen, NAME, quiet=quiet), room, marks)
     write_png(sheet, out)
     log(f"{NAME}: {len(chosen)} images -> {out}", quiet)

@@ -62,21 +62,24 @@ class ClassifierScores:
 def classifier_scores(
     probabilities: np.ndarray, targets: np.ndarray, threshold: float = 0.5
 ) -> ClassifierScores:
-    """Average precision and F1 of a multi-label classifier.
+    """Average precision and F1 of a multi-label classifier, over what is said.
 
     Args:
         probabilities: (N, C) float; a class counts as predicted strictly above threshold.
-        targets: (N, C) bool, or 0 and 1.
+        targets: (N, C) bool, or 1, 0 and NaN for what is not said; an image has no part in the
+            scores of a class of which it says nothing.
 
     Raises:
-        ValueError: shapes that differ, or NaN.
+        ValueError: shapes that differ, or probabilities that are NaN.
     """
-    targets = np.asarray(targets).astype(bool)
+    targets = np.asarray(targets)
     if probabilities.shape != targets.shape or targets.ndim != 2:
         raise ValueError(f"scores of {probabilities.shape}, targets of {targets.shape}")
-    columns = range(targets.shape[1])
-    ap = np.array([average_precision(probabilities[:, c], targets[:, c]) for c in columns])
-    predicted = probabilities > threshold
+    said = ~np.isnan(targets)
+    targets = np.where(said, targets, 0).astype(bool)
+    columns = zip(probabilities.T, targets.T, said.T, strict=True)
+    ap = np.array([average_precision(score[own], there[own]) for score, there, own in columns])
+    predicted = (probabilities > threshold) & said
     hit, both = (predicted & targets).sum(axis=0), predicted.sum(axis=0) + targets.sum(axis=0)
     f1 = ratio(2 * hit, both)
     micro = float(ratio(2 * hit.sum(), both.sum()))

@@ -173,17 +173,17 @@ def integral_loss(logits: Tensor, targets: Tensor, count: Tensor | None = None) 
 
     Args:
         logits: (B, C, h, w).
-        targets: (B, C, h, w) in [0, 1]; 0 for absent classes.
+        targets: (B, C, h, w) in [0, 1]; 0 for absent classes, NaN where nothing is to be learned.
         count: images of the batch, where this is only a part of it.
 
     Returns:
         0-dim, mean over images.
     """
-    positive = targets > POSITIVE
-    enhance = -targets * F.logsigmoid(logits)
+    positive, negative = targets > POSITIVE, targets <= POSITIVE  # NaN is neither
+    enhance = -targets.nan_to_num(0) * F.logsigmoid(logits)
     constrain = -(torch.sigmoid(-logits) + EPS).log()
     total = logits.new_zeros(())
-    for chosen, losses in ((positive, enhance), (~positive, constrain)):
+    for chosen, losses in ((positive, enhance), (negative, constrain)):
         kept = torch.where(chosen, losses, torch.zeros_like(losses)).flatten(1).sum(1)
         total = total + (kept / chosen.flatten(1).sum(1).clamp(min=1)).sum()
     return total / (len(logits) if count is None else count)

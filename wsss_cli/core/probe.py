@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .tags import is_said
+
 MAX_ITERATIONS = 300
 MIN_SPREAD = 1e-3  # of the mean spread: a feature that hardly varies must not be blown up
 
@@ -17,24 +19,26 @@ def linear_probe(features: Tensor, tags: Tensor, decay: float) -> Tensor:
 
     Features are centred and divided by their standard deviation, each by its own; minimised is
 
-        mean over images and classes of the binary cross-entropy of z = V x'
+        mean over the tags that are said of the binary cross-entropy of z = V x'
         + decay / (2 C) * sum V^2,
 
     which is convex with one minimum. There is no intercept: with one, the rare classes' large
     negative intercepts would have to go into the maps of a classifier that has no bias. Returned
     are the weights for the features as they were, V / deviation; that leaves out the constant
-    that centring adds to each class's score, which ranks neither images nor map cells.
+    that centring adds to each class's score, which ranks neither images nor map cells. For a class
+    of which some images say nothing, features are centred over the others.
 
     As decay grows, the weights tend to the difference of class means over each feature's
     variance, which few images determine better than the free minimum; see docs/results-appendix.md.
 
     Args:
         features: (N, D) floating, N >= 1.
-        tags: (N, C) of 0 and 1.
+        tags: (N, C) of 1, 0 and NaN, see `core.tags`.
         decay: above 0.
 
     Returns:
-        (C, D) float32. A class that no image has, or every image, has zeros.
+        (C, D) float32. A class that no image has, or every image, has zeros, as has one of which
+        nothing is said; of images those count that say something of it.
 
     Raises:
         ValueError: shapes that do not fit, no image, numbers that are not finite, or no decay.
@@ -47,10 +51,17 @@ def linear_probe(features: Tensor, tags: Tensor, decay: float) -> Tensor:
         raise ValueError(f"decay {decay}: must be above 0")
     x, y = features.detach().double(), tags.to(features.device).double()
     x, _, spread = _standardised(x)
+    said = is_said(y)
+    y, known = y.masked_fill(~said, 0), said.double()
+    share = y.numel() / max(1, int(said.sum()))
+    counts = known.sum(dim=0)
+    centre = known.T @ x / counts.clamp(min=1)[:, None]
+    centre[counts == len(x)] = 0  # as it is, but for rounding
     weight = x.new_zeros(y.shape[1], x.shape[1], requires_grad=True)
 
     def loss() -> Tensor:
-        fit = F.binary_cross_entropy_with_logits(x @ weight.T, y)
+        scores = x @ weight.T - (centre * weight).sum(dim=1)
+        fit = F.binary_cross_entropy_with_logits(scores, y, weight=known) * share
         return fit + decay / (2 * y.shape[1]) * weight.pow(2).sum()
 
     minimise([weight], loss)

@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .tags import is_present, tag_losses
+
 EPS = 1e-5  # in every quotient of the method
 TILE = 256  # columns of the affinity matrix that exist at a time
 HARDEST = 0.2  # share of an image's map values that the cross regularisation averages
@@ -255,15 +257,16 @@ def seam_loss(
     tags: Tensor,
     sizes: tuple[tuple[int, int], tuple[int, int]],
     weights: PairWeights | None = None,
-    count: Tensor | None = None,
+    counts: Tensor | None = None,
 ) -> Tensor:
     """All of SEAM's losses, mean over the images of a batch.
 
     Args:
         cams, refined, sizes: as for `pair_losses`, with a batch axis in front of the maps.
-        tags: (B, C) of 0 and 1.
+        tags: (B, C) of 1, 0 and NaN, see `core.tags`. Maps of classes of which nothing is said are
+            not compared, as those of absent ones.
         weights: of the losses.
-        count: images of the batch, where this is only a part of it.
+        counts: images of the batch and its tags that are said, where this is only a part of it.
 
     Returns:
         0-dim.
@@ -272,14 +275,14 @@ def seam_loss(
     total = tags.new_zeros(())
     for cam, size in zip(cams, sizes, strict=True):
         logits = mean_resized(cam, size)
-        total = total + F.multilabel_soft_margin_loss(logits, tags) * (len(tags) / 2)
+        total = total + tag_losses(logits, tags, counts).mean() * (len(tags) / 2)
     for index, tag in enumerate(tags):
         equivariance, cross, quiet = pair_losses(
             (cams[0][index], cams[1][index]),
             (refined[0][index], refined[1][index]),
-            tag.nonzero().flatten(),
+            is_present(tag).nonzero().flatten(),
             sizes,
         )
         total = total + weights.equivariance * equivariance
         total = total + weights.cross * cross + weights.quiet * quiet
-    return total / (len(tags) if count is None else count)
+    return total / (len(tags) if counts is None else counts[0])

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .gwrp import decay_for, gwrp
+from .tags import is_absent, is_present
 
 FLOOR = 1e-4  # added to every probability, so that no logarithm runs away
 RATIO = 20.0  # in DSRG's boundary loss, the largest factor between both distributions
@@ -55,7 +56,7 @@ def balanced_seed_loss(f: Tensor, seeds: Tensor) -> Tensor:
 
 def expand_loss(
     f: Tensor,
-    present: Tensor,
+    tags: Tensor,
     seen: Tensor,
     decay_fg: float = DECAY_FG,
     decay_bg: float = DECAY_BG,
@@ -67,7 +68,7 @@ def expand_loss(
 
     Args:
         f: (B, n, h, w) probabilities, above 0 and below 1.
-        present: (B, n - 1) bool, classes that the image holds.
+        tags: (B, n - 1) of 1, 0 and NaN, see `core.tags`; NaN has no part in it.
         seen: (B, h, w) bool.
         decay_fg, decay_bg: on a 41x41 grid; on others of as long a reach (`decay_for`).
 
@@ -77,7 +78,7 @@ def expand_loss(
     Source: SEC, equations 3 and 4, where an absent class's score is its maximum.
     """
     losses = []
-    for scores, holds, inside in zip(f, present, seen, strict=True):
+    for scores, own, inside in zip(f, tags, seen, strict=True):
         cells = scores[:, inside]
         count = cells.shape[1]
         if not count:
@@ -86,8 +87,8 @@ def expand_loss(
         pooled = gwrp(cells, decay_for(decay_fg, count))[1:].log()
         excluded = torch.log1p(-cells[1:].amax(1))
         losses.append(
-            -_mean(pooled, holds)
-            - _mean(excluded, ~holds)
+            -_mean(pooled, is_present(own))
+            - _mean(excluded, is_absent(own))
             - gwrp(cells[0], decay_for(decay_bg, count)).log()
         )
     return torch.stack(losses)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .probe import minimise
+from .tags import is_present, tag_losses
 
 POWER, OFFSET = 3.0, 0.01
 BACKGROUND_LOGIT = 1.0  # of every cell: classes are told from it, not it from them
@@ -91,7 +92,7 @@ def fitted_logits(
 
     Args:
         maps: (B, C, h, w) float.
-        tags: (B, C) of 0 and 1.
+        tags: (B, C) of 1, 0 and NaN, see `core.tags`.
         pooling: as in training.
         seen: as `class_scores` has it.
 
@@ -104,7 +105,7 @@ def fitted_logits(
     """
     if seen is None:
         seen = torch.ones_like(maps[:, 0], dtype=torch.bool)
-    maps, present = maps.detach().double(), tags.bool()
+    maps, present = maps.detach().double(), is_present(tags)
     values = maps.movedim(1, -1)[seen]
     if not values.numel() or not bool(values.isfinite().all()):
         raise ValueError("maps are empty or not finite")
@@ -136,8 +137,3 @@ def focal_penalty(size: Tensor, pooling: Pooling) -> Tensor:
     """(1 - size) ** power * log(offset + size) of masks that cover a part `size` in 0..1."""
     # the clamp is for sums that are rounded to a little above the number of cells
     return (1 - size).clamp(min=0) ** pooling.power * torch.log(pooling.offset + size)
-
-
-def tag_losses(scores: Tensor, tags: Tensor) -> Tensor:
-    """(B,) multi-label soft margin of (B, C) scores and tags, of 0 and 1: mean over classes."""
-    return F.multilabel_soft_margin_loss(scores, tags.to(scores.dtype), reduction="none")

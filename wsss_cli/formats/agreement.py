@@ -62,6 +62,9 @@ def compare(
         labels = held[sample.id]
         if labels is not None:
             tags = frozenset(label[tag] for tag in sample.tags)
+            if sample.absent is not None:  # a class of which nothing is said may be there
+                absent = {label[name] for name in sample.absent if name in label}
+                tags |= frozenset(labels) - absent - {BACKGROUND, IGNORE}
             masks.append(_Mask(sample.id, frozenset(labels), tags))
     if not masks:
         return said

@@ -95,7 +95,8 @@ class Named:
 
     Attributes:
         label, image: names of the columns of tags and of images; None to have them found.
-        minus_one: what -1 means: "absent", "present" or "skip"; None where nothing is said.
+        minus_one: what -1 means: "absent", "present", "unsaid" or "skip"; None where nothing is
+            said.
         classes: names of the class columns; None for all columns that are left.
         more: names of columns to read like those of `classes`, where they are there.
     """
@@ -155,6 +156,13 @@ class Table:
         if parts is None:
             parts = [cell] if self.separator is None else cell.split(self.separator)
         return [part.strip() for part in parts if part.strip()]
+
+    def absent(self, row: Sequence[str]) -> tuple[str, ...] | None:
+        """Classes that a row says are absent; None where those without a tag are."""
+        if self.layout != "onehot" or self.minus_one != "unsaid":
+            return None
+        pairs = zip(self.class_columns, self.class_names, strict=True)
+        return tuple(name for column, name in pairs if flag(row[column]) == 0)
 
     def is_left_out(self, row: Sequence[str]) -> bool:
         """Whether a class column holds the -1 that leaves the image out."""

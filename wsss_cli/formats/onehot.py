@@ -156,5 +156,5 @@ def _refuse_minus_one(table: Table, column: int) -> None:
             raise WsssError(
                 f"{table.path}: {table.name_of(column)!r} holds -1 (line {line}), which may mean "
                 "that the class is absent, or not known",
-                "--minus-one absent, present or skip says it; skip leaves such images out",
+                "--minus-one absent, present, unsaid or skip says it; skip leaves such images out",
             )

@@ -41,6 +41,7 @@ class MinusOne(str, enum.Enum):
 
     absent = "absent"
     present = "present"
+    unsaid = "unsaid"
     skip = "skip"
 
 
@@ -80,7 +81,8 @@ class Options:
         MinusOne | None,
         typer.Option(
             help="What -1 means in a class column: that the class is absent, that it is present, "
-            "or that it is not known, and so to skip the image."
+            "that it is not known, which training then leaves open (unsaid), or the same, and so "
+            "to skip the image."
         ),
     ] = None
 
@@ -121,8 +123,8 @@ def read_table(
             or to the CSV's folder.
         negative: tags that say that an image shows no class.
         label_column, image_column: names of these columns; otherwise found by usual names.
-        minus_one: what -1 means in a class column: "absent", "present", or "skip", which leaves
-            the image out.
+        minus_one: what -1 means in a class column: "absent", "present", "unsaid", or "skip", which
+            leaves the image out.
         mask_options: what is said of the masks beside.
 
     Raises:
@@ -197,7 +199,7 @@ def _samples(
         splits = (row[table.split],) if table.split is not None and row[table.split] else ()
         before = samples.get(image_id)
         if before is None:
-            samples[image_id] = Sample(image_id, path, tags, mask, splits)
+            samples[image_id] = Sample(image_id, path, tags, mask, splits, absent=table.absent(row))
         elif table.layout != "rows" or (before.image, before.splits) != (path, splits):
             twice.append(f"{image_id} (line {line})")
         else:

@@ -73,8 +73,8 @@ class Drawing:
     tags: Annotated[
         Tags,
         typer.Option(
-            help="Classes to draw: those that the data set tags (data), or those that the "
-            "network recognises (predicted)."
+            help="Classes to draw: those that the data set says are there (data), or those that "
+            "the network recognises (predicted)."
         ),
     ] = Tags.data
     tag_threshold: Annotated[

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ..errors import UsageError, WsssError
+from .label_facts import label_facts
 
 if TYPE_CHECKING:
     from ..artifacts import Artifact
@@ -111,15 +112,13 @@ def _describe_artifact(artifact: Artifact) -> dict[str, Any]:
 
         with DatasetReader(artifact.path, attributes, artifact.stamp) as data:
             facts["splits"] = {name: len(data.split(name)) for name in data.splits}
+        facts |= label_facts(artifact)
     facts["fields"] = {}
     for field in artifact.schema.fields:
         column = artifact.column(field.name)
         if column.holds_values:
             held = int((column.shapes() >= 0).all(axis=1).sum())
-            said = f"{column.dtype}, {field.ndim} axes, {held} items"
-            if field.name == "true_box":
-                said += f", {column.shapes()[:, 0].clip(0).sum()} boxes, for scoring only"
-            facts["fields"][field.name] = said
+            facts["fields"][field.name] = f"{column.dtype}, {field.ndim} axes, {held} items"
     return facts | {name: attributes.get(name) for name in PROVENANCE}
 
 

@@ -10,24 +10,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..artifacts.maps import cam_stride, checked_item
-from ..core import render
+from ..core import render, render_marks
 from ..core.labels import IGNORE
+from ..core.mark_kinds import IGNORED
 from ..errors import WsssError
 from .sheet import Row, contact_sheet
 
 if TYPE_CHECKING:
     from ..artifacts import Artifact, DatasetReader
 
-Shown = set[int | None]  # class indices that need a line in the legend; None is the unlabelled
+# What needs a line in the legend: class indices; GROUND for marks of the background; None for what
+# carries no label.
+Shown = set[int | None]
+GROUND = -1
 
 
 def draw(
-    truth: DatasetReader, sources: Sequence[Artifact], ids: Iterable[str], room: tuple[int, int]
+    truth: DatasetReader,
+    sources: Sequence[Artifact],
+    ids: Iterable[str],
+    room: tuple[int, int],
+    marks: bool = True,
 ) -> np.ndarray:
     """The sheet, (H, W, 3) uint8.
 
     Args:
         room: (h, w) of one picture.
+        marks: whether to draw a column of the data set's marks, where it holds any.
 
     Raises:
         WsssError: an item that does not fit its image.
@@ -36,21 +45,34 @@ def draw(
     rows: list[Row] = []
     shown: Shown = set()
     for image_id in ids:
-        pictures, found = _pictures(truth, sources, image_id, room, colours)
+        pictures, found = _pictures(truth, sources, image_id, room, colours, marks)
         shown |= found
-        tags = ", ".join(truth.classes[tag] for tag in truth.tags(image_id))
-        rows.append(Row(pictures, f"{image_id}   {tags or 'no class'}"))
-    titles = ["image", *short_names([source.path for source in sources]), "truth"]
-    if all(row.pictures[-1] is None for row in rows):
-        titles.pop()
-        rows = [Row(row.pictures[:-1], row.caption) for row in rows]
+        rows.append(Row(pictures, f"{image_id}   {_tagged(truth, image_id)}"))
+    titles = ["image", "marks", *short_names([source.path for source in sources]), "truth"]
+    for place in (len(titles) - 1, 1):  # truth and marks: what no row has gets no column
+        if all(row.pictures[place] is None for row in rows):
+            del titles[place]
+            rows = [
+                Row([*row.pictures[:place], *row.pictures[place + 1 :]], row.caption)
+                for row in rows
+            ]
     legend: list[tuple[str, tuple[int, int, int] | None]] = [
-        (truth.classes[index], tuple(colours[index].tolist()))
+        ("background", render_marks.GROUND)
+        if index == GROUND
+        else (truth.classes[index], tuple(colours[index].tolist()))
         for index in sorted(index for index in shown if index is not None)
     ]
     if None in shown:
         legend.append(("ignore", None))
     return contact_sheet(titles, rows, legend, room)
+
+
+def _tagged(truth: DatasetReader, image_id: str) -> str:
+    """An image's tags in words."""
+    said = ", ".join(truth.classes[tag] for tag in truth.tags(image_id)) or "no class"
+    unsaid = len(truth.not_said(image_id))
+    classes = "class" if unsaid == 1 else "classes"
+    return f"{said} ({unsaid} {classes} not said)" if unsaid else said
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:
@@ -77,12 +99,13 @@ def _pictures(
     image_id: str,
     room: tuple[int, int],
     colours: np.ndarray,
+    marks: bool,
 ) -> tuple[list[np.ndarray | None], Shown]:
-    """One row: the image, what each file makes of it, its mask; and what these show."""
+    """One row: the image, its marks, what each file makes of it, its truth; what these show."""
     image = truth.image(image_id)
     small = render.resize_image(image, render.fit(image.shape[:2], room))
-    pictures: list[np.ndarray | None] = [small]
-    shown: Shown = set()
+    picture, shown = _paint_marks(truth, image_id, small, colours) if marks else (None, set())
+    pictures: list[np.ndarray | None] = [small, picture]
     for source in sources:
         picture = None
         if image_id in source:
@@ -96,6 +119,17 @@ def _pictures(
             picture, found = _paint_label(small, mask, image, colours)
         shown |= found
     return [*pictures, picture], shown
+
+
+def _paint_marks(
+    truth: DatasetReader, image_id: str, small: np.ndarray, colours: np.ndarray
+) -> tuple[np.ndarray | None, Shown]:
+    """The picture of an image's marks, None where it has none; and what it shows."""
+    marks = truth.marks(image_id)
+    if marks is None or not len(marks):
+        return None, set()
+    shown: Shown = {None if mark.label == IGNORED else mark.label - 1 for mark in marks}
+    return render_marks.paint_marks(small, marks, truth.size(image_id), colours), shown
 
 
 @contextmanager

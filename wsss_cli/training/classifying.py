@@ -12,7 +12,7 @@ from ..artifacts.supervision import TAGS
 from ..errors import UsageError
 from ..options.cards import Due
 from ..options.training import Body, Crops, Recipe, Setting
-from .inputs import held_out_split, keep_pixels, tagged_ids
+from .inputs import held_out_split, keep_pixels, tag_vector, tagged_ids
 from .job import Job
 from .probes import check_decay, probe_tags
 from .scaling import augmentation
@@ -153,7 +153,7 @@ class Classifying:
         return self.completed(job, augment, team)
 
     def figures(self, scores: np.ndarray, tags: np.ndarray) -> dict[str, float]:
-        """What validation says of scores (N, C) and tags (N, C) of 0 and 1, by name."""
+        """What validation says of scores (N, C) and tags (N, C) of 1, 0 and NaN, by name."""
         from ..core.classifier_metrics import mean_ap
 
         return {"val_map": mean_ap(scores, tags)}
@@ -177,10 +177,10 @@ class Classifying:
     def learner(self, n_classes: int) -> Learner:
         """The method's network and its loss of a batch's tags."""
         from ..nets.classifier import Classifier
-        from .losses import Loss, count_images
+        from .losses import Loss, count_tags
 
         model = Classifier(self.task.body.build(), n_classes, self.task.dropout)
-        return Learner(model, Loss(count_images, tag_loss), {}, {})
+        return Learner(model, Loss(count_tags, tag_loss), {}, {})
 
     def completed(self, job: Job, augment: Augment, team: Team) -> Job:
         """The job with whatever else the method does."""
@@ -208,19 +208,10 @@ def if_probed(probed: Any, other: Any) -> Due:
     )
 
 
-def tag_vector(reader: DatasetReader, image_id: str) -> Tensor:
-    """(C,) float32 of 0 and 1."""
-    import torch
-
-    tags = torch.zeros(len(reader.classes))
-    tags[torch.from_numpy(reader.tags(image_id).astype("int64"))] = 1
-    return tags
-
-
 def load_tagged(
     reader: DatasetReader, augment: Augment, image_id: str, rng: np.random.Generator
 ) -> Sample:
-    """An augmented image (3, crop, crop) and its tags (C,) as 0 and 1; no tag gives all 0."""
+    """An augmented image (3, crop, crop) and its tags (C,), as `tag_vector` has them."""
     crop, _ = augment(reader.image(image_id), None, rng)
     return {"image": crop, "tags": tag_vector(reader, image_id)}
 
@@ -264,11 +255,10 @@ def fit_head(
 
 
 def tag_loss(logits: Tensor, batch: Sample, counts: Tensor) -> Tensor:
-    """Multi-label soft margin: binary cross-entropy, mean over classes and images."""
-    from torch.nn import functional
+    """Multi-label soft margin, mean over the tags that are said; with `count_tags`."""
+    from ..core.tags import tag_losses
 
-    loss = functional.multilabel_soft_margin_loss(logits, batch["tags"])
-    return loss * (len(logits) / counts[0])
+    return tag_losses(logits, batch["tags"], counts).mean() * (len(logits) / counts[0])
 
 
 def validate(

@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 
 def doubt_tags(data: DatasetReader, ids: Sequence[str]) -> None:
     """Warn of classes that are on all images to train on, or on none."""
-    counts = Counter(index for image_id in ids for index in data.tags(image_id).tolist())
-    held = [counts[index] for index in range(len(data.classes))]
-    for text in unteachable(data.classes, held, len(ids)):
+    held, unsaid = Counter[int](), Counter[int]()
+    for image_id in ids:
+        held.update(data.tags(image_id).tolist())
+        unsaid.update(data.not_said(image_id).tolist())
+    numbers = range(len(data.classes))
+    counts = [held[index] for index in numbers]
+    absent = [len(ids) - held[index] - unsaid[index] for index in numbers]
+    for text in unteachable(data.classes, counts, len(ids), absent):
         warn(f"{data.path}: in training, {text}")
 
 

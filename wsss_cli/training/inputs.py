@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..console import warn
 from ..errors import WsssError
 from .doubts import doubt_labels, doubt_tags
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
     from ..artifacts import Artifact, DatasetReader
     from .augment import Augment
@@ -35,15 +37,28 @@ def tagged_ids(
     """Ids of the images to train on, all of which have tags.
 
     Without a split: the split `train`; in a data set without one, all that are not held out.
-    Says what their tags cannot teach, where it `speaks`.
+    Images whose tags say nothing of any class are left out. Says so, and what tags cannot teach,
+    where it `speaks`.
 
     Raises:
-        WsssError: no such split, or nothing in it.
+        WsssError: no such split, or nothing in it whose tags say anything.
     """
     if split is None and "train" in data.splits:
         split = "train"
-    ids = _chosen(data, data.path, data.ids, split, held_out)
+    chosen = _chosen(data, data.path, data.ids, split, held_out)
+    ids = [name for name in chosen if len(data.not_said(name)) < len(data.classes)]
+    if not ids:
+        raise WsssError(
+            f"{data.path}: the tags of the {len(chosen)} images to train on say of no class "
+            "whether it is there",
+            "`wsss train-seg --labels` learns from label maps",
+        )
     if speaks:
+        if left_out := len(chosen) - len(ids):
+            warn(
+                f"{data.path}: left out: {left_out} of {len(chosen)} images to train on, whose "
+                "tags say of no class whether it is there"
+            )
         doubt_tags(data, ids)
     return ids
 
@@ -106,6 +121,18 @@ def _chosen(
     if not chosen:
         raise WsssError(f"{source}: no images to train on {where}", "see --split, --val-split")
     return chosen
+
+
+def tag_vector(reader: DatasetReader, image_id: str) -> Tensor:
+    """(C,) float32: 1 for classes present, 0 for absent ones, NaN where neither is said."""
+    import torch
+
+    from ..core.tags import NOT_SAID
+
+    tags = torch.zeros(len(reader.classes))
+    tags[torch.from_numpy(reader.tags(image_id).astype("int64"))] = 1
+    tags[torch.from_numpy(reader.not_said(image_id).astype("int64"))] = NOT_SAID
+    return tags
 
 
 def labelled_crop(

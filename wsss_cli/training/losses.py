@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.labels import IGNORE
+from ..core.tags import is_said
 from .data import Sample
 
 
@@ -36,6 +37,13 @@ def count_images(batch: Sample) -> tuple[Sample, Tensor]:
     """The batch itself, and (1,) its images: for a mean over images."""
     image = batch["image"]
     return batch, torch.tensor([len(image)], device=image.device)
+
+
+def count_tags(batch: Sample) -> tuple[Sample, Tensor]:
+    """The batch itself, and (2,) its images and its tags that are said: for `tag_losses`."""
+    tags = batch["tags"]
+    said = is_said(tags).sum()
+    return batch, torch.stack([torch.full_like(said, len(tags)), said])
 
 
 def count_pixels(batch: Sample) -> tuple[Tensor, Tensor]:

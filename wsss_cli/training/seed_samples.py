@@ -42,7 +42,7 @@ def seeded_crop(
     assert target is not None
     return {
         "image": crop,
-        "present": present_classes(data, labels, image_id, label),
+        "tags": labelled_tags(data, labels, image_id, label),
         **on_grid(crop, target, stride),
     }
 
@@ -72,21 +72,27 @@ def on_grid(image: Any, target: Any, stride: int) -> Sample:
     }
 
 
-def present_classes(data: DatasetReader, labels: Artifact, image_id: str, label: np.ndarray) -> Any:
-    """(C,) bool: what the label file says an image holds, else its tags; and what is labelled."""
+def labelled_tags(data: DatasetReader, labels: Artifact, image_id: str, label: np.ndarray) -> Any:
+    """(C,) float32 of 1, 0 and NaN: an image's tags, as far as its labels do not say otherwise.
+
+    Present is what the label file says the image holds, else what its tags say; and what is
+    labelled. Of other classes nothing is said where the tags do not.
+    """
     import numpy as np
     import torch
 
     from ..core.labels import IGNORE, class_of_label
+    from ..core.tags import NOT_SAID
 
     found = labels.field(image_id, "present")
     if found is None or not len(found):
         found = data.tags(image_id)
     labelled = np.unique(label)
     labelled = labelled[(labelled > 0) & (labelled != IGNORE)]
-    present = torch.zeros(len(labels.classes), dtype=torch.bool)
-    present[torch.from_numpy(np.union1d(found, class_of_label(labelled)).astype(np.int64))] = True
-    return present
+    tags = torch.zeros(len(labels.classes))
+    tags[torch.from_numpy(data.not_said(image_id).astype(np.int64))] = NOT_SAID
+    tags[torch.from_numpy(np.union1d(found, class_of_label(labelled)).astype(np.int64))] = 1
+    return tags
 
 
 def supervision(
@@ -106,11 +112,13 @@ def supervision(
         side: of the longer side of the images as the network gets to see them here.
     """
 
+    from ..core.tags import is_present
+
     def present(image_id: str) -> np.ndarray:
         label = labels.field(image_id, "label")
         assert label is not None
-        found = present_classes(data, labels, image_id, label)
-        return found.nonzero()[:, 0].numpy().astype("u2")
+        tags = labelled_tags(data, labels, image_id, label)
+        return is_present(tags).nonzero()[:, 0].numpy().astype("u2")
 
     return Supervision(
         path,
@@ -148,6 +156,6 @@ def load_seeded(
     )
     return {
         "image": small,
-        "present": present_classes(data, labels, image_id, label),
+        "tags": labelled_tags(data, labels, image_id, label),
         **on_grid(small, target, stride),
     }

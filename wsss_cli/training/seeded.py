@@ -24,6 +24,7 @@ from ..core.sec import (
     seed_loss,
     smoothed,
 )
+from ..core.tags import is_present
 from .data import Sample
 
 TERMS = ("seed", "balanced", "expand", "constrain", "boundary")
@@ -37,8 +38,8 @@ class SeededLoss:
     """A sum of terms, each a mean over images, so that parts of a batch add up to the whole.
 
     A batch is {"label": (B, h, w) uint8 seeds, IGNORE for none; "seen": (B, h, w) bool, cells of
-    the image and not of its padding; "present": (B, C) bool; "thumb": (B, 3, h, w) uint8, the
-    cells' colours}.
+    the image and not of its padding; "tags": (B, C) of 1, 0 and NaN, see `core.tags`; "thumb":
+    (B, 3, h, w) uint8, the cells' colours}. Seeds grow of classes present alone.
 
     Attributes:
         terms: of TERMS.
@@ -107,8 +108,8 @@ class SeededLoss:
             elif term == "balanced":
                 total = total + balanced_seed_loss(f, seeds)
             elif term == "expand":
-                present = batch["present"]
-                total = total + expand_loss(f, present, seen, self.decay_fg, self.decay_bg)
+                tags = batch["tags"]
+                total = total + expand_loss(f, tags, seen, self.decay_fg, self.decay_bg)
             else:
                 assert q is not None
                 compare = constrain_loss if term == "constrain" else boundary_loss
@@ -129,7 +130,7 @@ class SeededLoss:
 
     def _grown(self, scores: Tensor, seeds: Tensor, batch: Sample) -> Tensor:
         arrays: list[Any] = [t.cpu().numpy() for t in (scores, seeds, batch["seen"])]
-        allowed = F.pad(batch["present"], (1, 0), value=True).cpu().numpy()
+        allowed = F.pad(is_present(batch["tags"]), (1, 0), value=True).cpu().numpy()
         grown = [
             torch.from_numpy(grow_seeds(one, own, may, self.grow_fg, self.grow_bg, seen))
             for one, own, seen, may in zip(*arrays, allowed, strict=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..console import log
 from ..errors import WsssError
-from .classifying import tag_vector
+from .inputs import tag_vector
 from .segmenting import NAME
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def tagged_crop(
 
     Returns:
         {"image": (3, crop, crop); "pixels": the same uint8; "inside": (crop, crop) bool; "tags":
-        (C,) of 0 and 1}.
+        (C,) of `tag_vector`}.
     """
     import torch
 

@@ -116,7 +116,8 @@ def _check_classes(cues: Cues, data: DatasetReader, ids: Sequence[str]) -> None:
                 f"{cues.path}: {image_id!r} has label {highest}, {data.path} has "
                 f"{len(data.classes)} classes"
             )
-        other += set(present.tolist()) != set(data.tags(image_id).tolist())
+        may = set(data.not_said(image_id).tolist())
+        other += set(present.tolist()) - may != set(data.tags(image_id).tolist())
     if other > len(ids) / 2:
         raise WsssError(
             f"{cues.path}: names other classes than {data.path} for {other} of {len(ids)} images",

@@ -66,8 +66,8 @@ class Plain:
         TagLoss,
         typer.Option(
             help="Loss on the tags. margin: whether each class is there (multi-label soft "
-            "margin); softmax: which one is, of images that have one tag each "
-            "(cross-entropy)."
+            "margin, over the tags that are said); softmax: which one is, of images that have "
+            "one tag each, which says that the others are absent (cross-entropy)."
         ),
     ] = TagLoss.margin
     one_tag_only: Annotated[
@@ -203,11 +203,11 @@ def one_tag_ids(
 
 
 def softmax_loss(logits: Tensor, batch: Sample, counts: Tensor) -> Tensor:
-    """Cross-entropy of the class that each image shows, mean over images."""
+    """Cross-entropy of the one class that each image shows, mean over images."""
     from torch.nn import functional
 
-    losses = functional.cross_entropy(logits, batch["tags"].argmax(dim=1), reduction="none")
-    return losses.sum() / counts[0]
+    shown = (batch["tags"] == 1).int().argmax(dim=1)
+    return functional.cross_entropy(logits, shown, reduction="none").sum() / counts[0]
 
 
 def top1(scores: np.ndarray, tags: np.ndarray) -> float:
@@ -215,12 +215,12 @@ def top1(scores: np.ndarray, tags: np.ndarray) -> float:
 
     Args:
         scores: (N, C).
-        tags: (N, C) of 0 and 1.
+        tags: (N, C) of 1, 0 and NaN.
     """
-    one = tags.sum(axis=1) == 1
-    if not one.any():
-        return math.nan
-    return float((scores[one].argmax(axis=1) == tags[one].argmax(axis=1)).mean())
+    present = tags == 1
+    one = present.sum(axis=1) == 1
+    right = scores.argmax(axis=1) == present.argmax(axis=1)
+    return float(right[one].mean()) if one.any() else math.nan
 
 
 def fit_softmax_head(
@@ -242,7 +242,7 @@ def fit_softmax_head(
     from ...training.probes import seen_by
 
     def pooled(features: Tensor, batch: Sample) -> tuple[Tensor, ...]:
-        return features.mean(dim=(2, 3))[0], batch["tags"][0].argmax()[None]
+        return features.mean(dim=(2, 3))[0], (batch["tags"][0] == 1).int().argmax()[None]
 
     found = seen_by(model.backbone, partial(load_scaled, reader, side), ids, pooled, compute)
     features = torch.stack([feature for feature, _ in found])

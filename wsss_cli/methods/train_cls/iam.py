@@ -23,7 +23,8 @@ from ...training.attentive import (
     rebuilt,
     usual,
 )
-from ...training.classifying import Learner, tag_vector
+from ...training.classifying import Learner
+from ...training.inputs import tag_vector
 from ...training.job import Job
 from ...training.lesson import TrainingCard
 
@@ -116,13 +117,17 @@ def load_targeted(
     image_id: str,
     rng: np.random.Generator,
 ) -> Sample:
-    """An augmented image, its tags, and the maps to learn, (C, h, w) float32 on its cells."""
+    """An augmented image, its tags, and the maps to learn, (C, h, w) float32 on its cells.
+
+    Maps of classes of which neither a map nor a tag says anything are NaN.
+    """
     import torch
 
     from ...artifacts.maps import cam_stride
     from ...core.cam import dequantise
     from ...core.grid import grid_size
     from ...core.oaa import to_crop
+    from ...core.tags import NOT_SAID, is_said
 
     image, item = reader.image(image_id), targets[image_id]
     size = image.shape[0], image.shape[1]
@@ -132,12 +137,10 @@ def load_targeted(
     target = torch.zeros(len(reader.classes), *grid_size(*crop, stride))
     placing = placing_of(size, window)
     seen = to_crop(dequantise(item["cam"]), own, placing, crop, stride)
+    tags = tag_vector(reader, image_id)
+    target[~is_said(tags)] = NOT_SAID
     target[torch.from_numpy(item["classes"].astype("int64"))] = seen
-    return {
-        "image": augment.pixels(image, window, rng),
-        "tags": tag_vector(reader, image_id),
-        "target": target,
-    }
+    return {"image": augment.pixels(image, window, rng), "tags": tags, "target": target}
 
 
 def dense_loss(outputs: dict[str, Tensor], batch: Sample, counts: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ class SeamLesson(Classifying):
 
     def learner(self, n_classes: int) -> Learner:
         from ...nets.seam import SeamNet
-        from ...training.losses import Loss, count_images
+        from ...training.losses import Loss, count_tags
 
         options = self.options
         model = SeamNet(
@@ -78,7 +78,7 @@ class SeamLesson(Classifying):
             detach=options.detach,
         )
         config = {"method": CARD.name, "suppress": options.suppress}
-        loss = Loss(count_images, partial(pair_loss, options))
+        loss = Loss(count_tags, partial(pair_loss, options))
         return Learner(model, loss, config, {**config, **asdict(options)})
 
 
@@ -96,7 +96,7 @@ def pair_loss(
         batch["tags"],
         (size, small_size(size, seam.pair_scale)),
         PairWeights(seam.er_weight, seam.ecr_weight, seam.min_weight),
-        counts[0],
+        counts,
     )
 
 

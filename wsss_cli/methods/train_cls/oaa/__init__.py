@@ -25,7 +25,8 @@ from ....training.attentive import (
     usual,
 )
 from ....training.beside import check_beside
-from ....training.classifying import Learner, tag_loss, tag_vector
+from ....training.classifying import Learner, tag_loss
+from ....training.inputs import tag_vector
 from ....training.job import Job
 from ....training.lesson import TrainingCard
 from .writing import facts_of, finish_maps, is_maps
@@ -97,11 +98,11 @@ class AccumulatingLesson(Attentive):
     """A classifier that keeps the maximum of its maps and writes them at the end."""
 
     def learner(self, n_classes: int) -> Learner:
-        from ....training.losses import Loss, count_images
+        from ....training.losses import Loss, count_tags
 
         model, config = self.network(CARD.name, n_classes)
         # it gets its store, and so its own loss, once the job is known
-        return Learner(model, Loss(count_images, tag_loss), config, config)
+        return Learner(model, Loss(count_tags, tag_loss), config, config)
 
     def completed(self, job: Job, augment: Augment, team: Team) -> Job:
         task = self.task

@@ -6,6 +6,7 @@ holds the same, since each step's maps are exchanged.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,8 +16,9 @@ from torch import Tensor
 
 from ....core.grid import grid_size
 from ....core.oaa import Placing, attention, to_crop, trusted
+from ....core.tags import is_said
 from ....training.data import Sample
-from ....training.losses import count_images
+from ....training.losses import count_tags
 from ....training.team import Team
 
 Update = tuple[int, np.ndarray, np.ndarray]  # index, maps (K, h, w) uint8, whether to add each
@@ -85,7 +87,8 @@ class Accumulator:
         stride: crop pixels per cell of the network's maps.
         start: the first epoch, from 0, whose maps count.
         last: the run's last epoch; what has no map by then takes whatever is seen in it.
-        gate: take a class's map only where it is among the K highest scores of an image of K.
+        gate: take a class's map only where it is among the K highest scores of an image of K, of
+            the classes of which something is said.
         threshold: images marked `drop` lose the pixels whose latest attention exceeds it.
         team: that trains.
     """
@@ -110,7 +113,7 @@ class Accumulator:
                 hidden = self._attended(batch, row).to(image.device)
                 image[row].masked_fill_(hidden, 0)  # normalised: the mean colour
             batch["image"] = image
-        return count_images(batch)
+        return count_tags(batch)
 
     def _attended(self, batch: Sample, row: int) -> Tensor:
         """(crop, crop) bool: where any present class's latest attention exceeds the threshold."""
@@ -130,6 +133,7 @@ class Accumulator:
             if epoch < self.start or not len(present):
                 continue
             logits = outputs["logits"][row].detach().cpu()
+            logits = logits.masked_fill(~is_said(batch["tags"][row]).cpu(), -math.inf)
             taken = trusted(logits, present).numpy() if self.gate else np.ones(len(present), bool)
             if epoch == self.last:
                 taken = taken | self.store.missing(index)

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ....core.dense_energy import SIGMA_RGB, SIGMA_XY, WEIGHT, dense_energy, matched_weight
 from ....core.labels import BACKGROUND, IGNORE
 from ....core.rrm import Mining, reliable_labels
+from ....core.tags import is_present, tag_losses
 from ....nets.rrm import TaggedSegmenter
 from ....training.data import Sample
-from ....training.losses import nearest_labels, pixel_cross_entropy
+from ....training.losses import count_tags, nearest_labels, pixel_cross_entropy
 from ....training.seeded import to_cells
 
 
@@ -44,8 +44,9 @@ class ReliableLoss:
     """The loss of a network that learns from tags, and from its own maps of them.
 
     A batch is {"image": (B, 3, H, W) for the network; "pixels": the same (B, 3, H, W) uint8;
-    "inside": (B, H, W) bool, pixels of the image and not of its padding; "tags": (B, C) of 0 and
-    1; "key": (B, 2) int64, epoch first}.
+    "inside": (B, H, W) bool, pixels of the image and not of its padding; "tags": (B, C) of 1, 0
+    and NaN, see `core.tags`; "key": (B, 2) int64, epoch first}. Labels are mined of classes
+    present alone.
 
     Attributes:
         model: that trains.
@@ -73,19 +74,21 @@ class ReliableLoss:
         object.__setattr__(self, "begun", torch.tensor(self.alone == 0))
 
     def prepare(self, batch: Sample) -> tuple[Sample, Tensor]:
-        """The batch with its mined `label` (B, h, w); how many images, background and class cells.
+        """The batch with its mined `label` (B, h, w), and counts.
+
+        Counted are images, tags that are said, background cells and class cells.
 
         Has the model segment or not, as is due.
         """
         self.model.segments = int(batch["key"][0, 0]) >= self.alone
         self.begun.fill_(self.model.segments)
-        images = torch.tensor(len(batch["image"]), device=batch["image"].device)
+        batch, tagged = count_tags(batch)
         if not self.model.segments:
-            return batch, torch.stack([images, images * 0, images * 0])
+            return batch, torch.cat([tagged, tagged * 0])
         labels = self.mine(batch)
         background = (labels == BACKGROUND).sum()
         classes = (labels != IGNORE).sum() - background
-        return {**batch, "label": labels}, torch.stack([images, background, classes])
+        return {**batch, "label": labels}, torch.stack([*tagged, background, classes])
 
     def mine(self, batch: Sample) -> Tensor:
         """(B, h, w) uint8 labels of the cells that are reliable, IGNORE elsewhere."""
@@ -94,7 +97,7 @@ class ReliableLoss:
         thumbs, seen = self.on_grid(batch, self.stride)
         mined = []
         for cam, thumb, cells, tags in zip(maps, thumbs, seen, batch["tags"], strict=True):
-            present = tags.nonzero()[:, 0]
+            present = is_present(tags).nonzero()[:, 0]
             labels = (present + 1).to(torch.uint8)
             mined.append(reliable_labels(cam[present], thumb, labels, self.mining, cells))
         return torch.stack(mined)
@@ -102,8 +105,7 @@ class ReliableLoss:
     def share(self, outputs: dict[str, Tensor], batch: Sample, counts: Tensor) -> Tensor:
         """A part's share of the loss, as `training.losses.Loss` has it."""
         tags = outputs["tags"]
-        loss = F.multilabel_soft_margin_loss(tags, batch["tags"])
-        loss = loss * (len(tags) / counts[0])
+        loss = tag_losses(tags, batch["tags"], counts).mean() * (len(tags) / counts[0])
         if "out" not in outputs:
             return loss
         labels = batch["label"]
@@ -120,8 +122,8 @@ class ReliableLoss:
         cells = to_cells(logits, self.stride)
         background = labels.masked_fill(labels != BACKGROUND, IGNORE)
         classes = labels.masked_fill(labels == BACKGROUND, IGNORE)
-        return pixel_cross_entropy(cells, background, counts[1]) + pixel_cross_entropy(
-            cells, classes, counts[2]
+        return pixel_cross_entropy(cells, background, counts[2]) + pixel_cross_entropy(
+            cells, classes, counts[3]
         )
 
     def _energies(self, logits: Tensor, batch: Sample) -> Tensor:

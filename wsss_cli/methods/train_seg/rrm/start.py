@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ....training.classifying import PROBE_DECAY, PROBE_SIDE, fit_head, tag_vector
+from ....training.classifying import PROBE_DECAY, PROBE_SIDE, fit_head
+from ....training.inputs import tag_vector
 from ....training.probes import start_from_cells
 
 if TYPE_CHECKING:

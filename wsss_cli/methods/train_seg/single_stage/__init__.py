@@ -95,7 +95,7 @@ class SelfTaught:
         from ....artifacts import open_dataset
         from ....core.labels import MAX_CLASSES
         from ....nets.single_stage import SingleStageNet
-        from ....training.losses import Loss, count_images
+        from ....training.losses import Loss, count_tags
 
         task = self.task
         reader = files.enter_context(open_dataset(task.data or Path("data.h5")))
@@ -134,7 +134,7 @@ class SelfTaught:
             inputs=[reader],
             ids=ids,
             load=partial(tagged_crop, reader, self.augment),
-            loss=Loss(count_images, loss.share),
+            loss=Loss(count_tags, loss.share),
             grouping={"pretrained": pretrained},
             start=self._start(reader, ids, plain, loss, team) if self.probes else None,
             measure=measure,

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from ....core.grid import upsample_grid
 from ....core.single_stage_labels import SelfLabels, balanced_losses, self_labels
-from ....core.single_stage_pooling import Pooling, class_scores, tag_losses
+from ....core.single_stage_pooling import Pooling, class_scores
+from ....core.tags import is_present, tag_losses
 from ....training.data import Sample
 from ....training.losses import nearest_labels
 from ....training.seeded import to_cells
@@ -21,8 +22,9 @@ REFINED = 4  # pixels per cell of the masks that PAMR refines, where the logits'
 class SingleStageLoss:
     """Soft margin of the tags plus cross-entropy with labels of one's own, means over images.
 
-    A batch is {"image": (B, 3, H, W) in any range; "tags": (B, C) of 0 and 1; "inside": (B, H, W)
-    bool, pixels of the image and not of its padding; "key": (B, 2) int64, epoch first}.
+    A batch is {"image": (B, 3, H, W) in any range; "tags": (B, C) of 1, 0 and NaN, see `core.tags`;
+    "inside": (B, H, W) bool, pixels of the image and not of its padding; "key": (B, 2) int64, epoch
+    first}. A network labels pixels as classes present alone.
 
     Attributes:
         stride: pixels per cell of the logits.
@@ -38,17 +40,17 @@ class SingleStageLoss:
     tag_epochs: int = TAG_EPOCHS
     mask_weight: float = 1.0
 
-    def share(self, logits: Tensor, batch: Sample, count: Tensor) -> Tensor:
-        """A part's share of the loss, as `training.losses.Loss` has it; with `count_images`.
+    def share(self, logits: Tensor, batch: Sample, counts: Tensor) -> Tensor:
+        """A part's share of the loss, as `training.losses.Loss` has it; with `count_tags`.
 
         Args:
             logits: (B, C + 1, h, w) of the cells.
         """
         cells = nearest_labels(batch["inside"], self.stride)
-        losses = tag_losses(class_scores(logits, self.pooling, cells), batch["tags"])
+        losses = tag_losses(class_scores(logits, self.pooling, cells), batch["tags"], counts)
         if self.mask_weight and int(batch["key"][0, 0]) >= self.tag_epochs:
             losses = losses + self.mask_weight * self.mask_losses(logits, batch)
-        return losses.sum() / count.clamp(min=1)
+        return losses.sum() / counts[0].clamp(min=1)
 
     def mask_losses(self, logits: Tensor, batch: Sample) -> Tensor:
         """(B,) cross-entropies with the labels that the network gives itself."""
@@ -56,7 +58,7 @@ class SingleStageLoss:
         size = (image.shape[-2], image.shape[-1])
         labels = self.labels(logits, batch)
         large = upsample_grid(logits, size, self.stride)
-        return balanced_losses(large, labels, batch["tags"], batch["inside"])
+        return balanced_losses(large, labels, is_present(batch["tags"]), batch["inside"])
 
     def labels(self, logits: Tensor, batch: Sample) -> Tensor:
         """(B, H, W) uint8 labels that the network gives itself, IGNORE where it is not sure."""
@@ -68,7 +70,7 @@ class SingleStageLoss:
         return self_labels(
             colours,
             logits.detach().softmax(1),
-            batch["tags"],
+            is_present(batch["tags"]),
             (image.shape[-2], image.shape[-1]),
             self.stride,
             self.rule,
