@@ -90,7 +90,7 @@ def read(path: Path, asked: Asked, _: Any) -> Collection:
         entries.append(Entry(name=name, image=image, mask=where, splits=splits))
     own = dict.fromkeys(split for entry in entries for split in entry.splits)
     return gather(
-        str(path), entries, place.folder(asked.images), asked, {"source": "masks"}, splits=own,
+        str(path), entries, place.folder(asked.images), asked, {"source": "mask-folders"}, splits=own,
         masks=Masks(None, options), tagged_by_masks=True,
     )  # fmt: skip
 
@@ -159,9 +159,10 @@ def _roboflow(place: Place, names: list[str]) -> Pairs | None:
         return None
     there = set(names)
     masks: dict[str, str | None] = {}
+    folders = {posixpath.dirname(one) for one in place.names if one.endswith(CLASSES)}
     for name in names:
         stem = posixpath.splitext(name)[0]
-        if stem.lower().endswith("_mask"):
+        if stem.lower().endswith("_mask") or posixpath.dirname(name) not in folders:
             continue
         masks[name] = next((m for e in EXTENSIONS if (m := f"{stem}_mask{e}") in there), None)
     if not any(masks.values()):
@@ -217,7 +218,7 @@ def detect(place: Place) -> str | None:
 
 
 READER = Reader(
-    name="masks",
+    name="mask-folders",
     said="images and masks in folders",
     read=read,
     detect=detect,

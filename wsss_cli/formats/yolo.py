@@ -74,7 +74,9 @@ def _entries(place: Place, found: YoloSet, folder: ImageFolder, inclusive: bool)
             of_image.setdefault(name, []).append(split)
     if not of_image:
         root = Place(folder.root) if folder.root != place.root else place
-        of_image = {name: [] for name in root.names if is_image(name)}
+        every = [name for name in root.names if is_image(name)]
+        kept = [name for name in every if "images" in name.split("/")[:-1]] or every
+        of_image = {name: [] for name in kept}
     there = set(place.names)
     by_end: dict[str, list[str]] = {}
     for name in place.names:
@@ -107,14 +109,13 @@ def _further(name: str) -> tuple[str, ...]:
 def _label_of(name: str, there: set[str], by_end: Mapping[str, list[str]]) -> str | None:
     """The file of an image's rows: /images/ is /labels/, the last one; or it lies beside."""
     stem = os.path.splitext(name)[0] + ".txt"
-    whole = "/" + stem
-    front, images, rest = whole.rpartition("/images/")
-    tried = [f"{front}/labels/{rest}"[1:]] if images else []
-    tried += [stem, *_further(stem)]
-    for one in tried:
-        if one in there:
-            return one
-    if images:
+    for one in (stem, *_further(stem)):
+        front, images, rest = f"/{one}".rpartition("/images/")
+        label = f"{front}/labels/{rest}"[1:] if images else one
+        for found in (label, one):
+            if found in there:
+                return found
+    if "images" in name.split("/"):
         return None
     ends = by_end.get(posixpath.basename(stem), [])
     return ends[0] if len(ends) == 1 else None
@@ -224,5 +225,5 @@ READER = Reader(
     detect=detect,
     option=False,
     takes=DRAWN,
-    before=("masks",),
+    before=("mask-folders",),
 )
