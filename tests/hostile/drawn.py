@@ -38,8 +38,34 @@ def write_drawn(folder: Path, photos: Sequence[str]) -> None:
     )
     clicks = {photo: [{"x": 3, "y": 4, "cls": 1, "rank": 1}] for photo in photos}
     _write(folder / "points.json", clicks)
+    _write_folders(folder)
     for name in ("JPEGImages", "SegmentationClass", "ImageSets"):
         shutil.copytree(folder / "voc" / name, folder / "cvatmask" / name)
+
+
+def _write_folders(folder: Path) -> None:
+    """Layouts of folders, of the devkit's photographs and masks."""
+    names = sorted(file.stem for file in (folder / "voc/JPEGImages").iterdir())
+    rows = ["filename,cat,dog"]
+    for place, name in enumerate(names):
+        photo = folder / f"voc/JPEGImages/{name}.jpg"
+        label = folder / f"voc/SegmentationClass/{name}.png"
+        split, of_class = ("train", "val")[place % 2], ("cat", "dog")[place // 2 % 2]
+        rows.append(f"{name}.jpg,{place % 2},1")
+        copies = (
+            (photo, f"yolo/images/{split}"), (photo, f"byclass/{split}/{of_class}"),
+            (photo, "pairs/images"), (label, "pairs/masks"), (photo, "roboflow/train"),
+        )  # fmt: skip
+        for file, place_of in copies:
+            (folder / place_of).mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, folder / place_of)
+        text = folder / f"yolo/labels/{split}/{name}.txt"
+        text.parent.mkdir(parents=True, exist_ok=True)
+        text.write_text("0 0.5 0.5 0.4 0.4\n1 0.2 0.2 0.6 0.2 0.6 0.8\n")
+    (folder / "yolo/data.yaml").write_text(
+        "names: [cat, dog]\ntrain: images/train\nval: images/val\n"
+    )
+    (folder / "roboflow/train/_classes.csv").write_text("\n".join(rows) + "\n")
 
 
 def _write(path: Path, content: object) -> None:

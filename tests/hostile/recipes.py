@@ -142,6 +142,30 @@ RECIPES = (
         f"points.json {NAMED}",
         "out.h5",
     ),
+    Recipe(
+        "pack yolo",
+        "pack yolo --format yolo -o out.h5 -q",
+        "yolo",
+        "out.h5",
+    ),
+    Recipe(
+        "pack imagefolder",
+        "pack byclass --format imagefolder -o out.h5 -q",
+        "byclass",
+        "out.h5",
+    ),
+    Recipe(
+        "pack mask-folders",
+        "pack pairs --format mask-folders --classes classes.txt -o out.h5 -q",
+        "pairs classes.txt",
+        "out.h5",
+    ),
+    Recipe(
+        "pack roboflow-tags",
+        "pack roboflow --format roboflow-tags -o out.h5 -q",
+        "roboflow",
+        "out.h5",
+    ),
     Recipe("pack demo", "pack --demo 4 -o out.h5 -q", "", "out.h5"),
     Recipe(
         "train-cls",

@@ -90,8 +90,8 @@ def read(path: Path, asked: Asked, _: Any) -> Collection:
         entries.append(Entry(name=name, image=image, mask=where, splits=splits))
     own = dict.fromkeys(split for entry in entries for split in entry.splits)
     return gather(
-        str(path), entries, place.folder(asked.images), asked, {"source": "mask-folders"}, splits=own,
-        masks=Masks(None, options), tagged_by_masks=True,
+        str(path), entries, place.folder(asked.images), asked, {"source": "mask-folders"},
+        splits=own, masks=Masks(None, options), tagged_by_masks=True,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from ..errors import WsssError
 from .files import ImageFolder
 from .lists import read_lists, refuse_twice
 from .masks import USUAL, MaskOptions, Masks
+from .place import Place
 from .reading import TAGGED, Asked, Reader
 from .sample import VOC_CLASSES, Collection, Problem, Sample, collect
 
@@ -176,6 +177,12 @@ def read(path: Path, asked: Asked, _: Any) -> Collection:
     )  # fmt: skip
 
 
+def detect(place: Place) -> str | None:
+    """As `Reader.detect`."""
+    told = place.single and place.path.suffix.lower() == ".npy"
+    return f"{place.path.name} is a NumPy file" if told else None
+
+
 READER = Reader(
     name="npy",
     source=Annotated[
@@ -187,4 +194,6 @@ READER = Reader(
     read=read,
     takes=("images", *TAGGED),
     needs={"images": "it names the folder of the images"},
+    said="vectors of tags by id",
+    detect=detect,
 )

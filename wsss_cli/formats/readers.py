@@ -14,6 +14,7 @@ from . import (
     npy,
     open_images,
     point_tables,
+    roboflow_tags,
     scribblesup,
     supervisely,
     table,
@@ -42,6 +43,7 @@ READERS = (
     point_tables.READER,
     geojson_qupath.READER,
     open_images.READER,
+    roboflow_tags.READER,
     imagefolder.READER,
     mask_folders.READER,
 )

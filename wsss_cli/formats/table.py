@@ -22,6 +22,7 @@ from .columns import parse_table
 from .files import ImageFolder
 from .lists import read_lists
 from .masks import USUAL, MaskOptions, Masks
+from .place import Place
 from .reading import TAGGED, Asked, Reader
 from .sample import Collection, Problem, Sample, collect
 from .tags import inseparable
@@ -266,10 +267,19 @@ def read(path: Path, asked: Asked, options: Options) -> Collection:
     )  # fmt: skip
 
 
+def detect(place: Place) -> str | None:
+    """As `Reader.detect`: any table that no other format knows."""
+    if place.single and place.path.suffix.lower() in (".csv", ".tsv"):
+        return f"{place.path.name} is a table"
+    return None
+
+
 READER = Reader(
     name="csv",
     source=Annotated[Path, typer.Option(metavar="FILE", help="Table of images and their tags.")],
     read=read,
     options=Options,
     takes=("images", *TAGGED),
+    said="a table of tags",
+    detect=detect,
 )
