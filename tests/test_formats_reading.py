@@ -17,7 +17,15 @@ each_reader = pytest.mark.parametrize("reader", READERS, ids=lambda reader: read
 
 
 def test_every_format_is_named_once() -> None:
-    assert sorted(reader.name for reader in READERS) == ["csv", "cvat", "demo", "npy", "via", "voc"]
+    assert sorted(reader.name for reader in READERS) == [
+        "csv",
+        "cvat",
+        "demo",
+        "npy",
+        "via",
+        "voc",
+        "yolo",
+    ]
 
 
 @each_reader
