@@ -13,6 +13,11 @@ from samples import FORMATS, compare, packed
 from wsss_cli.artifacts import DatasetReader, open_dataset
 from wsss_cli.core.marks import BOX
 
+LISTED = {
+    "t.txt": "images/a.png\n../../x.png\n",
+    "data.yaml": "train: t.txt\nnames: [cat]\n",
+}
+
 
 @pytest.mark.parametrize("source", [".", "data.yaml"])
 def test_boxes(source: str, tmp_path: Path) -> None:
@@ -145,3 +150,16 @@ def test_what_cannot_be_read(files: dict[str, str], said: str, tmp_path: Path) -
     assert said in result.output
     assert "Traceback" not in result.output
     assert not (tmp_path / "out.h5").exists()
+
+
+def test_images_elsewhere(tmp_path: Path) -> None:
+    made(tmp_path / "photos", {}, ("a/0.png", "a/1.png"))
+    files = {
+        "data.yaml": "train: images/train\nnames: [cat]\n",
+        "labels/train/a/0.txt": "0 0.25 0.5 0.25 0.5\n",
+        "labels/train/a/1.txt": "",
+    }
+    folder = made(tmp_path / "d", files, ())
+    data = pack(folder, "--images", str(tmp_path / "photos"))
+    assert data.split("train") == ["a/0", "a/1"]
+    assert [len(data.tags(key)) for key in data.ids] == [1, 0]

@@ -70,6 +70,9 @@ RECIPES = (
         "pack via", f"pack --via via.json --images photos {SPLITS}", f"via.json {NAMED}", "out.h5"
     ),
     Recipe(
+        "pack yolo", f"pack yolo --format yolo --images photos {SPLITS}", f"yolo {NAMED}", "out.h5"
+    ),
+    Recipe(
         "pack voc", "pack --voc voc --classes classes.txt -o out.h5 -q", "voc classes.txt", "out.h5"
     ),
     Recipe("pack demo", "pack --demo 4 -o out.h5 -q", "", "out.h5"),

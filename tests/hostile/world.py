@@ -6,7 +6,7 @@ import gzip
 import json
 import pickle
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +160,7 @@ def draw(folder: Path) -> None:
     _write_list(folder / "clusters.csv", ["image,cluster", *clusters])
     _write_list(voc / "ImageSets/Segmentation/train.txt", [str(index) for index in range(6)])
     _write_via(folder / "via.json", dict(zip(photos, tags, strict=True)))
+    _write_yolo(folder / "yolo", tags)
     vectors = {
         image_id: np.array([float(name in names) for name in CLASSES])
         for image_id, names in zip(IDS, tags, strict=True)
@@ -170,6 +171,16 @@ def draw(folder: Path) -> None:
 
 def _write_list(path: Path, names: list[str]) -> None:
     path.write_text("".join(f"{name}\n" for name in names))
+
+
+def _write_yolo(folder: Path, tags: Sequence[Sequence[str]]) -> None:
+    """A box and an outline in turn."""
+    (folder / "labels/a").mkdir(parents=True)
+    (folder / "data.yaml").write_text(f"nc: {len(CLASSES)}\nnames: [{', '.join(CLASSES)}]\n")
+    rows = (".5 .5 .25 .5", ".1 .2 .7 .2 .7 .75")
+    for index, names in enumerate(tags):
+        lines = (f"{CLASSES.index(n)} {rows[place % 2]}" for place, n in enumerate(names))
+        _write_list(folder / f"labels/a/{index}.txt", list(lines))
 
 
 def _write_via(path: Path, tags: Mapping[str, list[str]]) -> None:

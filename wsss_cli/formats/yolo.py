@@ -138,7 +138,8 @@ class _Source:
         labels = _replaced(folder) or folder
         for name in sorted(self.files):
             if name.startswith(labels) and name.endswith(".txt") and name != labels:
-                yield os.path.splitext(name)[0]
+                stem = os.path.splitext(name)[0]
+                yield _replaced(stem, IMAGES, LABELS) or stem
 
     def _without_lists(self) -> Iterator[str]:
         """Images of labels/, and where they lie in images/ beside it, those in there."""
@@ -250,13 +251,13 @@ class _Source:
         return entries
 
 
-def _replaced(name: str, by: str = LABELS) -> str | None:
-    """A name with `by` in the place of its last folder "images"; None where it has none.
+def _replaced(name: str, by: str = LABELS, old: str = IMAGES) -> str | None:
+    """A name with `by` in the place of its last folder `old`; None where it has none.
 
     >>> _replaced("images/train/images/a"), _replaced("train/a")
     ('images/train/labels/a', None)
     """
-    before, found, behind = f"/{name}".rpartition(f"/{IMAGES}/")
+    before, found, behind = f"/{name}".rpartition(f"/{old}/")
     return f"{before}/{by}/{behind}".lstrip("/") if found else None
 
 
