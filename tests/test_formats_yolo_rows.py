@@ -79,7 +79,9 @@ def test_shapes(tmp_path: Path) -> None:
 
 
 def test_boxes_alone_are_those_of_all_objects(tmp_path: Path) -> None:
-    assert drawing_of(written(tmp_path, "0 .5 .5 .2 .4\n"), Ways(NAMES)).true_boxes
+    path = written(tmp_path, "0 .5 .5 .2 .4\n")
+    assert drawing_of(path, Ways(NAMES, boxes=True)).true_boxes
+    assert not drawing_of(path, Ways(NAMES)).true_boxes
 
 
 def test_many_rows(tmp_path: Path) -> None:

@@ -207,13 +207,15 @@ class _Source:
             self.remarks.append(
                 "all outlines have four corners, so they are taken for turned boxes"
             )
-        ways = Ways(names, self.layout.points, turned, inclusive)
+        ways = Ways(names, self.layout.points, turned, inclusive, kinds <= {RowKind.box})
         return [
             Entry(
                 name=one.name,
                 tags=tags,
                 splits=one.splits,
-                drawing=partial(drawing_of, file, ways) if file else Drawing((), true_boxes=True),
+                drawing=partial(drawing_of, file, ways)
+                if file
+                else Drawing((), true_boxes=ways.boxes),
                 problem=problem,
             )
             for one, tags, file, problem in entries

@@ -114,12 +114,14 @@ class Ways:
         points: as `read_rows` takes it.
         turned: whether four corners are a turned box, not an outline.
         inclusive: whether outlines name the pixels on their border.
+        boxes: whether the data set has boxes alone, so that these are of all objects.
     """
 
     names: Mapping[int, str]
     points: int | None = None
     turned: bool = False
     inclusive: bool = False
+    boxes: bool = False
 
 
 def drawing_of(path: Path, ways: Ways) -> Drawing:
@@ -130,8 +132,7 @@ def drawing_of(path: Path, ways: Ways) -> Drawing:
     """
     rows = read_rows(path, ways.names, ways.points)
     shapes = tuple(_shape(row, ways) for row in rows)
-    boxes = bool(rows) and all(row.kind is RowKind.box for row in rows)
-    return Drawing(shapes, path.name, fraction=True, true_boxes=boxes or not rows)
+    return Drawing(shapes, path.name, fraction=True, true_boxes=ways.boxes)
 
 
 def _shape(row: Row, ways: Ways) -> Shape:
