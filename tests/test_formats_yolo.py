@@ -1,158 +1,165 @@
-"""YOLO's rows, its layouts, and what of them is refused."""
+"""pack of YOLO's data sets."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from conftest import encode_png
 from made import wsss
-from samples import compare, packed
+from PIL import Image
+from samples import FORMATS, compare, packed
 
 from wsss_cli.artifacts import DatasetReader, open_dataset
-from wsss_cli.core.mark_kinds import BOX
-from wsss_cli.formats.yolo_set import YoloSet
+from wsss_cli.core.marks import BOX
 
-SIZE = (20, 40)
-YAML = "names: [cat, dog]\ntrain: images/train\nval: images/val\n"
+LISTED = {
+    "t.txt": "images/a.png\n../../x.png\n",
+    "data.yaml": "train: t.txt\nnames: [cat]\n",
+}
 
 
-@pytest.mark.parametrize("name", ["yolo_detect", "yolo_segment", "yolo_darknet"])
-def test_what_tools_write(name: str, tmp_path: Path) -> None:
-    data = packed(name, tmp_path / "d.h5")
-    compare(name, data, skip=() if name != "yolo_segment" else ("boxes",))
+@pytest.mark.parametrize("source", [".", "data.yaml"])
+def test_boxes(source: str, tmp_path: Path) -> None:
+    data = packed("yolo_detect", tmp_path / "d.h5", source=source)
+    compare("yolo_detect", data)
+    assert data.marks("images/val/empty") is None
+
+
+def test_outlines(tmp_path: Path) -> None:
+    compare("yolo_segment", packed("yolo_segment", tmp_path / "d.h5"), skip=("boxes",))
+
+
+@pytest.mark.parametrize("source", [".", "obj.data"])
+def test_darknet(source: str, tmp_path: Path) -> None:
+    compare("yolo_darknet", packed("yolo_darknet", tmp_path / "d.h5", source=source))
 
 
 def test_outlines_of_border_pixels(tmp_path: Path) -> None:
     data = packed("sv_yolo", tmp_path / "d.h5", "--inclusive")
     compare("sv_yolo", data, skip=("splits", "boxes"))
+    assert data.params["inclusive"] is True
 
 
-def test_masks_of_ultralytics(tmp_path: Path) -> None:
+def test_label_images(tmp_path: Path) -> None:
     data = packed("ultralytics_semantic", tmp_path / "d.h5")
     compare("ultralytics_semantic", data)
+    assert data.classes == ["apple", "bear", "red car"]
 
 
-def write(root: Path, files: dict[str, str | None]) -> Path:
-    """Text files; an image where there is None."""
+def test_label_studio(tmp_path: Path) -> None:
+    images = FORMATS / "label_studio" / "images"
+    data = packed("label_studio", tmp_path / "d.h5", "--images", images, source="converted/yolo")
+    assert data.ids == ["2f1b3c9f-img_0001", "82f3cd7f-empty", "e1d1e9f1-img_2", "sub/img_0003"]
+    assert data.classes == ["apple", "bear", "red car"]
+
+
+def made(folder: Path, files: dict[str, str], images: tuple[str, ...] = ("images/a.png",)) -> Path:
+    """A data set of 8x4 images and texts."""
+    for name in images:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 4)).save(folder / name)
     for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        if text is None:
-            image = np.full((*SIZE, 3), len(name), np.uint8)
-            (root / name).write_bytes(encode_png(image).tobytes())
-        else:
-            (root / name).write_text(text)
-    return root
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
 
 
-def small(root: Path, rows: str, yaml: str = YAML) -> Path:
-    return write(
-        root,
-        {
-            "data.yaml": yaml, "images/train/a.png": None, "images/val/b.png": None,
-            "labels/train/a.txt": rows,
-        },
-    )  # fmt: skip
-
-
-def read(root: Path, *options: Any) -> DatasetReader:
-    result = wsss("pack", root, "-o", root / "d.h5", "--force", *options)
+def pack(folder: Path, *options: str) -> DatasetReader:
+    result = wsss("pack", folder, "-o", folder.parent / "out.h5", *options)
     assert result.exit_code == 0, result.output
-    return open_dataset(root / "d.h5")
+    return open_dataset(folder.parent / "out.h5")
 
 
-def test_a_box_by_its_centre_and_an_image_without_a_file_of_rows(tmp_path: Path) -> None:
-    data = read(small(tmp_path, "1 0.5 0.5 0.25 0.2\r\n\n0.0 0.1 0.2 0.1 0.1\n"))
-    marks = list(data.marks("images/train/a") or ())
-    assert [(one.kind, one.label) for one in marks] == [(BOX, 2), (BOX, 1)]
-    assert np.allclose(marks[0].xy, [[15, 8], [25, 12]])
-    true = data.true_boxes("images/train/a")
-    assert true is not None
-    assert len(true.corners) == 2
-    assert data.marks("images/val/b") is None
-    assert data.split("val") == ["images/val/b"]
-    assert data.classes == ["cat", "dog"]
+def test_roboflow(tmp_path: Path) -> None:
+    files = {
+        "data.yaml": "train: ../train/images\nval: ../valid/images\nnc: 1\nnames: ['cat']\n",
+        "train/labels/images.txt": "0 0.5 0.5 0.25 0.5\n",
+        "valid/labels/b.txt": "",
+    }
+    data = pack(
+        made(tmp_path / "d", files, ("train/images/images.png", "valid/images/b.png")),
+    )
+    assert data.split("train") == ["train/images/images"]
+    assert data.split("val") == ["valid/images/b"]
+    (box,) = data.marks("train/images/images") or ()
+    assert box.kind == BOX
+    assert box.xy.tolist() == [[3, 1], [5, 3]]
+    assert not len(data.tags("valid/images/b"))
 
 
-def test_outlines_are_truth(tmp_path: Path) -> None:
-    data = read(small(tmp_path, "0 0.25 0.25 0.75 0.25 0.75 0.75 0.25 0.75\n"))
-    mask = data.mask("images/train/a")
-    assert mask is not None
-    wanted = np.zeros(SIZE, np.uint8)
-    wanted[5:15, 10:30] = 1
-    assert np.array_equal(mask, wanted)
-    other = data.mask("images/val/b")
-    assert other is not None
-    assert not other.any()
+def test_the_last_images_of_a_path_is_labels(tmp_path: Path) -> None:
+    files = {
+        "data.yaml": "train: images\nnames: [cat]\n",
+        "images/x/labels/a.txt": "0 0.25 0.5 0.25 0.5\n",
+    }
+    data = pack(made(tmp_path / "d", files, ("images/x/images/a.png",)))
+    (box,) = data.marks("images/x/images/a") or ()
+    assert box.xy.tolist() == [[1, 1], [3, 3]]
 
 
-def test_a_pose_is_its_box(tmp_path: Path) -> None:
-    yaml = YAML + "kpt_shape: [2, 3]\n"
-    data = read(small(tmp_path, "0 0.5 0.5 0.2 0.2 0.5 0.5 2 0.4 0.4 1\n", yaml))
-    assert [one.kind for one in data.marks("images/train/a") or ()] == [BOX]
+def test_outlines_that_name_border_pixels(tmp_path: Path) -> None:
+    row = "0 0.125 0.25 0.5 0.25 0.5 0.5 0.3125 0.5 0.125 0.5\n"
+    files = {"data.yaml": "train: images\nnames: [cat]\n", "labels/a.txt": row}
+    folder = made(tmp_path / "d", files)
+    edges = pack(folder).mask("images/a")
+    wanted = np.zeros((4, 8), np.uint8)
+    wanted[1, 1:4] = 1
+    assert edges is not None
+    assert edges.tolist() == wanted.tolist()
+    wanted[1:3, 1:5] = 1
+    border = pack(folder, "--inclusive", "--force").mask("images/a")
+    assert border is not None
+    assert border.tolist() == wanted.tolist()
 
 
-@pytest.mark.parametrize(
-    ("yaml", "split"),
-    [
-        ("path: .\nnames: {0: cat, 1: dog}\ntrain: [images/train, images/val]\n", 2),
-        ("names: {1: dog, 0: cat}\ntrain: ../elsewhere/images/train\n", 1),
-        ("path: /home/me/set\nnames: [cat, dog]\nnc: 2\ntrain: images/train\ntest:\n", 1),
-        ("names: [cat, dog]\ntrain: list.txt\n", 1),
-    ],
-)
-def test_ways_to_name_images(yaml: str, split: int, tmp_path: Path) -> None:
-    root = small(tmp_path, "0 0.5 0.5 0.2 0.2\n", yaml)
-    write(root, {"list.txt": "./images/train/a.png\n"})
-    assert len(read(root).split("train")) == split
-
-
-@pytest.mark.parametrize(
-    ("rows", "said"),
-    [
-        ("2 0.5 0.5 0.2 0.2", "no class has the number 2"),
-        ("0.5 0.5 0.5 0.2 0.2", "no class has the number 0.5"),
-        ("x 0.5 0.5 0.2 0.2", "no number"),
-        ("0 0.5 nan 0.2 0.2", "no share of the image"),
-        ("0 0.5 inf 0.2 0.2", "no share of the image"),
-        ("0 0.5 1.5 0.2 0.2", "no share of the image"),
-        ("0 0.5 0.5 0.2", "has 4 fields"),
-        ("0 0.5 0.5 0.2 0.2 0.9", "has 6 fields"),
-        ("0 0.5 0.5 0 0.2", "without a side"),
-    ],
-)
-def test_rows_that_cannot_be(rows: str, said: str, tmp_path: Path) -> None:
-    root = small(tmp_path, rows + "\n")
-    result = wsss("pack", root, "-o", root / "d.h5")
-    assert result.exit_code == 3
-    assert said in result.stderr
-    assert "labels/train/a.txt" in result.stderr
-    assert not (root / "d.h5").exists()
+def test_four_corners_alone_are_turned_boxes(tmp_path: Path) -> None:
+    files = {
+        "data.yaml": "train: images\nnames: [cat]\n",
+        "labels/a.txt": "0 0.5 0 0.75 0.5 0.5 1 0.25 0.5\n",
+    }
+    data = pack(made(tmp_path / "d", files))
+    (mark,) = data.marks("images/a") or ()
+    assert mark.xy.tolist() == [[4, 0], [6, 2], [4, 4], [2, 2]]
+    assert not data.true_objects("images/a")
 
 
 @pytest.mark.parametrize(
-    ("yaml", "said"),
+    ("files", "said"),
     [
-        ("names: []\ntrain: images/train\n", "names no classes"),
-        ("names: [cat, cat]\ntrain: images/train\n", "twice"),
-        ("names: {a: cat}\ntrain: images/train\n", "no number of a class"),
-        ("names: [cat, dog]\nnc: 3\ntrain: images/train\n", "nc is 3"),
-        ("names: [cat, dog]\ntrain: images/gone\n", "is not there"),
-        ("names: &a [cat, dog]\nmore: *a\ntrain: images/train\n", "alias"),
-        ("names: [cat\ntrain: images/train\n", "not YAML"),
-        ("names: [cat, dog]\nnames: [cow]\n", "twice"),
+        ({"labels/a.txt": "3 .5 .5 .1 .1\n"}, "there is no class 3"),
+        ({"labels/a.txt": "0 9 9 4 4\n"}, "9 is no share"),
+        ({"labels/b.txt": "0 .5 .5 .1 .1\n"}, "no image has a file of labels"),
+        ({"data.yaml": "train: other\nnames: [cat]\n"}, "names no images that are there"),
+        (
+            {
+                "t.txt": "images/a.png\n../../x.png\n",
+                "data.yaml": "train: t.txt\nnames: [cat]\n",
+                "labels/a.txt": "",
+            },
+            "x.png",
+        ),
+        ({"data.yaml": "names: &a [cat]\ntrain: *a\n"}, "aliases"),
     ],
 )
-def test_descriptions_that_cannot_be(yaml: str, said: str, tmp_path: Path) -> None:
-    root = small(tmp_path, "0 0.5 0.5 0.2 0.2\n", yaml)
-    result = wsss("pack", root, "--format", "yolo", "-o", root / "d.h5")
-    assert result.exit_code == 3, result.output
-    assert said in result.stderr
+def test_what_cannot_be_read(files: dict[str, str], said: str, tmp_path: Path) -> None:
+    usual = {"data.yaml": "train: images\nnames: [cat]\n"}
+    folder = made(tmp_path / "d", {**usual, **files})
+    result = wsss("pack", folder, "--format", "yolo", "-o", tmp_path / "out.h5")
+    assert result.exit_code in (1, 3), result.output
+    assert said in result.output
     assert "Traceback" not in result.output
+    assert not (tmp_path / "out.h5").exists()
 
 
-def test_a_set_says_nothing_of_itself_that_it_does_not_know() -> None:
-    found = YoloSet(Path("data.yaml"), {0: "cat"})
-    assert (dict(found.splits), found.masks, found.fields) == ({}, None, 0)
+def test_images_elsewhere(tmp_path: Path) -> None:
+    made(tmp_path / "photos", {}, ("a/0.png", "a/1.png"))
+    files = {
+        "data.yaml": "train: images/train\nnames: [cat]\n",
+        "labels/train/a/0.txt": "0 0.25 0.5 0.25 0.5\n",
+        "labels/train/a/1.txt": "",
+    }
+    folder = made(tmp_path / "d", files, ())
+    data = pack(folder, "--images", str(tmp_path / "photos"))
+    assert data.split("train") == ["a/0", "a/1"]
+    assert [len(data.tags(key)) for key in data.ids] == [1, 0]

@@ -32,7 +32,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "options.intervals": "options only; test_cli_eval",
     "machine.following": "test_machine_ending: no worker outlives its parent",
     "formats.readers": "a list only; test_formats_reading checks each of its cards",
-    "formats.yolo_set": "test_formats_yolo: ways to name images, descriptions that cannot be",
 }
 
 

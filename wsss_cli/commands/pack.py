@@ -12,9 +12,8 @@ from ..console import log
 from ..formats.masks import MaskOptions
 from ..formats.packing import NAME, OnError, pack
 from ..formats.readers import READERS
-from ..formats.reading import Asked
+from ..formats.reading import Asked, Unplaced
 from ..formats.shapes import Outlines, Use
-from ..formats.tile_tags import Unplaced
 from ..options.files import Reads, Writes
 from ..options.ids import select_ids
 from ..options.pixels import AlphaOption, BandsOption, SpanOption, StretchOption, reading_of

@@ -60,4 +60,5 @@ READER = Reader(
     detect=detect,
     option=False,
     takes=DRAWN,
+    before=("mask-folders",),
 )

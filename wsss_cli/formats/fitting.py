@@ -133,9 +133,11 @@ def _placed(drawing: Drawing, size: tuple[int, int]) -> tuple[list[Shape], int]:
     rings = [ring for one in shapes for ring in one.rings]
     every = np.concatenate(rings)
     if drawing.fraction:
-        half = [0.5 * one.inclusive for one in shapes for _ in one.rings]  # indices, not edges
-        every = every * side + np.repeat(half, [len(ring) for ring in rings])[:, None]
-        ends = np.cumsum([len(ring) for ring in rings])
+        lengths = [len(ring) for ring in rings]
+        whole = np.repeat([one.inclusive for one in shapes for _ in one.rings], lengths)
+        every = every * side
+        every[whole] = every[whole].round() + 0.5  # such shares are of indices of pixels
+        ends = np.cumsum(lengths)
         rings = np.split(every, ends[:-1])
     counts = [sum(len(ring) for ring in one.rings) for one in shapes]
     starts = np.cumsum([0, *counts[:-1]])

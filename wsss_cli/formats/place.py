@@ -10,7 +10,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..artifacts.inputs import CLUTTER, children, contents, decoded, is_dir, is_file, walk
+from ..artifacts.inputs import (
+    CLUTTER,
+    check_regular,
+    children,
+    contents,
+    decoded,
+    is_dir,
+    is_file,
+    walk,
+    why_not,
+)  # fmt: skip
 from ..errors import WsssError
 from .files import ImageFolder
 from .lists import read_json
@@ -37,7 +47,7 @@ class Place:
         self.path = path
         self.single = not is_dir(path)
         if self.single and not is_file(path):
-            raise WsssError(f"{path}: no such file or folder")
+            raise WsssError(f"{path}: {_why_not(path)}")
         self.root = path.parent if self.single else _inner(path) if is_file(path) else path
         self._heads: dict[Path, str] = {}
 
@@ -88,6 +98,17 @@ class Place:
     def json(self, path: Path, compact: Callable[[dict[str, Any]], Any] | None = None) -> Any:
         """What a JSON file of it holds, as `lists.read_json`."""
         return read_json(path, compact)
+
+
+def _why_not(path: Path) -> str:
+    """Why a path is no place."""
+    try:
+        check_regular(path)
+    except FileNotFoundError:
+        return "no such file or folder"
+    except (OSError, ValueError) as err:
+        return why_not(err)
+    return "no such file or folder"
 
 
 def _inner(folder: Path) -> Path:

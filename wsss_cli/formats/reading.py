@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,13 @@ TAGGED = (
 
 # And those that formats take in which people draw on images.
 DRAWN = ("images", "outlines", "fill_boxes", *TAGGED)
+
+
+class Unplaced(str, enum.Enum):
+    """What tiles are told of a tag of their image that has no place in it."""
+
+    inherit = "inherit"
+    unsaid = "unsaid"
 
 
 @dataclass(frozen=True, kw_only=True)

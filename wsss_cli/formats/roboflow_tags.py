@@ -1,4 +1,4 @@
-"""Roboflow's multi-label export: _classes.csv in each split's folder, a column of 0 or 1 a class."""
+"""Roboflow's multi-label export: _classes.csv in each split's folder, 0 or 1 for each class."""
 
 from __future__ import annotations
 

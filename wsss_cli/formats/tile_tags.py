@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -14,16 +13,10 @@ from ..core.cutting import bounds_of, cut_boxes, cut_marks, cut_objects
 from ..core.tiles import Tiling, Window, tile_id
 from ..errors import WsssError
 from .fitting import Fitted
+from .reading import Unplaced
 from .sample import Sample
 
 SHOWN = 3  # images that are named; the others are counted
-
-
-class Unplaced(str, enum.Enum):
-    """What tiles are told of a tag of their image that has no place in it."""
-
-    inherit = "inherit"
-    unsaid = "unsaid"
 
 
 @dataclass(frozen=True)

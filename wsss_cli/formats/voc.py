@@ -200,5 +200,6 @@ READER = Reader(
     options=Options,
     said="a VOC devkit",
     takes=DRAWN,
+    before=("mask-folders",),
     detect=detect,
 )

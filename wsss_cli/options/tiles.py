@@ -10,7 +10,8 @@ from ..core.tiles import Tiling
 from ..errors import UsageError
 
 if TYPE_CHECKING:
-    from ..formats.tile_tags import Tiles, Unplaced
+    from ..formats.reading import Unplaced
+    from ..formats.tile_tags import Tiles
 
 LEAST = 16  # pixels of a tile
 OVERLAP = 8  # the usual overlap is this part of a tile
