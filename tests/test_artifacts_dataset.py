@@ -196,5 +196,6 @@ def test_only_scoring_reads_true_boxes_and_objects() -> None:
     }
     assert readers == {
         "artifacts/dataset.py", "artifacts/holdings.py", "artifacts/schema.py",
-        "artifacts/wholes.py", "formats/storing.py", "report/label_facts.py", "scoring/localisation.py",
+        "artifacts/wholes.py", "formats/storing.py", "report/label_facts.py",
+        "scoring/localisation.py",
     }  # fmt: skip

@@ -147,6 +147,18 @@ def test_what_must_answer_at_once_loads_no_torch(words: list[str], tiny_data: Pa
     assert done.returncode == 0, done.stderr
 
 
+def test_what_every_command_loads_at_its_start_is_light() -> None:
+    script = (
+        "import sys, wsss_cli.commands\n"
+        "heavy = {'numpy', 'scipy', 'PIL', 'h5py', 'torch', 'yaml', 'roifile', 'tifffile'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
 def test_completion_loads_no_torch() -> None:
     script = (
         "import os, sys\n"

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..core.tiles import Tiling
 from ..errors import UsageError
 
 if TYPE_CHECKING:
+    from ..core.tiles import Tiling
     from ..formats.reading import Unplaced
     from ..formats.tile_tags import Tiles
 
@@ -42,6 +42,8 @@ def tiling_of(tile: int | None, overlap: int | None) -> Tiling | None:
     Raises:
         UsageError: an overlap without tiles, or one as large as a tile.
     """
+    from ..core.tiles import Tiling
+
     if tile is None:
         if overlap is not None:
             raise UsageError("--overlap: needs --tile")
