@@ -21,7 +21,6 @@ from ..inference.predicting import (
     refuse_beside_files,
     trained_side,
 )
-from ..inference.tiling import blended, in_tiles, uncut
 from ..inference.writing import workers_for, write_made
 from ..methods.rebuild import presence_tellers, segmenter
 from ..options.annotations import Default
@@ -130,6 +129,7 @@ def run(
         raise UsageError("--min-class: with --restrict-to-tags, tags say which classes there are")
 
     from ..artifacts import Shard, load_weights
+    from ..inference.tiling import blended, in_tiles, uncut
 
     part = Shard.parse(shard)
     trained = load_weights(weights, "wsss/seg")
