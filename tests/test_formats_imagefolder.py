@@ -48,6 +48,9 @@ def test_copies_are_one_image_and_namesakes_are_not(tmp_path: Path) -> None:
     [
         {"cat/a.png": 1},
         {"images/a.png": 1, "masks/a.png": 1},
+        {"n1/images/n1.png": 1, "n1/masks/x.png": 2, "n2/images/n2.png": 3, "n2/masks/y.png": 4},
+        {"original/a.png": 1, "groundtruth/a.png": 2},
+        {"train_labels/x/a.png": 1, "train_labels/y/a.png": 2, "cat/a.png": 3},
         {"a.png": 1, "cat/b.png": 2, "dog/c.png": 3},
     ],
 )

@@ -21,12 +21,33 @@ from .sample import Collection
 SPLITS = frozenset(
     {"train", "training", "val", "valid", "validation", "test", "testing", "dev", "trainval"}
 )
-NONE = frozenset({"no_label", "unlabeled", "unlabelled", "background"})  # folders of no class
-# folders that say what lies in them, and no class
-LAYOUT = frozenset(
-    {"images", "image", "imgs", "img", "jpegimages", "masks", "mask", "labels", "annotations",
-     "img_dir", "ann_dir", "leftimg8bit", "gtfine", "imgsfine", "segmentationclass", "ann"}
+NONE = frozenset({"no_label", "background"})  # folders of no class
+# folders of label images, and others that say what lies in them: no classes
+TRUTH = frozenset(
+    {"ann_dir", "masks", "mask", "annotations", "labels", "label", "gt", "groundtruth",
+     "ground_truth", "segmentationclass", "gtfine", "ann"}
 )  # fmt: skip
+LAYOUT = TRUTH | {
+    "images",
+    "image",
+    "imgs",
+    "img",
+    "jpegimages",
+    "img_dir",
+    "leftimg8bit",
+    "imgsfine",
+}
+ANNOTS = ("annot", "_annot", "_labels", "_label", "_masks", "_mask", "_gt")  # behind a split's name
+
+
+def is_annot(folder: str, split: str) -> bool:
+    """Whether a folder is named as that of the label images of a split.
+
+    >>> is_annot("trainannot", "train"), is_annot("train_labels", "train"), is_annot("x", "train")
+    (True, True, False)
+    """
+    ends = tuple(f"{split}{end}".lower() for end in ANNOTS)
+    return split.lower() in SPLITS and folder.lower() in ends
 
 
 def split_of(parts: list[str]) -> tuple[str, ...]:
@@ -102,7 +123,9 @@ def detect(place: Place) -> str | None:
         if not is_image(name):
             return None
         parts = parts[len(split_of(parts)) :]
-        if not parts or parts[0].lower() in LAYOUT:
+        if not parts or parts[0].lower() in LAYOUT or any(p.lower() in TRUTH for p in parts):
+            return None
+        if any(is_annot(parts[0], split) for split in SPLITS):
             return None
         classes.add(parts[0])
     if len(classes) < 2:

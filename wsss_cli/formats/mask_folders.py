@@ -4,22 +4,25 @@ An image's tags are the classes that its mask holds. What the numbers of masks s
 a file beside (Roboflow's _classes.csv, CVAT's label_colors.txt), by --mask-values, or by --classes
 in the order of the numbers. Cityscapes' own numbers are known.
 
-Source: mmsegmentation's docs/en/advanced_guides/datasets.md; cityscapesscripts' labels.py.
+Source: mmsegmentation's docs/en/advanced_guides/datasets.md.
 """
 
 from __future__ import annotations
 
+import os
 import posixpath
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..artifacts import ledger
 from ..errors import WsssError
 from .entries import Entry, gather
-from .imagefolder import split_of
-from .lists import read_lines
+from .folder_numbers import cityscapes_numbers, numbered_lines, numbers_of_tables
+from .imagefolder import SPLITS, TRUTH, is_annot, split_of
+from .mask_names import found_suffix, mask_names
+from .mask_values import NamedValues
 from .masks import EXTENSIONS, Masks
 from .names import is_image
 from .place import Place
@@ -27,18 +30,7 @@ from .reading import DRAWN, Asked, Reader
 from .sample import Collection
 
 CLASSES, COLOURS = "_classes.csv", "label_colors.txt"
-IMAGES = ("img_dir", "images", "image", "imgs", "img", "jpegimages")
-MASKS = (
-    "ann_dir", "masks", "mask", "annotations", "labels", "label", "gt", "segmentationclass",
-)  # fmt: skip
-# Of Cityscapes: the numbers of labelIds that count, in the order of labelTrainIds.
-CITYSCAPES = {
-    7: "road", 8: "sidewalk", 11: "building", 12: "wall", 13: "fence", 17: "pole",
-    19: "traffic light", 20: "traffic sign", 21: "vegetation", 22: "terrain", 23: "sky",
-    24: "person", 25: "rider", 26: "car", 27: "truck", 28: "bus", 31: "train",
-    32: "motorcycle", 33: "bicycle",
-}  # fmt: skip
-UNCOUNTED = 34  # numbers of labelIds
+IMAGES = ("img_dir", "images", "image", "imgs", "img", "jpegimages", "original")
 
 
 @dataclass(frozen=True)
@@ -49,13 +41,14 @@ class Pairs:
         said: in a few words.
         masks: relative name of the mask of each image, by that of the image; None where it has
             none.
-        values: what the numbers of masks stand for, as `MaskOptions` takes it; none where nothing
-            says so.
+        named: what the numbers of masks stand for; None where nothing says so.
+        sparse: whether the format leaves out the masks of images without objects.
     """
 
     said: str
     masks: Mapping[str, str | None]
-    values: tuple[str, ...] = ()
+    named: NamedValues | None = None
+    sparse: bool = False
 
 
 def read(path: Path, asked: Asked, _: Any) -> Collection:
@@ -65,34 +58,42 @@ def read(path: Path, asked: Asked, _: Any) -> Collection:
         WsssError: no such folders, nothing says what numbers stand for, or as `gather`.
     """
     place = Place(path)
-    pairs = paired(place)
+    options = asked.mask_options
+    pairs = paired(place, options.suffix)
     if pairs is None:
         raise WsssError(
             f"{path}: holds no images beside masks of the same names",
-            "as images/a.jpg and masks/a.png, a.jpg and a_mask.png",
+            "as images/a.jpg and masks/a.png, a.jpg and a_mask.png; --mask-suffix says how the "
+            "names differ",
         )
-    options = asked.mask_options
-    if not options.values and options.first is None and asked.classes is None:
-        options = replace(options, values=pairs.values)
-    if asked.classes is None and not options.values:
+    label_images = Masks(None, options)
+    if label_images.named is None and options.first is None:
+        label_images.named = pairs.named
+    if asked.classes is None and label_images.named is None:
         raise WsssError(
             f"{path}: nothing names the classes that masks number",
             "list the names with --classes FILE, one a line, label 1 first; or --mask-values",
         )
-    entries = []
-    for name, mask in pairs.masks.items():
-        image = place.root / name
-        where = None if mask is None else place.root / mask
-        ledger.read(image)
-        if where is not None:
-            ledger.read(where)
-        splits = split_of(_inside(name))
-        entries.append(Entry(name=name, image=image, mask=where, splits=splits))
+    entries = [_entry(place, pairs, name) for name in pairs.masks]
     own = dict.fromkeys(split for entry in entries for split in entry.splits)
+    if asked.splits and not any(asked.splits.values()) and set(asked.splits) <= set(own):
+        entries = [one for one in entries if set(one.splits) & set(asked.splits)]
     return gather(
         str(path), entries, place.folder(asked.images), asked, {"source": "mask-folders"},
-        splits=own, masks=Masks(None, options), tagged_by_masks=True,
+        splits=own, masks=label_images, tagged_by_masks=True,
     )  # fmt: skip
+
+
+def _entry(place: Place, pairs: Pairs, name: str) -> Entry:
+    """An image; one without a mask is not known to show nothing, unless the format says so."""
+    splits, mask = split_of(_inside(name)), pairs.masks[name]
+    if mask is None and not pairs.sparse:
+        return Entry(name=name, splits=splits, problem="has no mask")
+    image, where = place.root / name, None if mask is None else place.root / mask
+    ledger.read(image)
+    if where is not None:
+        ledger.read(where)
+    return Entry(name=name, image=image, mask=where, splits=splits)
 
 
 def _inside(name: str) -> list[str]:
@@ -103,14 +104,19 @@ def _inside(name: str) -> list[str]:
     return parts
 
 
-def paired(place: Place) -> Pairs | None:
-    """The masks of a place's images, if there are any."""
+def paired(place: Place, suffix: str | None = None) -> Pairs | None:
+    """The masks of a place's images, if there are any.
+
+    Args:
+        suffix: as `MaskOptions.suffix`.
+    """
     names = [name for name in place.names if is_image(name) or _is_mask(name)]
-    for find in (_cityscapes, _roboflow, _folders):
-        found = find(place, names)
-        if found is not None:
-            return found
-    return None
+    if suffix is None:
+        for find in (_cityscapes, _roboflow):
+            found = find(place, names)
+            if found is not None:
+                return found
+    return _folders(names, suffix)
 
 
 def _is_mask(name: str) -> bool:
@@ -134,61 +140,71 @@ def _cityscapes(place: Place, names: list[str]) -> Pairs | None:
             mask = "/".join([*front, "gtFine", *inside[place_of + 1 :]]) + f"_gtFine_{kind}.png"
             masks[name] = mask if mask in there else None
         if any(masks.values()):
-            return Pairs("leftImg8bit and gtFine", masks, _city_values(place, kind))
+            table = place.one(COLOURS)
+            named = cityscapes_numbers(kind) if table is None else numbered_lines(table)
+            return Pairs("leftImg8bit and gtFine", masks, named, sparse=table is not None)
     return None
-
-
-def _city_values(place: Place, kind: str) -> tuple[str, ...]:
-    """What numbers stand for: lines of label_colors.txt, or Cityscapes' own."""
-    file = place.one(COLOURS)
-    if file is not None:
-        names = [" ".join(line.split()[3:]) for line in read_lines(file)]
-        return tuple(f"{number}={name}" for number, name in enumerate(names))
-    if kind == "labelTrainIds":
-        known = dict(enumerate(CITYSCAPES.values()))
-        return (*(f"{number}={name}" for number, name in known.items()), "255=ignore")
-    others = (n for n in range(UNCOUNTED) if n not in CITYSCAPES)
-    named = (f"{number}={name}" for number, name in CITYSCAPES.items())
-    return (*named, *(f"{number}=ignore" for number in others), "255=ignore")
 
 
 def _roboflow(place: Place, names: list[str]) -> Pairs | None:
     """X.jpg and X_mask.png in one folder, and _classes.csv: value and class a line."""
-    files = place.matching(CLASSES)
-    if not files or "pixel value" not in place.head(files[0]).lower():
-        return None
-    there = set(names)
-    masks: dict[str, str | None] = {}
-    folders = {posixpath.dirname(one) for one in place.names if one.endswith(CLASSES)}
-    for name in names:
+    files = [one for one in place.matching(CLASSES) if "pixel value" in place.head(one).lower()]
+    folders = {os.path.relpath(one.parent, place.root).replace(os.sep, "/") for one in files}
+    inside = [name for name in names if (posixpath.dirname(name) or ".") in folders]
+    there, found = set(inside), dict[str, str]()
+    for name in inside:
         stem = posixpath.splitext(name)[0]
-        if stem.lower().endswith("_mask") or posixpath.dirname(name) not in folders:
-            continue
-        masks[name] = next((m for e in EXTENSIONS if (m := f"{stem}_mask{e}") in there), None)
-    if not any(masks.values()):
+        mask = next((m for e in EXTENSIONS if (m := f"{stem}_mask{e}") in there), None)
+        if mask is not None:
+            found[name] = mask
+    if not found:
         return None
-    values: dict[str, None] = {}
-    for file in files:
-        for line in read_lines(file)[1:]:
-            number, _, name = line.partition(",")
-            values[f"{number.strip()}={name.strip()}"] = None
-    return Pairs("_mask.png beside images, and _classes.csv", masks, tuple(values))
+    used = set(found.values())
+    masks = {name: found.get(name) for name in inside if name not in used}
+    return Pairs("_mask.png beside images, and _classes.csv", masks, numbers_of_tables(files))
 
 
-def _folders(place: Place, names: list[str]) -> Pairs | None:
-    """One folder of images and one of masks, of the same shape below."""
-    for images, masks in _candidates(names):
-        inside = [name for name in names if name.startswith(f"{images}/") and is_image(name)]
-        by_stem: dict[str, str] = {}
-        for name in names:
-            if name.startswith(f"{masks}/") and _is_mask(name):
-                by_stem[posixpath.splitext(name[len(masks) + 1 :])[0]] = name
-        found = {
-            name: by_stem.get(posixpath.splitext(name[len(images) + 1 :])[0]) for name in inside
+def _folders(names: list[str], suffix: str | None) -> Pairs | None:
+    """Folders of images, each with one of masks beside, of the same shape below."""
+    pairs = list(_candidates(names))
+    if suffix is None:
+        found = _matched(pairs, names, "")
+        if found is None and pairs:
+            stems = [one for images, _ in pairs for one in _below(images, names, is_image)]
+            masks = [one for _, masks in pairs for one in _below(masks, names, _is_mask)]
+            suffix = found_suffix(stems, masks)
+    return _matched(pairs, names, suffix) if suffix else found
+
+
+def _matched(pairs: list[tuple[str, str]], names: list[str], suffix: str) -> Pairs | None:
+    found: dict[str, str | None] = {}
+    used: dict[str, str] = {}
+    for images, masks in pairs:
+        if images in used:
+            continue
+        by_stem = _below(masks, names, _is_mask)
+        masks_of = {
+            name: next((by_stem[m] for m in mask_names(stem, suffix) if m in by_stem), None)
+            for stem, name in _below(images, names, is_image).items()
         }
-        if any(found.values()):
-            return Pairs(f"{images}/ and {masks}/", found)
-    return None
+        if any(masks_of.values()):
+            used[images] = masks
+            found |= masks_of
+    if not used:
+        return None
+    # A folder of images with no mask at all (a test set) is beside the others: said of each image.
+    alone = {images for images, _ in pairs} - set(used)
+    found |= {name: None for one in alone for name in _below(one, names, is_image).values()}
+    images, masks = next(iter(used.items()))
+    more = f", and {len(used) - 1} more" if len(used) > 1 else ""
+    return Pairs(f"{images}/ and {masks}/{more}", found)
+
+
+def _below(folder: str, names: list[str], wanted: Callable[[str], bool]) -> dict[str, str]:
+    """Names below a folder, by what they are there without extension; PNG before others."""
+    inside = [name for name in names if name.startswith(f"{folder}/") and wanted(name)]
+    inside.sort(key=lambda name: name.lower().endswith(EXTENSIONS[0]))
+    return {posixpath.splitext(name[len(folder) + 1 :])[0]: name for name in inside}
 
 
 def _candidates(names: list[str]) -> Iterator[tuple[str, str]]:
@@ -201,11 +217,13 @@ def _candidates(names: list[str]) -> Iterator[tuple[str, str]]:
     )
     for images in folders:
         above, _, last = images.rpartition("/")
-        if last.lower() not in IMAGES:
+        if last.lower() not in IMAGES and last.lower() not in SPLITS:
             continue
         for masks in folders:
             beside, _, other = masks.rpartition("/")
-            if beside == above and other.lower() in MASKS:
+            if beside != above:
+                continue
+            if is_annot(other, last) or (last.lower() in IMAGES and other.lower() in TRUTH):
                 yield images, masks
 
 
