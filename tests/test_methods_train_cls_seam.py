@@ -25,7 +25,7 @@ def test_options_weigh_the_losses(weights: tuple[float, float, float]) -> None:
     image, tags = torch.randn(2, 3, 32, 48), torch.tensor([[1.0, 0, 0], [0, 1, 1]])
     with torch.no_grad():
         outputs = model(image)
-    found = pair_loss(seam, outputs, {"image": image, "tags": tags}, torch.tensor([2]))
+    found = pair_loss(seam, outputs, {"image": image, "tags": tags}, torch.tensor([2, 6]))
     expected = seam_loss(
         outputs["cams"],
         outputs["refined"],

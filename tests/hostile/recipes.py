@@ -307,7 +307,7 @@ RECIPES = (
     Recipe(
         "info supervision",
         "info --supervision data.h5 cam.h5 cls.pt scores.json",
-        "data.h5 cam.h5 cls.pt scores.json",
+        "data.h5 cam.h5 scores.json",  # of weights the record alone, whatever their tensors are
         prints=True,
     ),
     Recipe("export png", "export pseudo.h5 --format png -o out -q", "pseudo.h5", "out"),

@@ -43,6 +43,7 @@ def tag_losses(scores: Tensor, tags: Tensor, counts: Tensor | None = None) -> Te
     Returns:
         (B,). The score of a class of which nothing is said has no effect and no gradient.
 
+    >>> import torch
     >>> tags = torch.tensor([[1.0, 0.0], [1.0, NOT_SAID]])
     >>> losses = tag_losses(torch.tensor([[0.0, 0.0], [0.0, 99.0]]), tags)
     >>> round(float(losses.mean()), 4)  # log 2

@@ -21,7 +21,8 @@ class OutlineOptions:
         typer.Option(
             "--inclusive/--no-inclusive",
             help="Whether outlines name the pixels on their border, as OpenCV's contours do, and "
-            "those belong to the object. Default: where most outlines of a file show it.",
+            "those belong to the object. Default: where most outlines of a file show it, as those "
+            "of YOLO cannot.",
         ),
     ] = None
 
