@@ -32,7 +32,7 @@ def test_options_weigh_the_losses(weights: tuple[float, float, float]) -> None:
         tags,
         ((32, 48), small_size((32, 48), 0.5)),
         PairWeights(*weights),
-        torch.tensor(2),
+        torch.tensor([2, 6]),
     )
     assert torch.equal(found, expected)
 
