@@ -306,8 +306,8 @@ RECIPES = (
     ),
     Recipe(
         "info supervision",
-        "info --supervision data.h5 cam.h5 cls.pt scores.json",
-        "data.h5 cam.h5 scores.json",  # of weights the record alone, whatever their tensors are
+        "info --supervision data.h5 cam.h5 scores.json",  # of weights it reads no tensors
+        "data.h5 cam.h5 scores.json",
         prints=True,
     ),
     Recipe("export png", "export pseudo.h5 --format png -o out -q", "pseudo.h5", "out"),
