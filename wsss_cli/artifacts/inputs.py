@@ -58,8 +58,13 @@ def why_not(error: OSError | ValueError) -> str:
     return getattr(error, "strerror", None) or "no name of a file"
 
 
-def contents(path: str | Path, piped: bool = False) -> bytes:
+def contents(path: str | Path, piped: bool = False, most: int | None = None) -> bytes:
     """All bytes of an input, which may be a member of a zip.
+
+    Args:
+        path, piped: as for `check_regular`.
+        most: read no more than so many from its beginning; a member of a zip, whose checksum is of
+            all of it, is read whole.
 
     Raises:
         OSError: also a member that is not what its zip declares. And as `check_regular`.
@@ -70,9 +75,9 @@ def contents(path: str | Path, piped: bool = False) -> bytes:
         inside = zips.find(path)
         if inside is None:
             raise
-        return inside.contents()
+        return inside.contents()[:most]
     with open(path, "rb") as stream:
-        return stream.read()
+        return stream.read(-1 if most is None else most)
 
 
 def text(path: str | Path) -> str:

@@ -127,7 +127,7 @@ def _inner(folder: Path) -> Path:
 
 def beginning(path: Path, count: int) -> bytes:
     """The first bytes of a file, without the end of a letter of UTF-8 that they hold in part."""
-    found = contents(path)[:count]
+    found = contents(path, most=count)
     for end in range(len(found), max(len(found) - 4, 0), -1):
         with suppress(UnicodeDecodeError):
             found[:end].decode()
