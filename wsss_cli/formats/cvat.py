@@ -10,10 +10,10 @@ Source: dump_as_cvat_annotation and MaskConverter of github.com/cvat-ai/cvat.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from xml.etree.ElementTree import Element
 
 from ..errors import WsssError
@@ -38,6 +38,7 @@ from .xml_files import read_xml
 if TYPE_CHECKING:
     import numpy as np
 
+Number = TypeVar("Number", int, float)
 SHAPES = ("box", "polygon", "polyline", "points", "ellipse", "mask")
 UNREAD = ("cuboid", "skeleton")
 
@@ -166,21 +167,24 @@ def _points(item: Element) -> list[tuple[float, float]]:
 
 
 def _number(item: Element, name: str, usual: float | None = None) -> float:
-    text = item.get(name)
-    if text is None and usual is not None:
-        return usual
-    try:
-        return float(text or "")
-    except ValueError:
-        raise ValueError(f"a <{item.tag}> whose {name} is {text!r}") from None
+    return _value(item, name, usual, float)
 
 
 def _whole(item: Element, name: str, usual: int | None = None) -> int:
+    return _value(item, name, usual, int)
+
+
+def _value(item: Element, name: str, usual: Number | None, kind: Callable[[str], Number]) -> Number:
+    """An attribute, or what is usual where it is missing.
+
+    Raises:
+        ValueError: it is of another kind.
+    """
     text = item.get(name)
     if text is None and usual is not None:
         return usual
     try:
-        return int(text or "")
+        return kind(text or "")
     except ValueError:
         raise ValueError(f"a <{item.tag}> whose {name} is {text!r}") from None
 
