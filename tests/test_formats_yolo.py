@@ -41,6 +41,18 @@ def test_outlines_of_border_pixels(tmp_path: Path) -> None:
     assert data.params["inclusive"] is True
 
 
+def test_outlines_that_may_be_of_border_pixels_are_asked_about(tmp_path: Path) -> None:
+    files = {
+        "data.yaml": "nc: 1\nnames: [cat]\n",
+        "labels/a.txt": "0 0.25 0.25 0.5 0.25 0.5 0.5 0.25 0.5 0.2 0.4\n",
+    }
+    folder = made(tmp_path / "s", files)
+    for words, asked in (((), True), (("--inclusive",), False), (("--no-inclusive",), False)):
+        result = wsss("pack", folder, "-o", tmp_path / "d.h5", "--force", *words)
+        assert result.exit_code == 0, result.output
+        assert ("as supervision writes it" in result.stderr) == asked
+
+
 def test_label_images(tmp_path: Path) -> None:
     data = packed("ultralytics_semantic", tmp_path / "d.h5")
     compare("ultralytics_semantic", data)

@@ -58,7 +58,7 @@ def read(path: Path, asked: Asked, options: OutlineOptions) -> Collection:
         masks = source.masks(asked)
         entries = source.masked(listed, masks)
     else:
-        entries = source.drawn(listed, bool(options.inclusive))
+        entries = source.drawn(listed, options.inclusive)
     names = source.layout.names.values()
     notes = {"source": "yolo"} | ({"inclusive": True} if options.inclusive else {})
     return gather(
@@ -178,8 +178,8 @@ class _Source:
         lists = (value for values in self.layout.splits.values() for value in values)
         return {"classes.txt", *(value.rpartition("/")[2] for value in lists)}
 
-    def drawn(self, listed: list[_Listed], inclusive: bool) -> list[Entry]:
-        """The images with what their label files draw."""
+    def drawn(self, listed: list[_Listed], inclusive: bool | None) -> list[Entry]:
+        """The images with what their label files draw; `inclusive` as `OutlineOptions` has it."""
         names = {
             key: BACKGROUND if name.lower() in BACKGROUND_NAMES else name
             for key, name in self.layout.names.items()
@@ -207,7 +207,13 @@ class _Source:
             self.remarks.append(
                 "all outlines have four corners, so they are taken for turned boxes"
             )
-        ways = Ways(names, self.layout.points, turned, inclusive, kinds <= {RowKind.box})
+        bare = self.layout.file.suffix.lower() in (".yaml", ".yml") and not self.layout.splits
+        if inclusive is None and bare and RowKind.outline in kinds:
+            self.remarks.append(
+                f"{self.layout.file.name} names no splits, as supervision writes it: are its "
+                "outlines of OpenCV's? --inclusive says so, --no-inclusive that they are not"
+            )
+        ways = Ways(names, self.layout.points, turned, bool(inclusive), kinds <= {RowKind.box})
         return [
             Entry(
                 name=one.name,
