@@ -149,11 +149,13 @@ def children(folder: Path, pattern: str = "*") -> list[Path]:
     return sorted(folder / name for name in names if fnmatchcase(name, pattern))
 
 
-def top(path: Path, holding: Collection[str] = ()) -> Path:
+def top(
+    path: Path, holding: Collection[str] = (), stays: Callable[[Path], bool] | None = None
+) -> Path:
     """The folder that a folder or zip stands for.
 
     It is the one in it, where it holds nothing else, and so on; hidden files and `CLUTTER` do not
-    count. It ends at a folder that holds a child of a name in `holding`.
+    count. It ends at a folder that holds a child of a name in `holding`, or one that `stays` in it.
     """
     seen: set[str] = set()
     while os.path.realpath(path) not in seen:  # links may go in circles
@@ -163,6 +165,8 @@ def top(path: Path, holding: Collection[str] = ()) -> Path:
         if len(inside) != 1 or inside[0].name in holding:
             break
         if is_file(inside[0]) or not is_dir(inside[0]):  # a zip in the folder is both
+            break
+        if stays is not None and stays(inside[0]):
             break
         path = inside[0]
     return path

@@ -22,7 +22,7 @@ from .columns import FILE_COLUMNS
 from .csv_rows import read_cells
 from .entries import Entry, gather
 from .files import ImageFolder
-from .lists import read_lines, read_text
+from .lists import read_json, read_lines, read_text
 from .place import Place
 from .reading import TAGGED, Asked, Reader
 from .sample import Collection
@@ -129,7 +129,7 @@ def _texts(place: Place, folder: ImageFolder, alone: list[str]) -> Iterator[tupl
         return
     suffix = place.path.suffix.lower()
     if suffix == ".json":
-        yield from _of_json(place.path, place.json(place.path))
+        yield from _of_json(place.path, read_json(place.path))
     elif suffix in (".jsonl", ".ndjson"):
         yield from _of_lines(place.path)
     else:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ..errors import WsssError
 from .coco_records import Annotation, Id, Panoptic, Picture, compact, id_of
+from .lists import read_json
 from .place import Place
 
 
@@ -51,7 +52,7 @@ def read_page(place: Place, file: Path) -> Page:
         WsssError: not such JSON; no images, annotations or categories, or such that make no sense;
             most annotations are of images that it does not list.
     """
-    found = place.json(file, compact)
+    found = read_json(file, compact)
     if isinstance(found, list):
         raise WsssError(
             f"{file}: holds a list, which is what a detector writes, not a data set",

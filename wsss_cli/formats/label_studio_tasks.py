@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import WsssError
 from .label_studio_regions import kind_of
-from .lists import read_text
+from .lists import read_json, read_text
 from .names import is_image, origin
 from .place import Place
 
@@ -72,7 +72,7 @@ def tasks_of(
     if file.suffix.lower() in (".csv", ".tsv"):
         rows, flat = _table(file), True
     else:
-        rows = place.json(file)
+        rows = read_json(file)
         rows, flat = _listed(file, rows), False
     if not rows:
         raise WsssError(f"{file}: holds no tasks")

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from ..artifacts.inputs import (
-    CLUTTER,
     check_regular,
     children,
     contents,
     decoded,
     is_dir,
     is_file,
+    top,
     walk,
     why_not,
 )  # fmt: skip
 from ..errors import WsssError
 from .files import ImageFolder
-from .lists import read_json
 from .names import is_image
 
 HEAD = 1 << 16  # bytes looked at to find out what a file is
-JSON_HEAD = 1 << 12
 
 
 class Place:
@@ -48,7 +44,10 @@ class Place:
         self.single = not is_dir(path)
         if self.single and not is_file(path):
             raise WsssError(f"{path}: {_why_not(path)}")
-        self.root = path.parent if self.single else _inner(path) if is_file(path) else path
+        if self.single:
+            self.root = path.parent
+        else:
+            self.root = top(path, stays=_of_images) if is_file(path) else path
         self._heads: dict[Path, str] = {}
 
     @cached_property
@@ -95,10 +94,6 @@ class Place:
         """Where its images are: the folder asked for, or its own."""
         return ImageFolder(images or self.root, "--images names the folder of the images")
 
-    def json(self, path: Path, compact: Callable[[dict[str, Any]], Any] | None = None) -> Any:
-        """What a JSON file of it holds, as `lists.read_json`."""
-        return read_json(path, compact)
-
 
 def _why_not(path: Path) -> str:
     """Why a path is no place."""
@@ -111,18 +106,10 @@ def _why_not(path: Path) -> str:
     return "no such file or folder"
 
 
-def _inner(folder: Path) -> Path:
-    """The folder that a zip stands for; one of images alone may be a class, and stays."""
-    for _ in range(8):
-        inside = [one for one in children(folder) if not one.name.startswith(".")]
-        inside = [one for one in inside if one.name not in CLUTTER]
-        if len(inside) != 1 or not is_dir(inside[0]) or is_file(inside[0]):
-            break
-        within = children(inside[0])
-        if all(is_image(one.name) or one.name.startswith(".") for one in within):
-            break
-        folder = inside[0]
-    return folder
+def _of_images(folder: Path) -> bool:
+    """Whether a folder holds images and nothing else: it may be a class."""
+    inside = children(folder)
+    return all(is_image(one.name) or one.name.startswith(".") for one in inside)
 
 
 def beginning(path: Path, count: int) -> bytes:

@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import WsssError
 from .entries import Entry, gather
 from .json_fields import as_list, as_number, as_object, type_of
+from .lists import read_json
 from .place import Place
 from .reading import TAGGED, Asked, Reader
 from .sample import VOC_CLASSES, Collection
@@ -40,7 +41,7 @@ def read(path: Path, asked: Asked, _: Any) -> Collection:
     clicks: dict[str, list[Any]] = {}
     problems: dict[str, str] = {}
     for file in files:
-        content = place.json(file)
+        content = read_json(file)
         if not isinstance(content, dict):
             raise WsssError(f"{file}: holds {type_of(content)}, not clicks by image")
         for image, listed in content.items():
