@@ -17,6 +17,25 @@ from wsss_cli.core.runs import to_runs
 from wsss_cli.formats.cvat import _mask
 
 
+def test_a_label_called_background_is_of_marks_and_no_class(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 4)).save(tmp_path / "a.png")
+    labels = "".join(f"<label><name>{name}</name></label>" for name in ("Background", "cat"))
+    lines = "".join(
+        f'<polyline label="{name}" points="1.0,{y}.0;5.0,{y}.0"/>'
+        for y, name in ((1, "Background"), (3, "cat"))
+    )
+    (tmp_path / "annotations.xml").write_text(
+        f"<annotations><version>1.1</version><meta><task><labels>{labels}</labels></task></meta>"
+        f'<image name="a.png">{lines}<tag label="Background"/></image></annotations>'
+    )
+    result = wsss("pack", tmp_path, "-o", tmp_path / "d.h5")
+    assert result.exit_code == 0, result.output
+    with open_dataset(tmp_path / "d.h5") as data:
+        assert data.classes == ["cat"]
+        assert data.tags("a").tolist() == [0]
+        assert [one.label for one in data.marks("a") or ()] == [0, 1]
+
+
 @pytest.mark.parametrize("source", [".", "annotations.xml", "export.zip"])
 def test_what_the_server_writes(source: str, tmp_path: Path) -> None:
     if source.endswith(".zip"):

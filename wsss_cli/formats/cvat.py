@@ -29,6 +29,7 @@ from .shapes import (
     ellipse,
     later_region,
     line,
+    meant,
     point,
     polygon,
     turned_box,
@@ -99,7 +100,7 @@ def _entry(item: Element) -> Entry:
 
 
 def _label(item: Element) -> str:
-    return (item.get("label") or "").strip()
+    return meant(item.get("label") or "")
 
 
 def _shapes(item: Element, groups: Groups) -> Iterator[Shape]:

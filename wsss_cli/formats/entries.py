@@ -20,7 +20,7 @@ from .lists import read_lists, refuse_twice
 from .masks import Masks, way_out
 from .reading import Asked
 from .sample import Collection, Problem, Sample, collect
-from .shapes import Drawing, Later
+from .shapes import BACKGROUND, IGNORED, Drawing, Later, meant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +101,11 @@ def gather(
         samples, unread = _tagged(samples, label_images, names_of_all)
         ambiguous, classes = [*ambiguous, *unread], classes or names_of_all
     found = classes
+    if found is not None and any(sample.drawing is not None for sample in samples):
+        left = tuple(name for name in found if meant(name) not in (BACKGROUND, IGNORED))
+        if left != found[: len(left)] and asked.classes is None:
+            label_images.order(source, samples)  # masks may number what is left in another way
+        found = left
     if found is None:
         if asked.classes is None:
             label_images.order(source, samples)
@@ -144,6 +149,8 @@ def _sample(entry: Entry, folder: ImageFolder) -> Sample:
     tags = entry.tags
     if isinstance(entry.drawing, Drawing):
         tags = tuple(dict.fromkeys((*tags, *entry.drawing.names)))
+    if entry.drawing is not None:  # strokes of background are drawn, and are no tag
+        tags = tuple(tag for tag in tags if tag not in (BACKGROUND, IGNORED))
     image = entry.image
     if isinstance(image, bytes):
         image_id = _id_of_name(entry.name)

@@ -31,7 +31,7 @@ from .json_fields import (
 from .place import Place
 from .reading import DRAWN, Asked, Reader
 from .sample import Collection
-from .shapes import UNKNOWN, Drawing, Shape, box, line, point, polygon, region
+from .shapes import UNKNOWN, Drawing, Shape, box, line, meant, point, polygon, region
 
 Points = list[tuple[float, float]]
 KINDS = ("point", "line", "rectangle", "polygon", "bitmap")
@@ -104,7 +104,7 @@ def _tags(content: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _class(item: dict[str, Any], number: int) -> str:
-    return as_text(item.get("classTitle"), f"the classTitle of object {number}")
+    return meant(as_text(item.get("classTitle"), f"the classTitle of object {number}"))
 
 
 def drawing(file: Path, said: str) -> Drawing:
