@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,17 @@ def test_one_annotation_a_file_as_storages_get_them(tmp_path: Path) -> None:
     assert (one.id, one.images) == (9, ("a.png",))
     assert one.annotations[0].by == ("3",)
     assert one.annotations[0].items == tuple(result)
+
+
+def test_a_cell_may_be_large_and_no_other_table_is_read_in_another_way(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    cell = json.dumps({"choices": ["cat"], "more": "x" * (before + 9)}).replace('"', '""')
+    head = "image,id,annotator,annotation_id,lead_time,tags\n"
+    (one,) = tasks(tmp_path, f'{head}a.png,1,1,5,1.5,"{cell}"\n', "t.csv")
+    assert len(one.annotations) == 1
+    with pytest.raises(WsssError):
+        tasks(tmp_path, f"{head}a.png,1\n", "u.csv")
+    assert csv.field_size_limit() == before
 
 
 def test_rows_of_one_task_are_one(tmp_path: Path) -> None:

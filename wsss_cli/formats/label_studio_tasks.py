@@ -203,10 +203,10 @@ def _table(file: Path) -> list[dict[str, Any]]:
         WsssError: no table, or broken JSON in it.
     """
     text = read_text(file)
-    csv.field_size_limit(1 << 30)  # a brush stroke is one cell
     mark = "\t" if "\t" in text.split("\n", 1)[0] else ","
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
     rows = []
+    usual = csv.field_size_limit(1 << 30)  # a brush stroke is one cell; the limit is the process's
     try:
         for row in reader:
             if None in row or None in row.values():
@@ -216,6 +216,8 @@ def _table(file: Path) -> list[dict[str, Any]]:
         raise WsssError(f"{file}: not a CSV file ({err})") from None
     except (ValueError, RecursionError):
         raise WsssError(f"{file}: a cell before line {reader.line_num + 1} is no JSON") from None
+    finally:
+        csv.field_size_limit(usual)
     return rows
 
 
